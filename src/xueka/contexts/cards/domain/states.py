@@ -1,0 +1,32 @@
+"""States of account, application and card."""
+
+ACCOUNT_OPEN = "open"
+ACCOUNT_CLOSED = "closed"
+
+DRAFT = "draft"
+SCHOOL_REVIEW = "school_review"
+DISTRICT_REVIEW = "district_review"
+CITY_REVIEW = "city_review"
+RETURNED = "returned"
+ACCEPTED = "accepted"
+IN_PRODUCTION = "in_production"
+FULFILLED = "fulfilled"
+REFUSED = "refused"
+WITHDRAWN = "withdrawn"
+APPLICATION_CANCELLED = "cancelled"
+
+PLANNED = "planned"
+ORDERED = "ordered"
+MADE = "made"
+FAILED = "failed"
+PACKED = "packed"
+IN_TRANSIT = "in_transit"
+AT_SCHOOL = "at_school"
+ACTIVE = "active"
+LOST = "lost"
+CANCELLED = "cancelled"
+VOID = "void"
+DESTROYED = "destroyed"
+
+#: A student holds at most one card of a kind in these states (database constraint).
+LIVE = [ACTIVE, LOST]

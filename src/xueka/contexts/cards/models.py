@@ -1,0 +1,145 @@
+"""Card kinds, card accounts, applications, photos and cards."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from xueka.contexts.cards.domain.states import LIVE
+from xueka.platform.identity.scope import Scope
+
+
+class ScopedBySchool(models.QuerySet):
+    """Applications and cards carry the school that they were made for."""
+
+    def visible_to(self, scope: Scope) -> Self:
+        return self.filter(scope.filter(district="school__district_id", school="school__code"))
+
+
+class CardKind(models.Model):
+    """A kind of card, as configuration: what it needs, where its numbers come from, who reviews it."""
+
+    code = models.CharField(max_length=32, primary_key=True)
+    name = models.CharField(max_length=64)
+    is_open = models.BooleanField(default=True)
+    photo_required = models.BooleanField(default=True)
+    photo_printed = models.BooleanField(default=False)
+    transit_source = models.CharField(max_length=16, default="none")
+    beijing_tong_source = models.CharField(max_length=16, default="none")
+    transit_pattern = models.CharField(max_length=64, default=r"\d{16,19}")
+    beijing_tong_pattern = models.CharField(max_length=64, default=r"[0-9A-Za-z]{12,20}")
+    review_levels = models.JSONField(default=list)
+    consent_required = models.BooleanField(default=False)
+    validity_years = models.SmallIntegerField(default=12)
+    face_template = models.CharField(max_length=32)
+    coupled_with = models.ForeignKey("self", on_delete=models.PROTECT, null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(transit_source__in=["none", "allocate", "bind"])
+                & Q(beijing_tong_source__in=["none", "allocate"]),
+                name="cards_number_sources",
+            )
+        ]
+
+
+class CardAccount(models.Model):
+    """One account per student for life; the physical cards come and go."""
+
+    number = models.CharField(max_length=16, unique=True)
+    student = models.OneToOneField("registry.Student", on_delete=models.PROTECT, related_name="account")
+    state = models.CharField(max_length=16)
+    opened_at = models.DateTimeField()
+
+
+class Photo(models.Model):
+    """A portrait that passed the checks; its bytes are sealed in the file store."""
+
+    student = models.ForeignKey("registry.Student", on_delete=models.PROTECT, related_name="photos")
+    file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT)
+    width = models.IntegerField()
+    height = models.IntegerField()
+    size = models.IntegerField()
+    findings = models.JSONField(default=list)
+    uploaded_at = models.DateTimeField()
+    uploaded_by = models.CharField(max_length=80)
+
+
+class Application(models.Model):
+    """An application for one card; it moves through the review levels of its kind."""
+
+    number = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey(CardAccount, on_delete=models.PROTECT, related_name="applications")
+    kind = models.ForeignKey(CardKind, on_delete=models.PROTECT)
+    reason = models.CharField(max_length=16)
+    state = models.CharField(max_length=24)
+    school = models.ForeignKey("registry.School", on_delete=models.PROTECT)
+    school_class = models.ForeignKey("registry.SchoolClass", on_delete=models.PROTECT)
+    photo = models.ForeignKey(Photo, on_delete=models.PROTECT, null=True)
+    old_card = models.ForeignKey("Card", on_delete=models.PROTECT, null=True, related_name="+")
+    doubts = models.JSONField(default=list)
+    submitted_by = models.CharField(max_length=80, blank=True)
+    submitted_at = models.DateTimeField(null=True)
+    refusal_code = models.CharField(max_length=32, blank=True)
+    refusal_text = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects = ScopedBySchool.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "kind"],
+                condition=~Q(state__in=["fulfilled", "refused", "withdrawn", "cancelled"]),
+                name="cards_one_open_application",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "school", "id"], name="cards_application_work"),
+        ]
+
+
+class Card(models.Model):
+    """One physical card, from the intent to make it until it is destroyed. A failed one is never re-used."""
+
+    number = models.CharField(max_length=12, unique=True)
+    account = models.ForeignKey(CardAccount, on_delete=models.PROTECT, related_name="cards")
+    student = models.ForeignKey("registry.Student", on_delete=models.PROTECT, related_name="cards")
+    kind = models.ForeignKey(CardKind, on_delete=models.PROTECT)
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="cards")
+    state = models.CharField(max_length=16)
+    transit_number = models.CharField(max_length=32, blank=True)
+    beijing_tong_number = models.CharField(max_length=32, blank=True)
+    chip_uid = models.CharField(max_length=20, blank=True)
+    school = models.ForeignKey("registry.School", on_delete=models.PROTECT)
+    school_class = models.ForeignKey("registry.SchoolClass", on_delete=models.PROTECT)
+    valid_from = models.DateField(null=True)
+    valid_until = models.DateField(null=True)
+    created_at = models.DateTimeField()
+    state_at = models.DateTimeField()
+
+    objects = ScopedBySchool.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["student", "kind"], condition=Q(state__in=LIVE), name="cards_one_live_per_kind"
+            ),
+            models.UniqueConstraint(
+                fields=["application"],
+                condition=~Q(state__in=["failed", "void", "cancelled", "destroyed"]),
+                name="cards_one_good_per_application",
+            ),
+            models.UniqueConstraint(fields=["chip_uid"], condition=~Q(chip_uid=""), name="cards_chip_once"),
+            models.UniqueConstraint(
+                fields=["transit_number"], condition=~Q(transit_number=""), name="cards_transit_once"
+            ),
+            models.UniqueConstraint(
+                fields=["beijing_tong_number"],
+                condition=~Q(beijing_tong_number=""),
+                name="cards_beijing_tong_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "school", "id"], name="cards_card_work")]

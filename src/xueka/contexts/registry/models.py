@@ -1,0 +1,183 @@
+"""Districts, schools, classes, students with their enrolment history and the consent of their guardians."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from xueka.platform.identity.scope import Scope
+
+
+class ScopedSchools(models.QuerySet["School"]):
+    def visible_to(self, scope: Scope) -> Self:
+        return self.filter(scope.filter(district="district_id", school="code"))
+
+
+class ScopedStudents(models.QuerySet["Student"]):
+    def visible_to(self, scope: Scope) -> Self:
+        return self.filter(scope.filter(district="school__district_id", school="school__code"))
+
+
+class District(models.Model):
+    code = models.CharField(max_length=6, primary_key=True)
+    name = models.CharField(max_length=32)
+
+    class Meta:
+        ordering = ["code"]
+
+
+class School(models.Model):
+    """A school or one campus of it; each has a school identification code (学校标识码) of its own."""
+
+    code = models.CharField(max_length=10, unique=True)
+    name = models.CharField(max_length=100)
+    main_school = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="campuses")
+    campus_name = models.CharField(max_length=32, blank=True)
+    district = models.ForeignKey(District, on_delete=models.PROTECT, related_name="schools")
+    stages = models.JSONField(default=list)
+    address = models.CharField(max_length=200, blank=True)
+    consignee = models.CharField(max_length=64, blank=True)
+    consignee_phone = models.CharField(max_length=32, blank=True)
+    receiving_hours = models.CharField(max_length=100, blank=True)
+    is_open = models.BooleanField(default=True)
+
+    objects = ScopedSchools.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+
+
+class SchoolClass(models.Model):
+    """A class in the present school year: stage (小学, 初中, 高中), grade within the stage, name."""
+
+    school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="classes")
+    stage = models.CharField(max_length=8)
+    grade = models.SmallIntegerField()
+    name = models.CharField(max_length=32)
+
+    class Meta:
+        ordering = ["school_id", "stage", "grade", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["school", "stage", "grade", "name"], name="registry_one_class"),
+            models.CheckConstraint(condition=Q(grade__gte=1, grade__lte=12), name="registry_grade_range"),
+        ]
+
+
+class Student(models.Model):
+    """A student. Searchable and printed fields stand in clear; the rest is in one sealed envelope.
+
+    `envelope` opens to {birth_date, id_type, id_number, national_number, address,
+    guardians: [{name, phone, relation}]}. The indexes are HMAC-SM3 of the normalised value.
+    """
+
+    education_id = models.CharField(max_length=16, unique=True)
+    name = models.CharField(max_length=100)
+    sort_key = models.CharField(max_length=200)
+    sort_key_by_hand = models.BooleanField(default=False)
+    sex = models.CharField(max_length=1)
+    birth_year = models.SmallIntegerField()
+    status = models.CharField(max_length=16)
+    school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="students")
+    school_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT, related_name="students")
+    envelope = models.BinaryField()
+    id_index = models.BinaryField(max_length=32, null=True)
+    phone_index = models.BinaryField(max_length=32, null=True)
+    row_digest = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects = ScopedStudents.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["id_index"], name="registry_id_number_once"),
+            models.CheckConstraint(condition=Q(sex__in=["男", "女"]), name="registry_sex"),
+            models.CheckConstraint(condition=~Q(name=""), name="registry_name_given"),
+        ]
+        indexes = [
+            models.Index(fields=["school", "school_class", "sort_key", "id"], name="registry_student_list"),
+            models.Index(fields=["phone_index"], name="registry_guardian_phone"),
+            models.Index(fields=["name"], name="registry_name_prefix", opclasses=["text_pattern_ops"]),
+        ]
+
+
+class Enrolment(models.Model):
+    """Where a student was enrolled from when to when; the open row is the present one."""
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="enrolments")
+    school = models.ForeignKey(School, on_delete=models.PROTECT)
+    school_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT)
+    status = models.CharField(max_length=16)
+    from_date = models.DateField()
+    to_date = models.DateField(null=True)
+    reason = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["student"], condition=Q(to_date__isnull=True), name="registry_one_open_enrolment"
+            ),
+            models.CheckConstraint(
+                condition=Q(to_date__isnull=True) | Q(to_date__gte=models.F("from_date")),
+                name="registry_enrolment_dates",
+            ),
+        ]
+
+
+class Consent(models.Model):
+    """A guardian's consent given or withdrawn: notice version, by whom, when, how. Never changed."""
+
+    append_only = True
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="consents")
+    action = models.CharField(max_length=16)
+    notice_version = models.CharField(max_length=32)
+    given_by = models.CharField(max_length=64)
+    method = models.CharField(max_length=32)
+    at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(action__in=["given", "withdrawn"]), name="registry_consent_action"
+            )
+        ]
+
+
+class Transfer(models.Model):
+    """A student's move to a school of another district, that both districts confirm."""
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="transfers")
+    from_school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="+")
+    to_school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="+")
+    to_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=16, default="open")
+    asked_at = models.DateTimeField()
+    released_by = models.CharField(max_length=80, blank=True)
+    accepted_by = models.CharField(max_length=80, blank=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["student"], condition=Q(state="open"), name="registry_one_open_transfer"
+            )
+        ]
+
+
+class ImportRun(models.Model):
+    """One file that came in: its digest, what it did, and its report."""
+
+    kind = models.CharField(max_length=16)
+    file_name = models.CharField(max_length=200)
+    sm3 = models.BinaryField(max_length=32)
+    dry_run = models.BooleanField()
+    rows = models.IntegerField()
+    created = models.IntegerField()
+    updated = models.IntegerField()
+    unchanged = models.IntegerField()
+    rejected = models.IntegerField()
+    report = models.JSONField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=80)

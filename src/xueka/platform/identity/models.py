@@ -1,0 +1,58 @@
+"""Users and what they may do where."""
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str) -> "User":
+        return self.get(username=username)
+
+
+class User(AbstractBaseUser):
+    """A person with an account of her own; shared accounts do not exist."""
+
+    username = models.CharField("用户名", max_length=64, unique=True)
+    name = models.CharField("姓名", max_length=64)
+    phone_sealed = models.BinaryField(null=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    password_changed_at = models.DateTimeField(null=True)
+    must_change_password = models.BooleanField(default=False)
+
+    USERNAME_FIELD = "username"
+    objects = UserManager()
+
+    class Meta:
+        ordering = ["username"]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class Grant(models.Model):
+    """A role held in a scope, for a time. The scope is a city, one district or one school."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
+    role = models.CharField(max_length=32)
+    level = models.CharField(max_length=16)
+    district_code = models.CharField(max_length=6, blank=True)
+    school_code = models.CharField(max_length=10, blank=True)
+    granted_at = models.DateTimeField()
+    granted_by = models.CharField(max_length=80)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role", "district_code", "school_code"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="identity_one_open_grant",
+            ),
+            models.CheckConstraint(
+                name="identity_scope_matches_level",
+                condition=models.Q(level="city", district_code="", school_code="")
+                | (models.Q(level="district", school_code="") & ~models.Q(district_code=""))
+                | (models.Q(level="school") & ~models.Q(district_code="") & ~models.Q(school_code="")),
+            ),
+        ]
