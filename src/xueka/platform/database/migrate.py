@@ -1,0 +1,38 @@
+"""Bring the database's shape up to date, as its owner."""
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+from django.core.management import call_command
+from django.db import connection, connections
+
+from xueka.platform.database import address, roles
+from xueka.platform.database.address import Role
+
+ADVISORY_LOCK = 0x5855454B  # "XUEK": two starts at once migrate one after the other
+
+
+@contextlib.contextmanager
+def as_owner(database: str | None = None) -> Iterator[None]:
+    """Django's default connection belongs to the owner inside this block; nothing else may use it meanwhile."""
+    before = dict(connection.settings_dict)
+    connections["default"].close()
+    connection.settings_dict.update(address.django_connection(address.parameters(Role.OWNER, database)))
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connection.settings_dict.clear()
+        connection.settings_dict.update(before)
+
+
+def prepare(database: str | None = None, *, verbosity: int = 0) -> None:
+    """Roles, migrations, grants; safe to repeat, quick when there is nothing to do."""
+    with psycopg.connect(**address.parameters(Role.OWNER, database), autocommit=True) as owner:
+        owner.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+        roles.ensure_roles(owner)
+        with as_owner(database):
+            call_command("migrate", interactive=False, verbosity=verbosity, run_syncdb=True)
+        with owner.transaction():
+            roles.grant_roles(owner)

@@ -1,0 +1,272 @@
+"""The embedded PostgreSQL server: made, started, shared and stopped by whoever uses it.
+
+Every process that uses the server holds a shared lock for as long; the last one out stops the server. A lock
+dies with its process, so after kill -9 the next holder finds the server running and takes it over, or finds it
+dead and starts it again. Whether a server lives is asked of the server, never of a pid file.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from xueka.platform.database import address, location
+from xueka.platform.database.address import DATABASE, Role
+from xueka.platform.database.location import EmbeddedServerError, Place
+
+START_LIMIT = 120.0  # seconds; a server that recovers after a crash replays its log first
+STOP_LIMIT = 60  # seconds
+RUNNING, STARTING, ABSENT = "running", "starting", "absent"
+
+_process_lock = threading.RLock()
+_holding: "_Holding | None" = None
+
+
+@contextlib.contextmanager
+def hold() -> Iterator[None]:
+    """The server runs inside this block. Does nothing when `DATABASE_URL` names a server elsewhere."""
+    acquire()
+    try:
+        yield
+    finally:
+        release()
+
+
+def acquire() -> None:
+    """Start the server unless it runs, and keep it running until `release()` or the end of this process."""
+    global _holding  # noqa: PLW0603 - one holding per process is the point
+    if address.external_url():
+        return
+    with _process_lock:
+        if _holding is None or _holding.pid != os.getpid():
+            _holding = _Holding(location.place())
+        _holding.count += 1
+
+
+def release() -> None:
+    """Give back one `acquire()`; the last holder of all processes stops the server."""
+    global _holding  # noqa: PLW0603
+    with _process_lock:
+        if _holding is None or _holding.pid != os.getpid():
+            return
+        _holding.count -= 1
+        if _holding.count == 0:
+            _holding.close()
+            _holding = None
+
+
+@atexit.register
+def _release_at_exit() -> None:
+    with _process_lock:
+        if _holding is not None and _holding.pid == os.getpid():
+            _holding.count = 1
+            release()
+
+
+class _Holding:
+    """This process's share of the server."""
+
+    def __init__(self, place: Place) -> None:
+        self.pid = os.getpid()
+        self.count = 0
+        self.place = place
+        self.share = _open_lock(place.root / "holders.lock")
+        try:
+            with _exclusive(place.root / "start.lock"):
+                fcntl.flock(self.share, fcntl.LOCK_SH)
+                if not (place.data / "PG_VERSION").exists():
+                    initialise(place)
+                start(place)
+        except BaseException:
+            os.close(self.share)
+            raise
+
+    def close(self) -> None:
+        with _exclusive(self.place.root / "start.lock"):
+            try:
+                fcntl.flock(self.share, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass  # somebody else still works with it
+            else:
+                stop(self.place)
+            finally:
+                os.close(self.share)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    lock = _open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def state(place: Place) -> str:
+    """Ask the server: `running`, `starting` (or recovering, or stopping), or `absent`."""
+    try:
+        with psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), connect_timeout=5):
+            return RUNNING
+    except psycopg.OperationalError as error:
+        # libpq gives no SQLSTATE for a refused connection attempt; 57P03 is "cannot connect now".
+        text = str(error)
+        if (
+            "starting up" in text
+            or "shutting down" in text
+            or "not yet accepting" in text
+            or "recovery" in text
+        ):
+            return STARTING
+        if "No such file" in text or "refused" in text:
+            return ABSENT
+        raise EmbeddedServerError(f"数据库拒绝连接：{text.strip()}") from error
+
+
+def initialise(place: Place) -> None:
+    """Make a new cluster with its roles and an empty database. Killed half-way, it starts anew next time."""
+    draft = place.root / "data.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(place.data, ignore_errors=True)
+    place.give(draft)
+    with tempfile.TemporaryDirectory(dir=place.root) as folder:
+        password = Path(folder) / "password"
+        password.write_text(address.parameters(Role.ADMINISTRATOR)["password"], "ascii")
+        if place.user is not None:
+            for path in (Path(folder), password):
+                os.chown(path, *place.user)
+        _run(
+            place,
+            "initdb",
+            f"--pgdata={draft}",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C.UTF-8",
+            "--encoding=UTF8",
+            f"--username={Role.ADMINISTRATOR}",
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "--no-instructions",
+        )
+    (draft / "pg_hba.conf").write_text("local all all scram-sha-256\n", "ascii")
+    with (draft / "postgresql.conf").open("a", encoding="ascii") as file:
+        file.write("include = 'xueka.conf'\n")
+    draft.rename(place.data)
+
+
+def start(place: Place) -> None:
+    """Bring the server up, or wait for one that is coming up by itself."""
+    deadline = time.monotonic() + START_LIMIT
+    while (found := state(place)) != RUNNING:
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(f"数据库在 {START_LIMIT:.0f} 秒内没有就绪，见 {place.log}。")
+        if found == ABSENT and not _postmaster_alive(place):
+            _launch(place)
+        else:
+            time.sleep(0.05)
+    _ensure_roles()
+
+
+def stop(place: Place) -> None:
+    """Stop the server; open connections are closed. A server that is not there is as good as stopped."""
+    if not _postmaster_alive(place):
+        return
+    for mode in ("fast", "immediate"):
+        done = _try(
+            place, "pg_ctl", "stop", f"--pgdata={place.data}", f"--mode={mode}", f"--timeout={STOP_LIMIT}"
+        )
+        if done.returncode == 0 or not _postmaster_alive(place):
+            return
+    raise EmbeddedServerError(f"数据库没有停止：{done.stdout.strip()}")
+
+
+def _launch(place: Place) -> None:
+    for directory in (place.log.parent, place.socket_directory):
+        place.give(directory)
+    _write_configuration(place)
+    (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a dead server: see the caller
+    _try(place, "pg_ctl", "start", f"--pgdata={place.data}", f"--log={place.log}", "--wait", "--timeout=5")
+    # Whatever pg_ctl thought of it, the caller asks the server itself; a left-over process of a crashed
+    # server may keep its memory for a moment, and then the next attempt succeeds.
+    time.sleep(0.02)
+
+
+def _write_configuration(place: Place) -> None:
+    durable = os.environ.get("XUEKA_DATABASE_DURABLE", "on")
+    lines = [
+        "listen_addresses = ''",
+        f"port = {location.PORT}",
+        f"unix_socket_directories = '{place.socket_directory}'",
+        "unix_socket_permissions = 0700",
+        "max_connections = 100",
+        "shared_buffers = 256MB",
+        "max_wal_size = 2GB",
+        "jit = off",
+        "timezone = 'UTC'",
+        "log_timezone = 'UTC'",
+        "log_min_messages = warning",
+        "log_min_error_statement = panic",  # statements carry personal data
+        "log_parameter_max_length_on_error = 0",
+        f"fsync = {durable}",
+        f"full_page_writes = {durable}",
+        f"synchronous_commit = {durable}",
+    ]
+    path = place.data / "xueka.conf"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    if place.user is not None:
+        os.chown(path, *place.user)
+
+
+def _postmaster_alive(place: Place) -> bool:
+    """Is the process named by the pid file really a server on this data directory?"""
+    try:
+        pid = int((place.data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return False
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(place.data)
+    except OSError:
+        return False
+
+
+def _ensure_roles() -> None:
+    with psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), autocommit=True) as connection:
+        present = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
+        for role in (Role.OWNER, Role.APPLICATION, Role.READER):
+            if role not in present:
+                statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+                password = sql.Literal(address.parameters(role)["password"])
+                connection.execute(statement.format(sql.Identifier(role), password))
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(Role.OWNER)))
+
+
+def _try(place: Place, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [place.binaries / "bin" / program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **place.process_options(),
+    )
+
+
+def _run(place: Place, program: str, *arguments: str) -> None:
+    done = _try(place, program, *arguments)
+    if done.returncode != 0:
+        raise EmbeddedServerError(f"{program} 失败：{done.stdout.strip()}")

@@ -1,0 +1,41 @@
+"""One embedded server per test run, one database per process; tests connect as the application role."""
+
+from collections.abc import Iterator, Sequence
+
+import psycopg
+import pytest
+from django.db import connection, connections
+from psycopg import sql
+
+from xueka.platform.database import address, migrate, server
+from xueka.platform.database.address import Role
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: pytest.FixtureRequest, worker_id: str) -> Iterator[None]:
+    """Replaces pytest-django's: the owner makes and migrates the database, the application role uses it."""
+    name = f"test_xueka_{worker_id}"
+    with server.hold(), django_db_blocker.unblock():
+        administrator = Role.OWNER if address.external_url() else Role.ADMINISTRATOR
+        with psycopg.connect(**address.parameters(administrator, "postgres"), autocommit=True) as maker:
+            maker.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            owner = sql.Identifier(address.parameters(Role.OWNER)["user"])
+            maker.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
+            connection.settings_dict.update(NAME=name)
+            migrate.prepare(name)
+            connection.ops.execute_sql_flush = lambda statements: _flush_as_owner(name, statements)
+            yield
+            connections.close_all()
+            maker.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _flush_as_owner(name: str, statements: Sequence[str]) -> None:
+    """Emptying all tables after a `transaction=True` test is beyond the application role, and rightly so."""
+    with psycopg.connect(**address.parameters(Role.OWNER, name)) as owner:
+        for statement in statements:
+            owner.execute(statement)
+        queue = owner.execute(
+            "SELECT tablename FROM pg_tables WHERE tablename LIKE 'procrastinate%'"
+        ).fetchall()
+        listed = sql.SQL(", ").join(sql.Identifier(table) for (table,) in queue)
+        owner.execute(sql.SQL("TRUNCATE {} CASCADE").format(listed))
