@@ -1,0 +1,79 @@
+"""Encryption of personal fields: one SM4-GCM envelope per row, and blind indexes for exact search.
+
+Envelope: format byte 1 | key version (2 bytes, big-endian) | nonce (12) | ciphertext and tag (16).
+The head is bound as associated data. A blind index is HMAC-SM3 under a key of its own over the kind
+of the value and the value itself, so that equal strings of two kinds give different indexes.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from xueka.kernel.errors import XuekaError
+from xueka.platform.crypto.keyring import Keyring, keyring
+
+_FORMAT = 1
+_HEAD = 3
+_NONCE = 12
+_TAG = 16
+
+
+def seal_bytes(plain: bytes, keys: Keyring | None = None) -> bytes:
+    """Encrypt under the present field key."""
+    keys = keys or keyring()
+    version, key = keys.field_key()
+    head = bytes([_FORMAT]) + version.to_bytes(2, "big")
+    nonce = os.urandom(_NONCE)
+    box = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
+    box.authenticate_additional_data(head)
+    cipher = box.update(plain) + box.finalize()
+    return head + nonce + cipher + box.tag
+
+
+def open_bytes(envelope: bytes, keys: Keyring | None = None) -> bytes:
+    """Decrypt an envelope of any key version held. Raises XuekaError `ENVELOPE_BROKEN` if it was altered."""
+    envelope = bytes(envelope)
+    keys = keys or keyring()
+    if len(envelope) < _HEAD + _NONCE + _TAG or envelope[0] != _FORMAT:
+        raise _broken()
+    head, nonce = envelope[:_HEAD], envelope[_HEAD : _HEAD + _NONCE]
+    cipher, tag = envelope[_HEAD + _NONCE : -_TAG], envelope[-_TAG:]
+    key = keys.field_key_of(int.from_bytes(head[1:3], "big"))
+    box = Cipher(algorithms.SM4(key), modes.GCM(nonce, tag)).decryptor()
+    box.authenticate_additional_data(head)
+    try:
+        return box.update(cipher) + box.finalize()
+    except InvalidTag:
+        raise _broken() from None
+
+
+def seal(values: Mapping[str, Any], keys: Keyring | None = None) -> bytes:
+    """Encrypt a row's personal fields (JSON values)."""
+    return seal_bytes(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode(), keys)
+
+
+def unseal(envelope: bytes, keys: Keyring | None = None) -> dict[str, Any]:
+    """The personal fields of a row."""
+    values: dict[str, Any] = json.loads(open_bytes(envelope, keys))
+    return values
+
+
+def blind_index(kind: str, value: str, keys: Keyring | None = None) -> bytes:
+    """32 bytes that are equal for equal normalised values of one kind, and tell nothing without the key."""
+    keys = keys or keyring()
+    mac = hmac.HMAC(keys.index_key(), hashes.SM3())
+    mac.update(f"{kind}\x00{value}".encode())
+    return mac.finalize()
+
+
+def _broken() -> XuekaError:
+    return XuekaError(
+        "ENVELOPE_BROKEN",
+        "加密的个人信息无法解开：内容被改动，或密钥不是当时的那一把。",
+        action="请联系系统管理员核对密钥文件与数据库是否属于同一套系统。",
+    )

@@ -1,0 +1,103 @@
+"""Roles and what each may do. A permission reads scope:resource:action, as in the state tables."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """`level` is the scope in which the role is held."""
+
+    code: str
+    label: str
+    level: str
+    permissions: frozenset[str]
+
+
+def _role(code: str, label: str, level: str, *permissions: str) -> Role:
+    return Role(code, label, level, frozenset(permissions))
+
+
+_SCHOOL_WORK = (
+    "school:student:read",
+    "school:student:correct",
+    "school:consent:record",
+    "school:application:read",
+    "school:application:submit",
+    "school:photo:upload",
+    "school:card:read",
+    "school:card:hand_out",
+    "school:card:report_lost",
+    "school:card:lift",
+    "school:card:cancel",
+    "school:delivery:read",
+    "school:delivery:receive",
+)
+_CITY_READ = (
+    "school:student:read",
+    "school:application:read",
+    "school:card:read",
+    "school:delivery:read",
+    "city:batch:read",
+    "city:range:read",
+    "city:problem:read",
+)
+
+#: Operator and approver may be the same role; that the second person is another one is a rule of the batch.
+ROLES: dict[str, Role] = {
+    role.code: role
+    for role in (
+        _role("system", "系统", "system", "*"),
+        _role("school_officer", "学校卡管老师", "school", *_SCHOOL_WORK),
+        _role(
+            "school_reviewer",
+            "学校审核人",
+            "school",
+            "school:student:read",
+            "school:application:read",
+            "school:application:review",
+            "school:card:read",
+        ),
+        _role(
+            "district_officer",
+            "区级卡管员",
+            "district",
+            "school:student:read",
+            "school:student:correct",
+            "school:application:read",
+            "district:application:review",
+            "district:transfer:confirm",
+            "school:card:read",
+            "school:card:report_lost",
+            "school:card:lift",
+            "school:delivery:read",
+        ),
+        _role(
+            "city_operator",
+            "市级运营",
+            "city",
+            *_CITY_READ,
+            "city:registry:import",
+            "school:student:correct",
+            "city:application:review",
+            "city:application:cancel",
+            "city:range:manage",
+            "city:batch:create",
+            "city:batch:lock",
+            "city:batch:approve",
+            "city:batch:reconcile",
+            "city:batch:close",
+            "city:problem:resolve",
+            "city:delivery:pack",
+            "city:delivery:dispatch",
+            "city:delivery:report_lost",
+            "city:card:void",
+            "city:card:destroy",
+            "city:account:close",
+            "school:card:report_lost",
+            "school:card:lift",
+            "school:card:cancel",
+        ),
+        _role("city_admin", "市级管理员", "city", *_CITY_READ, "city:user:manage", "city:kind:manage"),
+        _role("auditor", "审计员", "city", "city:audit:read", *_CITY_READ),
+    )
+}
