@@ -8,6 +8,15 @@ from django.db.models import Q
 from xueka.platform.identity.scope import Scope
 
 
+DISCREPANCY_KINDS = [
+    ("short", "少卡"),
+    ("extra", "多出"),
+    ("damaged", "破损"),
+    ("wrong_school", "不属本箱"),
+    ("lost_box", "整箱丢失"),
+]
+
+
 class ScopedBySchool(models.QuerySet):
     def visible_to(self, scope: Scope) -> Self:
         return self.filter(scope.filter(district="school__district_id", school="school__code"))
@@ -81,7 +90,7 @@ class Discrepancy(models.Model):
     """A difference found on receipt: short, extra, damaged, wrong school; or a lost box."""
 
     box = models.ForeignKey(Box, on_delete=models.PROTECT, related_name="discrepancies")
-    kind = models.CharField(max_length=16)
+    kind = models.CharField(max_length=16, choices=DISCREPANCY_KINDS)
     card = models.ForeignKey("cards.Card", on_delete=models.PROTECT, null=True, related_name="+")
     scanned = models.CharField(max_length=32, blank=True)
     note = models.CharField(max_length=200, blank=True)

@@ -17,6 +17,7 @@ DELIVERY = Machine(
         State(PACKING, "装箱中"),
         State(IN_TRANSIT, "运输中"),
         State(RECEIVED, "已收货", final=True),
+        State(LOST, "全部丢失", final=True),
         State(CANCELLED, "已取消", final=True),
     ],
     [
@@ -24,6 +25,7 @@ DELIVERY = Machine(
         Transition(
             "complete", IN_TRANSIT, RECEIVED, "school:delivery:receive", "收货完成", "每箱都已收到或登记丢失"
         ),
+        Transition("lose", IN_TRANSIT, LOST, "city:delivery:report_lost", "全部丢失", "每箱都登记丢失"),
         Transition("cancel", PACKING, CANCELLED, "city:delivery:pack", "取消"),
     ],
 )

@@ -1,0 +1,57 @@
+"""Delivery: boxes, packing lists, receipt by scanning, hand-out. The only door into this context."""
+
+from xueka.contexts.logistics.domain.transitions import BOX, DELIVERY
+from xueka.contexts.logistics.invariants import INVARIANTS
+from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy
+from xueka.contexts.logistics.queries import (
+    Counts,
+    box,
+    boxes,
+    boxes_of,
+    contents,
+    counts,
+    deliveries,
+    delivery,
+    discrepancies,
+    place_of,
+)
+from xueka.contexts.logistics.services.packing import cancel_delivery, dispatch, prepare_deliveries
+from xueka.contexts.logistics.services.receiving import (
+    RESOLUTIONS,
+    Receipt,
+    compare,
+    hand_out,
+    receive_box,
+    report_lost_box,
+    resolve_discrepancy,
+)
+
+__all__ = [
+    "BOX",
+    "DELIVERY",
+    "INVARIANTS",
+    "RESOLUTIONS",
+    "Box",
+    "BoxCard",
+    "Counts",
+    "Delivery",
+    "Discrepancy",
+    "Receipt",
+    "box",
+    "boxes",
+    "boxes_of",
+    "cancel_delivery",
+    "compare",
+    "contents",
+    "counts",
+    "deliveries",
+    "delivery",
+    "discrepancies",
+    "dispatch",
+    "hand_out",
+    "place_of",
+    "prepare_deliveries",
+    "receive_box",
+    "report_lost_box",
+    "resolve_discrepancy",
+]
