@@ -1,4 +1,4 @@
-"""The files that the counterparts of a simulated city hand in: schools, rosters, with their usual mistakes."""
+"""The files that a simulated city's counterparts hand in, with their usual mistakes."""
 
 import csv
 import io
@@ -57,13 +57,14 @@ def roster_csv(students: Iterable[SyntheticStudent]) -> bytes:
 def spoil(
     random: Random, students: list[SyntheticStudent], share: float
 ) -> tuple[list[SyntheticStudent], set[str]]:
-    """The same list with about `share` of the rows wrong in one field, and whose rows those are (education IDs)."""
+    """The same list with about `share` of the rows wrong in one field; and whose (education IDs)."""
     result, spoiled = [], set()
     for student in students:
         if random.random() < share:
             spoiled.add(student.education_id)
-            student = random.choice(_DEFECTS)(student)
-        result.append(student)
+            result.append(random.choice(_DEFECTS)(student))
+        else:
+            result.append(student)
     return result, spoiled
 
 

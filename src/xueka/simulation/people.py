@@ -70,7 +70,7 @@ def schools(random: Random, count: int) -> list[SyntheticSchool]:
 def students(
     random: Random, at: list[SyntheticSchool], count: int, school_year: int
 ) -> list[SyntheticStudent]:
-    """`count` students over the schools, in classes of about thirty, aged for `school_year` (its September)."""
+    """`count` students over the schools, in classes of about thirty, aged for `school_year`."""
     made = []
     share, rest = divmod(count, len(at))
     education_ids = iter(random.sample(range(10_000_000, 99_999_999), count))
@@ -83,7 +83,13 @@ def students(
             grade = class_index % grades + 1
             made.append(
                 _student(
-                    random, school, grade, f"{class_index // grades + 1}班", next(education_ids), school_year
+                    random,
+                    school,
+                    grade,
+                    f"{class_index // grades + 1}班",
+                    next(education_ids),
+                    school_year,
+                    taken,
                 )
             )
     return made

@@ -7,7 +7,6 @@ from django.db.models import Q
 
 from xueka.platform.identity.scope import Scope
 
-
 DISCREPANCY_KINDS = [
     ("short", "少卡"),
     ("extra", "多出"),

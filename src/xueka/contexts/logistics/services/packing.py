@@ -22,7 +22,7 @@ BOX_CAPACITY = 60
 def prepare_deliveries(
     actor: Actor, *, card_ids: Sequence[int] | None = None, box_capacity: int = BOX_CAPACITY
 ) -> list[Delivery]:
-    """Put made cards that lie in no box into boxes: one delivery a school, a box a class (more for a large one).
+    """Put made cards that lie in no box into boxes: one delivery a school, a box (or more) a class.
 
     `card_ids` limits it to some cards; without it everything that is made and unpacked goes. Raises Refused
     `NOTHING_TO_PACK` where there is none.
