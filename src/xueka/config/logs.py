@@ -1,4 +1,4 @@
-"""Logging: one JSON object per line, or readable lines on a terminal. Never a personal value, never a form."""
+"""Logging: JSON lines, or readable ones on a terminal. Never a personal value, never a form."""
 
 import logging
 import os

@@ -105,7 +105,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
-# Staff: idle 30 minutes (the cookie is renewed with each request); the absolute 12 hours are the middleware's.
+# Staff: idle 30 minutes (each request renews the cookie); the absolute 12 hours are the middleware's.
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_SAVE_EVERY_REQUEST = True
 SESSION_ABSOLUTE_AGE = 12 * 60 * 60
@@ -125,13 +125,21 @@ X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(os.environ.get("XUEKA_STATIC", SOURCE.parents[1] / "static"))
-STATICFILES_DIRS = [("vendor", SOURCE.parents[1] / "build" / "vendor")]
+NODE_MODULES = Path(os.environ.get("XUEKA_NODE_MODULES", SOURCE.parents[1] / "node_modules"))
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "xueka.entrypoints.design.finders.VendorFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
+WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
 
 LOGGING_CONFIG = None
 logs.configure()

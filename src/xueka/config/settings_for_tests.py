@@ -12,7 +12,7 @@ if "XUEKA_TEST_HOME" not in os.environ:
 os.environ["XUEKA_HOME"] = os.environ["XUEKA_TEST_HOME"]
 os.environ.setdefault("XUEKA_DATABASE_DURABLE", "off")
 
-from xueka.config.settings import *  # noqa: E402, F403
+from xueka.config.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -1,1 +1,1 @@
-"""PostgreSQL: the embedded server, the three roles, migrations, bulk COPY. Nothing here knows the business."""
+"""PostgreSQL: the embedded server, the three roles, migrations, bulk COPY; nothing of the business."""

@@ -55,7 +55,7 @@ def application_role_name() -> str:
 
 
 def django_settings() -> dict[str, Any]:
-    """`DATABASES["default"]`: Django serves as the application role; migrations borrow the owner's (migrate.py)."""
+    """`DATABASES["default"]`: the application role. Migrations borrow the owner's (migrate.py)."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "ATOMIC_REQUESTS": False,

@@ -17,8 +17,8 @@ def copy_rows(
 ) -> int:
     """Append `rows` to `table` in the caller's transaction; returns how many.
 
-    With `types` (PostgreSQL type names, one per column, e.g. `["int8", "text", "bytea"]`) the rows travel in the
-    binary format, which is faster and needs values of exactly those types; without, as text.
+    With `types` (PostgreSQL type names, one per column, e.g. `["int8", "text", "bytea"]`) the rows travel in
+    the binary format, which is faster and needs values of exactly those types; without, as text.
     """
     statement = sql.SQL("COPY {} ({}) FROM STDIN{}").format(
         sql.Identifier(table),

@@ -47,7 +47,9 @@ class Place:
 
     def process_options(self) -> dict[str, object]:
         """Keyword arguments for `subprocess` that make a child run as the server's user."""
-        identity = {} if self.user is None else dict(user=self.user[0], group=self.user[1], extra_groups=[])
+        identity = (
+            {} if self.user is None else {"user": self.user[0], "group": self.user[1], "extra_groups": ()}
+        )
         environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         return {"cwd": "/", "env": environment, "stdin": subprocess.DEVNULL, "umask": 0o077, **identity}
 

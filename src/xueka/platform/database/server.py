@@ -1,8 +1,8 @@
 """The embedded PostgreSQL server: made, started, shared and stopped by whoever uses it.
 
-Every process that uses the server holds a shared lock for as long; the last one out stops the server. A lock
-dies with its process, so after kill -9 the next holder finds the server running and takes it over, or finds it
-dead and starts it again. Whether a server lives is asked of the server, never of a pid file.
+Every process that uses the server holds a shared lock for as long; the last one out stops the server. A
+lock dies with its process, so after kill -9 the next holder finds the server running and takes it over, or
+finds it dead and starts it again. Whether a server lives is asked of the server, never of a pid file.
 """
 
 import atexit
@@ -45,7 +45,7 @@ def hold() -> Iterator[None]:
 def acquire() -> None:
     """Start the server unless it runs, and keep it running until `release()` or the end of this process."""
     global _holding  # noqa: PLW0603 - one holding per process is the point
-    if address.external_url():
+    if not embedded():
         return
     with _process_lock:
         if _holding is None or _holding.pid != os.getpid():
@@ -71,6 +71,18 @@ def _release_at_exit() -> None:
         if _holding is not None and _holding.pid == os.getpid():
             _holding.count = 1
             release()
+
+
+def embedded() -> bool:
+    """Whether the server is ours to drive."""
+    return not address.external_url()
+
+
+def revive() -> None:
+    """Start the server again if it has died under its holders; meant for the supervisor's regular look."""
+    if embedded() and not _postmaster_alive(place := location.place()):
+        with _exclusive(place.root / "start.lock"):
+            start(place)
 
 
 class _Holding:
@@ -244,7 +256,7 @@ def _postmaster_alive(place: Place) -> bool:
 
 
 def _ensure_roles() -> None:
-    with psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), autocommit=True) as connection:
+    with _administrator() as connection:
         present = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
         for role in (Role.OWNER, Role.APPLICATION, Role.READER):
             if role not in present:
@@ -252,8 +264,23 @@ def _ensure_roles() -> None:
                 password = sql.Literal(address.parameters(role)["password"])
                 connection.execute(statement.format(sql.Identifier(role), password))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            statement = sql.SQL("CREATE DATABASE {} OWNER {}")
-            connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(Role.OWNER)))
+            _create_database(connection)
+
+
+def recreate_database() -> None:
+    """Throw the whole (embedded) database away and leave an empty one; `migrate.prepare()` comes next."""
+    with _administrator() as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+        _create_database(connection)
+
+
+def _administrator() -> psycopg.Connection:
+    return psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), autocommit=True)
+
+
+def _create_database(connection: psycopg.Connection) -> None:
+    statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+    connection.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(Role.OWNER)))
 
 
 def _try(place: Place, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

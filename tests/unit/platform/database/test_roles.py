@@ -15,7 +15,7 @@ def test_the_application_cannot_change_what_is_append_only() -> None:
             cursor.execute(f"SELECT count(*) FROM {table}")
             for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}"):
                 with (
-                    pytest.raises(ProgrammingError, match="permission denied|must be owner"),
+                    pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
                     transaction.atomic(),
                 ):
                     cursor.execute(statement)

@@ -1,0 +1,65 @@
+"""The demo city of the first start, and who may log in to it."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+
+from xueka.platform.database import home, migrate, server
+
+BUILDING, BUILT = "building", "built"
+KEPT = {
+    "database",
+    "keys",
+    "run",
+    "serve.lock",
+    "serve.json",
+    "demo-city",
+}  # when a half-built city is cleared
+
+
+def build_once(tell: Callable[[str], None]) -> None:
+    """Make the demo city in an empty home. One that was interrupted half-way is cleared and made anew.
+
+    A home that holds data of its own, or a server named by `DATABASE_URL`, is left alone.
+    """
+    if not server.embedded() or importlib.util.find_spec("xueka.simulation.demo") is None:
+        return
+    from xueka.simulation import demo
+
+    note = home.home() / "demo-city"
+    state = note.read_text("ascii") if note.exists() else ""
+    if state == BUILT or (not state and _has_data()):
+        return
+    if state == BUILDING:
+        tell("上次没有建完演示城市，重新开始。")
+        _clear()
+    note.write_text(BUILDING, "ascii")
+    tell("首次启动：正在建立演示城市，约需一两分钟……")
+    demo.build_demo_city()
+    note.write_text(BUILT, "ascii")
+
+
+def logins() -> list[str]:
+    """Lines that name one demo log-in per role; empty where there is no demo city."""
+    note = home.home() / "demo-city"
+    if not note.exists() or importlib.util.find_spec("xueka.platform.identity.demo") is None:
+        return []
+    from xueka.platform.identity import demo
+
+    return demo.login_lines()
+
+
+def _has_data() -> bool:
+    from django.contrib.auth import get_user_model
+
+    from xueka.contexts.registry.models import District
+
+    return get_user_model().objects.exists() or District.objects.exists()
+
+
+def _clear() -> None:
+    server.recreate_database()
+    for path in home.home().iterdir():
+        if path.name not in KEPT:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    migrate.prepare()

@@ -1,0 +1,58 @@
+"""The `xueka` command: finds its parts, renders refusals, answers signals."""
+
+import importlib
+import pkgutil
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from xueka.entrypoints import cli
+from xueka.entrypoints.cli import common
+from xueka.kernel.errors import XuekaError
+from xueka.platform.database.location import EmbeddedServerError
+
+SUFFIX = "_commands"
+
+
+def build() -> typer.Typer:
+    """The whole command.
+
+    A module `NAME_commands` brings either `register(app)`, which adds commands to the top level, or `app`,
+    which becomes the group NAME. Modules import Django inside functions: `xueka calendar` does without.
+    """
+    app = typer.Typer(
+        name="xueka",
+        help="学卡：城市学生卡管理系统。",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for found in pkgutil.iter_modules(cli.__path__):
+        if not found.name.endswith(SUFFIX):
+            continue
+        module = importlib.import_module(f"{cli.__name__}.{found.name}")
+        if hasattr(module, "register"):
+            module.register(app)
+        else:
+            app.add_typer(module.app, name=found.name.removesuffix(SUFFIX))
+    return app
+
+
+def main() -> None:
+    """Run the command. Exit code 0 done, 1 refused or findings, 2 wrong usage."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        build()()
+    except XuekaError as error:
+        common.show_error(error.as_dict())
+    except EmbeddedServerError as error:
+        common.show_error({"code": "DATABASE_UNAVAILABLE", "message": str(error)})
+    sys.exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Leave through every `finally` on the way out; the embedded server is stopped by one of them."""
+    sys.exit(128 + number)

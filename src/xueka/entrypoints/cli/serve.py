@@ -1,0 +1,141 @@
+"""`xueka serve`: one command that brings the whole installation up, keeps it up and takes it down."""
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from xueka.entrypoints.cli import common
+from xueka.kernel.errors import Conflict
+from xueka.platform.database import home, location, server
+from xueka.platform.supervisor.children import Supervisor
+
+WEB_READY_LIMIT = 60.0  # seconds
+
+
+def run(host: str, port: int, *, demo: bool) -> int:
+    """Serve until Ctrl-C or SIGTERM; returns the exit code."""
+    with _only_one() as note, common.database():
+        from django.db import connections
+
+        from xueka.config import assets, demo_city
+
+        for remark in location.place().remarks if server.embedded() else []:
+            tell(remark)
+        assets.collect_if_changed()
+        if demo:
+            demo_city.build_once(tell)
+        connections.close_all()
+        with _listen(host, port) as listener:
+            address = _address(listener)
+            note.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
+            return _supervise(listener, address)
+
+
+def tell(line: str) -> None:
+    """One line of progress for whoever looks at the terminal."""
+    sys.stderr.write(f"xueka: {line}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _only_one() -> Iterator[Path]:
+    """One `serve` per home; the lock dies with its process."""
+    note = home.home() / "serve.json"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(home.home() / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        running = json.loads(note.read_text("utf-8")) if note.exists() else {}
+        raise Conflict(
+            "ALREADY_SERVING",
+            f"这个数据目录（{home.home()}）已有服务在运行。",
+            found=running.get("address", "正在启动"),
+            action="请使用该地址，或先停止它；另起一套请设置 XUEKA_HOME。",
+        ) from None
+    try:
+        note.unlink(missing_ok=True)
+        yield note
+    finally:
+        note.unlink(missing_ok=True)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """The listening socket is the supervisor's: while the web process restarts, visitors wait."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except PermissionError:
+            raise Conflict(
+                "PORT_FORBIDDEN", f"没有权限使用端口 {port}。", action="请用 --port 换一个。"
+            ) from None
+        except OSError:
+            listener.bind((host, 0))
+            tell(f"端口 {port} 已被占用，改用 {listener.getsockname()[1]}。")
+        listener.listen(512)
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _supervise(listener: socket.socket, address: str) -> int:
+    from xueka.config import processes
+
+    supervisor = Supervisor(processes.children(listener), tell, watch=server.revive)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: supervisor.stop())
+    supervisor.start()
+    try:
+        if _wait_for_web(supervisor, listener):
+            _greet(address, [child.name for child in supervisor.children])
+        supervisor.run()
+    finally:
+        supervisor.end()
+    tell("已全部停止。")
+    return 0
+
+
+def _wait_for_web(supervisor: Supervisor, listener: socket.socket) -> bool:
+    """Wait for a first answer from the pages; whatever it says, somebody is there."""
+    host, port = listener.getsockname()[:2]
+    deadline = time.monotonic() + WEB_READY_LIMIT
+    while time.monotonic() < deadline and not supervisor.stopping.is_set():
+        supervisor.tick()
+        connection = http.client.HTTPConnection(host, port, timeout=1)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            continue
+        finally:
+            connection.close()
+        return True
+    if not supervisor.stopping.is_set():
+        tell("网页进程尚未应答，继续等待；详情见上面的日志。")
+    return False
+
+
+def _greet(address: str, names: list[str]) -> None:
+    from xueka.config import demo_city
+
+    sys.stdout.write(f"\n  学卡已启动：{address}\n  运行中：数据库、{'、'.join(names)}；按 Ctrl-C 停止。\n")
+    for line in demo_city.logins():
+        sys.stdout.write(f"  {line}\n")
+    sys.stdout.write("\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Child processes under one supervisor: started together, restarted when they die, stopped together."""
