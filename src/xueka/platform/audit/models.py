@@ -1,31 +1,52 @@
 """The audit log: entries are written in the business transaction, sealed into a chain in a second step."""
 
 from django.db import models
+from django.db.models import Func
 
 
 class Entry(models.Model):
-    """Who did what to what, when, from where, with what result. Never changed, never deleted."""
+    """Who did what to what, when, from where, with what result. Never changed, never deleted.
+
+    `at` is the business clock (a simulated year has its own); `recorded_at` is the server's wall clock,
+    stamped by a trigger, so that nobody can add an entry to the past.
+    """
 
     append_only = True
 
-    at = models.DateTimeField(db_index=True)
-    actor = models.CharField(max_length=80, db_index=True)
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=80)
     actor_name = models.CharField(max_length=80, blank=True)
     role = models.CharField(max_length=32, blank=True)
     scope = models.CharField(max_length=64, blank=True)
     address = models.CharField(max_length=64, blank=True)
-    action = models.CharField(max_length=64, db_index=True)
+    action = models.CharField(max_length=64)
     object_type = models.CharField(max_length=32, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
     result = models.CharField(max_length=16, default="done")
     detail = models.JSONField(default=dict)
+    recorded_at = models.DateTimeField(db_default=Func(function="clock_timestamp"), editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["object_type", "object_id"], name="audit_by_object")]
+        # Every list of entries is paged by id, newest first: the id ends each index.
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "id"], name="audit_by_object"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+            models.Index(fields=["action", "id"], name="audit_by_action"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+        ]
+
+
+class Unsealed(models.Model):
+    """The work list of the sealer: a trigger adds each new entry, in the entry's own transaction."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
 
 
 class Seal(models.Model):
-    """One link: digest = SM3(previous digest, canonical form of the entry)."""
+    """One link: digest = SM3(previous digest, canonical form of entry and seal). See `chain`.
+
+    All links of one act of sealing carry the same `sealed_at`, and no two acts do.
+    """
 
     append_only = True
 

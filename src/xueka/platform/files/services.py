@@ -16,7 +16,10 @@ def sm3(content: bytes) -> bytes:
 
 
 def store(actor: Actor, name: str, media_type: str, content: bytes, *, personal: bool = False) -> StoredFile:
-    """Keep `content` in the caller's transaction; `personal` content is sealed. Size and digest are of the plain bytes."""
+    """Keep `content` in the caller's transaction; `personal` content is sealed.
+
+    Size and digest are those of the plain bytes.
+    """
     return StoredFile.objects.create(
         name=name,
         media_type=media_type,
