@@ -1,7 +1,7 @@
 """Working days by the State Council's yearly notices.
 
-Weekends are off, the notice of the year makes some weekdays off and some weekend days work (调休). The calendar
-of a year whose notice is not loaded is unknown: asking for it is an error, never a guess.
+Weekends are off; the notice of the year frees some weekdays and has some weekend days worked (调休). A year
+whose notice is not loaded is unknown: asking for it is an error, never a guess.
 """
 
 from bisect import bisect_left, bisect_right

@@ -4,7 +4,9 @@ import re
 
 from xueka.kernel.errors import BadInput
 
-_YUAN = re.compile(r"(?P<sign>[-−]?)[¥￥]?(?P<whole>\d+|\d{1,3}(?:,\d{3})+)(?:\.(?P<part>\d+))?元?", re.ASCII)
+_YUAN = re.compile(
+    r"(?P<sign>[-−]?)[¥￥]?\s*(?P<whole>\d+|\d{1,3}(?:,\d{3})+)(?:\.(?P<part>\d+))?元?", re.ASCII
+)
 
 _DIGITS = "零壹贰叁肆伍陆柒捌玖"
 MAX_CAPITALS_FEN = 10**18 - 1
@@ -47,8 +49,9 @@ def format_yuan(fen: int) -> str:
 def capitals(fen: int) -> str:
     """The amount in Chinese capitals, as contracts and receipts write it.
 
-    《支付结算办法》附件一《正确填写票据和结算凭证的基本规定》 leaves some choice: here 整 stands after 元 only,
-    and 零 where it must stand but not where it merely may.
+    The rule (《支付结算办法》附件一《正确填写票据和结算凭证的基本规定》) leaves some choice: here 整 stands
+    after 元 only, and 零 where it must stand but not where it merely may.
+
     Raises BadInput `MONEY_NEGATIVE` below zero and `MONEY_TOO_LARGE` above MAX_CAPITALS_FEN.
     """
     if fen < 0:
