@@ -5,15 +5,44 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
-from xueka.contexts.cards.domain.states import LIVE
+from xueka.contexts.cards.domain.rules import REASONS
+from xueka.contexts.cards.domain.states import IN_LIFE, LIVE
+from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.kernel.machine import Machine
 from xueka.platform.identity.scope import Scope
 
 
-class ScopedBySchool(models.QuerySet):
-    """Applications and cards carry the school that they were made for."""
+class Applications(models.QuerySet["Application"]):
+    """An application stays with the school that made it, even when the student moves on."""
 
     def visible_to(self, scope: Scope) -> Self:
         return self.filter(scope.filter(district="school__district_id", school="school__code"))
+
+
+class Cards(models.QuerySet["Card"]):
+    """A card belongs to the school it is made for until it is handed out; then it follows its student."""
+
+    def visible_to(self, scope: Scope) -> Self:
+        made_for = scope.filter(district="school__district_id", school="school__code")
+        if not made_for:
+            return self
+        follows = scope.filter(district="student__school__district_id", school="student__school__code")
+        return self.filter((~Q(state__in=IN_LIFE) & made_for) | (Q(state__in=IN_LIFE) & follows))
+
+
+class OfStudents(models.QuerySet):
+    """Accounts and photos are seen where the student is now."""
+
+    def visible_to(self, scope: Scope) -> Self:
+        return self.filter(
+            scope.filter(district="student__school__district_id", school="student__school__code")
+        )
+
+
+def _state_is_known(machine: Machine) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(state__in=list(machine.state_codes)), name=f"cards_{machine.name}_state"
+    )
 
 
 class CardKind(models.Model):
@@ -52,6 +81,11 @@ class CardAccount(models.Model):
     state = models.CharField(max_length=16)
     opened_at = models.DateTimeField()
 
+    objects = OfStudents.as_manager()
+
+    class Meta:
+        constraints = [_state_is_known(ACCOUNT)]
+
 
 class Photo(models.Model):
     """A portrait that passed the checks; its bytes are sealed in the file store."""
@@ -64,6 +98,8 @@ class Photo(models.Model):
     findings = models.JSONField(default=list)
     uploaded_at = models.DateTimeField()
     uploaded_by = models.CharField(max_length=80)
+
+    objects = OfStudents.as_manager()
 
 
 class Application(models.Model):
@@ -86,10 +122,12 @@ class Application(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
-    objects = ScopedBySchool.as_manager()
+    objects = Applications.as_manager()
 
     class Meta:
         constraints = [
+            _state_is_known(APPLICATION),
+            models.CheckConstraint(condition=Q(reason__in=list(REASONS)), name="cards_application_reason"),
             models.UniqueConstraint(
                 fields=["account", "kind"],
                 condition=~Q(state__in=["fulfilled", "refused", "withdrawn", "cancelled"]),
@@ -120,10 +158,11 @@ class Card(models.Model):
     created_at = models.DateTimeField()
     state_at = models.DateTimeField()
 
-    objects = ScopedBySchool.as_manager()
+    objects = Cards.as_manager()
 
     class Meta:
         constraints = [
+            _state_is_known(CARD),
             models.UniqueConstraint(
                 fields=["student", "kind"], condition=Q(state__in=LIVE), name="cards_one_live_per_kind"
             ),

@@ -42,6 +42,9 @@ class NumberRange(models.Model):
                 condition=Q(next_serial__gte=F("first")) & Q(next_serial__lte=F("last") + 1),
                 name="numbers_next_inside",
             ),
+            models.CheckConstraint(condition=Q(width__gte=1, width__lte=18), name="numbers_range_width"),
+            models.CheckConstraint(condition=Q(low_water__gte=0), name="numbers_low_water_not_negative"),
+            models.CheckConstraint(condition=Q(sort__in=Sort.values), name="numbers_range_sort"),
         ]
 
 
@@ -68,6 +71,11 @@ class NumberUse(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["assigned", "used", "spoiled", "returned"]), name="numbers_use_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(range__isnull=True, serial__isnull=True)
+                | Q(range__isnull=False, serial__isnull=False),
+                name="numbers_use_origin",
             ),
         ]
         indexes = [models.Index(fields=["card_id"], name="numbers_by_card")]
@@ -112,6 +120,11 @@ class Blank(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["in_stock", "bound", "used", "spoiled", "returned"]),
                 name="numbers_blank_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="in_stock", card_id__isnull=False)
+                & ~Q(state__in=["bound", "used"], card_id__isnull=True),
+                name="numbers_blank_and_card",
             ),
         ]
         indexes = [models.Index(fields=["id"], condition=Q(state="in_stock"), name="numbers_blanks_in_stock")]

@@ -30,3 +30,12 @@ DESTROYED = "destroyed"
 
 #: A student holds at most one card of a kind in these states (database constraint).
 LIVE = [ACTIVE, LOST]
+
+#: Once handed out, a card follows its student to another school.
+IN_LIFE = [ACTIVE, LOST, CANCELLED, DESTROYED]
+
+#: From the intent to make it until it lies in the student's hand.
+BEFORE_HAND_OUT = [PLANNED, ORDERED, MADE, PACKED, IN_TRANSIT, AT_SCHOOL]
+
+#: An account has at most one application of a kind outside these states (database constraint).
+CLOSED_APPLICATION = [FULFILLED, REFUSED, WITHDRAWN, APPLICATION_CANCELLED]

@@ -92,8 +92,6 @@ APPLICATION = Machine(
     _application_rows(),
 )
 
-_BEFORE_HAND_OUT = (s.PLANNED, s.ORDERED, s.MADE, s.PACKED, s.IN_TRANSIT, s.AT_SCHOOL)
-
 CARD = Machine(
     "card",
     "学生卡",
@@ -125,9 +123,15 @@ CARD = Machine(
         Transition("lift", s.LOST, s.ACTIVE, "school:card:lift", "解挂"),
         Transition("cancel", s.ACTIVE, s.CANCELLED, "school:card:cancel", "注销", "须写明理由"),
         Transition("cancel", s.LOST, s.CANCELLED, "school:card:cancel", "注销", "须写明理由"),
+        # A card that turns up is noted and changes nothing by itself: a lost one may then be lifted, a dead
+        # one is collected and destroyed.
+        *[
+            Transition("found", state, state, "school:card:report_lost", "登记找回")
+            for state in (s.LOST, s.CANCELLED, s.VOID)
+        ],
         *[
             Transition("void", state, s.VOID, "city:card:void", "作废", "须写明理由")
-            for state in _BEFORE_HAND_OUT
+            for state in s.BEFORE_HAND_OUT
         ],
         *[
             Transition("destroy", state, s.DESTROYED, "city:card:destroy", "销毁", "有销毁记录")
