@@ -1,7 +1,20 @@
 """Batches for the card bureau, what was sent, what came back, and the problems that are left."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import F, Q
+
+from xueka.contexts.production.domain.outcomes import OPEN, OUTCOMES, PROBLEM_KINDS, REFUSED_FILE
+from xueka.contexts.production.domain.transitions import BATCH
+from xueka.platform.identity.scope import Scope
+
+
+class CityWork(models.QuerySet):
+    """Batches belong to the city; a district or a school does not see them."""
+
+    def visible_to(self, scope: Scope) -> Self:
+        return self if scope.level in ("system", "city") else self.none()
 
 
 class Batch(models.Model):
@@ -10,6 +23,7 @@ class Batch(models.Model):
     number = models.CharField(max_length=20, unique=True)
     kind = models.ForeignKey("cards.CardKind", on_delete=models.PROTECT)
     state = models.CharField(max_length=16)
+    state_at = models.DateTimeField()
     title = models.CharField(max_length=100, blank=True)
     remake_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="remakes")
     created_by = models.CharField(max_length=80)
@@ -19,6 +33,10 @@ class Batch(models.Model):
     approved_by = models.CharField(max_length=80, blank=True)
     approved_at = models.DateTimeField(null=True)
     card_count = models.IntegerField(default=0)
+    valid_from = models.DateField(null=True)
+    build_error = models.TextField(blank=True)
+
+    objects = CityWork.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -27,11 +45,19 @@ class Batch(models.Model):
                 name="production_two_people",
                 condition=Q(approved_by="") | (~Q(approved_by=F("locked_by")) & ~Q(locked_by="")),
             ),
+            models.CheckConstraint(
+                name="production_batch_state", condition=Q(state__in=list(BATCH.state_codes))
+            ),
         ]
+        indexes = [models.Index(fields=["state", "id"], name="production_batch_work")]
 
 
 class BatchItem(models.Model):
-    """One card's place in a batch. `outcome` is what the return files say of it."""
+    """One card's place in a batch. `outcome` is what the return files say of it (domain/outcomes.py).
+
+    `reported` keeps fields 2 to 7 of the return line that settled the card, so that a later line can be told
+    from a contradiction (docs/interfaces/card-bureau.md §11.2).
+    """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="items")
     position = models.IntegerField()
@@ -40,27 +66,39 @@ class BatchItem(models.Model):
     outcome = models.CharField(max_length=16, default="pending")
     result_code = models.CharField(max_length=2, blank=True)
     result_text = models.CharField(max_length=200, blank=True)
+    reported = models.CharField(max_length=160, blank=True)
     made_at = models.DateTimeField(null=True)
+    return_file = models.ForeignKey("ReturnFile", on_delete=models.PROTECT, null=True, related_name="settled")
 
     class Meta:
         ordering = ["batch_id", "position"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "position"], name="production_position_once"),
             models.UniqueConstraint(fields=["batch", "application"], name="production_application_once"),
+            models.UniqueConstraint(
+                fields=["application"], condition=Q(outcome__in=OPEN), name="production_one_open_batch"
+            ),
+            models.CheckConstraint(condition=Q(outcome__in=OUTCOMES), name="production_item_outcome"),
             models.CheckConstraint(
-                condition=Q(outcome__in=["pending", "matched", "failed", "missing", "altered", "dropped"]),
-                name="production_item_outcome",
+                condition=~Q(outcome__in=["matched", "failed"]) | Q(return_file__isnull=False),
+                name="production_settled_by_a_file",
             ),
         ]
 
 
 class Package(models.Model):
-    """A production file: the promise to send it is stored with its bytes before anything leaves."""
+    """A production file: the promise to send it is stored with its bytes before anything leaves.
+
+    `sha256` repeats the digest in a hash that the database can compute, so that `verify` can compare the
+    stored bytes with it; the digest that the bureau knows is the SM3 of the file.
+    """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="packages")
     attempt = models.IntegerField()
     file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT)
+    sha256 = models.BinaryField(max_length=32)
     state = models.CharField(max_length=16, default="stored")
+    built_at = models.DateTimeField()
     tries = models.IntegerField(default=0)
     last_error = models.TextField(blank=True)
     next_try_at = models.DateTimeField(null=True)
@@ -69,11 +107,20 @@ class Package(models.Model):
     acknowledgement = models.JSONField(default=dict)
 
     class Meta:
+        ordering = ["batch_id", "attempt"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "attempt"], name="production_package_attempt"),
+            models.UniqueConstraint(
+                fields=["batch"], condition=~Q(state="refused"), name="production_one_good_package"
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["stored", "sent", "accepted", "refused"]),
                 name="production_package_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="stored", sent_at__isnull=True)
+                | (~Q(state="stored") & Q(sent_at__isnull=False)),
+                name="production_package_sent",
             ),
         ]
 
@@ -84,6 +131,7 @@ class ReturnFile(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, related_name="returns")
     file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT)
     return_number = models.IntegerField(null=True)
+    final = models.BooleanField(default=False)
     state = models.CharField(max_length=16)
     refusal_code = models.CharField(max_length=32, blank=True)
     refusal_text = models.TextField(blank=True)
@@ -102,13 +150,17 @@ class ReturnFile(models.Model):
                 condition=Q(state="applied"),
                 name="production_return_applied_once",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="applied") | Q(batch__isnull=False, return_number__isnull=False),
+                name="production_applied_to_a_batch",
+            ),
         ]
 
 
 class Problem(models.Model):
     """Something a return file (or its absence) left open; it has an owner and an age."""
 
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="problems")
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, related_name="problems")
     return_file = models.ForeignKey(ReturnFile, on_delete=models.PROTECT, null=True, related_name="problems")
     kind = models.CharField(max_length=16)
     line = models.IntegerField(null=True)
@@ -122,19 +174,24 @@ class Problem(models.Model):
     resolved_at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)
 
+    objects = CityWork.as_manager()
+
     class Meta:
         ordering = ["opened_at", "id"]
         constraints = [
+            models.CheckConstraint(condition=Q(kind__in=PROBLEM_KINDS), name="production_problem_kind"),
             models.CheckConstraint(
-                condition=Q(
-                    kind__in=["failed", "missing", "duplicate", "unknown", "altered", "refused_file"]
-                ),
-                name="production_problem_kind",
+                condition=Q(batch__isnull=False) | Q(kind=REFUSED_FILE), name="production_problem_batch"
             ),
             models.CheckConstraint(
                 name="production_problem_resolved",
                 condition=Q(state="open", resolved_at__isnull=True)
                 | Q(state="resolved", resolved_at__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["card"],
+                condition=Q(state="open", kind__in=["missing", "altered"]),
+                name="production_one_problem_per_card",
             ),
         ]
         indexes = [
@@ -142,8 +199,34 @@ class Problem(models.Model):
         ]
 
 
+class InboxFile(models.Model):
+    """What was taken from the bureau's out folder: the city deletes nothing there and remembers instead.
+
+    `outcome` is applied, refused or repeated (a return file), acknowledged or repeated (an acknowledgement),
+    or ignored with the reason in `note`.
+    """
+
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField()
+    modified = models.BigIntegerField()
+    sm3 = models.BinaryField(max_length=32)
+    outcome = models.CharField(max_length=16)
+    note = models.TextField(blank=True)
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "size", "modified"], name="production_taken_once")
+        ]
+
+
 class Partner(models.Model):
-    """A card bureau: its address, its pinned host key and its SM2 public key, entered by two people."""
+    """A card bureau: its address, its pinned host key and its SM2 public keys, entered by two people.
+
+    Keys are PEM; fingerprints are the SM3 of the key's DER (card-bureau.md §2). A bureau with one pair enters
+    the same key twice. Nothing is sent and nothing is accepted before the second person has confirmed.
+    """
 
     code = models.CharField(max_length=32, primary_key=True)
     name = models.CharField(max_length=64)
@@ -151,10 +234,18 @@ class Partner(models.Model):
     port = models.IntegerField()
     username = models.CharField(max_length=64)
     host_key = models.TextField()
-    public_key = models.TextField()
-    fingerprint = models.CharField(max_length=64)
+    signing_key = models.TextField()
+    signing_fingerprint = models.CharField(max_length=64)
+    encryption_key = models.TextField()
+    encryption_fingerprint = models.CharField(max_length=64)
     entered_by = models.CharField(max_length=80)
+    entered_at = models.DateTimeField()
     confirmed_by = models.CharField(max_length=80, blank=True)
+    confirmed_at = models.DateTimeField(null=True)
+    last_contact_at = models.DateTimeField(null=True)
+    failures = models.IntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    next_try_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
