@@ -1,6 +1,7 @@
 """One embedded server per test run, one database per process; tests connect as the application role."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,10 +24,30 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest, worker_id: str) ->
             maker.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
             connection.settings_dict.update(NAME=name)
             migrate.prepare(name)
+            _allow_truncate(name)
             connection.ops.execute_sql_flush = lambda statements: _flush_as_owner(name, statements)
             yield
             connections.close_all()
             maker.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(autouse=True)
+def audit_head(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The chain's head of one test is no head of the next one, whose audit log is empty again."""
+    path = tmp_path_factory.getbasetemp() / "audit" / "head.json"
+    path.unlink(missing_ok=True)
+    monkeypatch.setattr("xueka.platform.audit.head.path", lambda: path)
+    return path
+
+
+def _allow_truncate(name: str) -> None:
+    """Append-only tables refuse TRUNCATE even to their owner; only a test run may empty them."""
+    with psycopg.connect(**address.parameters(Role.OWNER, name)) as owner:
+        for table, trigger in owner.execute(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE '%no_truncate'"
+        ).fetchall():
+            statement = sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}")
+            owner.execute(statement.format(sql.Identifier(table), sql.Identifier(trigger)))
 
 
 def _flush_as_owner(name: str, statements: Sequence[str]) -> None:
