@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('files', '0001_initial'),
-        ('registry', '0002_transfer_rejected_by_alter_enrolment_school_and_more'),
+        ('registry', '0001_initial'),
     ]
 
     operations = [
