@@ -66,19 +66,26 @@ class SchoolClass(models.Model):
 class Student(models.Model):
     """A student. Searchable and printed fields stand in clear; the rest is in one sealed envelope.
 
+    The database ties class and school together by one composite foreign key (migration 0002), here and in
+    `Enrolment`: a student's class always belongs to the student's school.
+
     `envelope` opens to {birth_date, id_type, id_number, national_number, address,
     guardians: [{name, phone, relation}]}. The indexes are HMAC-SM3 of the normalised value.
     """
 
-    education_id = models.CharField(max_length=16, unique=True)
+    education_id = models.CharField(max_length=16)
     name = models.CharField(max_length=100)
     sort_key = models.CharField(max_length=200)
     sort_key_by_hand = models.BooleanField(default=False)
     sex = models.CharField(max_length=1)
     birth_year = models.SmallIntegerField()
     status = models.CharField(max_length=16)
-    school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="students")
-    school_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT, related_name="students")
+    school = models.ForeignKey(
+        School, on_delete=models.PROTECT, related_name="students", db_index=False, db_constraint=False
+    )
+    school_class = models.ForeignKey(
+        SchoolClass, on_delete=models.PROTECT, related_name="students", db_index=False, db_constraint=False
+    )
     envelope = models.BinaryField()
     id_index = models.BinaryField(max_length=32, null=True)
     phone_index = models.BinaryField(max_length=32, null=True)
@@ -90,6 +97,7 @@ class Student(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["education_id"], name="registry_education_id_once"),
             models.UniqueConstraint(fields=["id_index"], name="registry_id_number_once"),
             models.CheckConstraint(condition=Q(sex__in=["男", "女"]), name="registry_sex"),
             models.CheckConstraint(condition=~Q(name=""), name="registry_name_given"),
@@ -105,8 +113,10 @@ class Enrolment(models.Model):
     """Where a student was enrolled from when to when; the open row is the present one."""
 
     student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="enrolments")
-    school = models.ForeignKey(School, on_delete=models.PROTECT)
-    school_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT)
+    school = models.ForeignKey(School, on_delete=models.PROTECT, db_index=False, db_constraint=False)
+    school_class = models.ForeignKey(
+        SchoolClass, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     status = models.CharField(max_length=16)
     from_date = models.DateField()
     to_date = models.DateField(null=True)
@@ -145,6 +155,15 @@ class Consent(models.Model):
         ]
 
 
+class ScopedTransfers(models.QuerySet["Transfer"]):
+    def visible_to(self, scope: Scope) -> Self:
+        """Both sides see a transfer."""
+        return self.filter(
+            scope.filter(district="from_school__district_id", school="from_school__code")
+            | scope.filter(district="to_school__district_id", school="to_school__code")
+        )
+
+
 class Transfer(models.Model):
     """A student's move to a school of another district, that both districts confirm."""
 
@@ -156,13 +175,20 @@ class Transfer(models.Model):
     asked_at = models.DateTimeField()
     released_by = models.CharField(max_length=80, blank=True)
     accepted_by = models.CharField(max_length=80, blank=True)
+    rejected_by = models.CharField(max_length=80, blank=True)
     closed_at = models.DateTimeField(null=True)
+
+    objects = ScopedTransfers.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["student"], condition=Q(state="open"), name="registry_one_open_transfer"
-            )
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="closed") | (~Q(released_by="") & ~Q(accepted_by="")),
+                name="registry_transfer_both_sides",
+            ),
         ]
 
 
