@@ -15,8 +15,8 @@ _HALF_WIDTH = {
     for first, last in (("０", "９"), ("Ａ", "Ｚ"), ("ａ", "ｚ"))
     for full in range(ord(first), ord(last) + 1)
 }
-# Blanks that str.strip() leaves: zero-width ones and the byte-order mark, which spreadsheets paste along.
-_BLANK = " \t\r\n\v\f\u00a0\u3000\u2002\u2003\u2009\u200b\u200c\u200d\u2060\ufeff"
+# Zero-width blanks and byte-order marks are pasted along by spreadsheets; str.strip() would leave them.
+_BLANK = " \t\r\n\v\f\u0085\u00a0\u3000\u2002\u2003\u2009\u2028\u2029\u200b\u200c\u200d\u2060\ufeff"
 
 _INNER = re.compile(rf"[{_BLANK}\-‐‑–—－]+")
 
@@ -36,7 +36,7 @@ def normalise(value: str) -> str:
     Punctuation, inner blanks and every other character stay as they are.
     """
     if value.isascii():
-        return value.strip()
+        return value.strip(_BLANK)
     return value.translate(_HALF_WIDTH).strip(_BLANK)
 
 
