@@ -15,6 +15,7 @@ from xueka.contexts.logistics.queries import (
     discrepancies,
     place_of,
 )
+from xueka.contexts.logistics.services.documents import packing_list_pdf, packing_list_xlsx
 from xueka.contexts.logistics.services.packing import cancel_delivery, dispatch, prepare_deliveries
 from xueka.contexts.logistics.services.receiving import (
     RESOLUTIONS,
@@ -49,6 +50,8 @@ __all__ = [
     "discrepancies",
     "dispatch",
     "hand_out",
+    "packing_list_pdf",
+    "packing_list_xlsx",
     "place_of",
     "prepare_deliveries",
     "receive_box",

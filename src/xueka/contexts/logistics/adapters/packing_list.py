@@ -1,0 +1,103 @@
+"""The packing list as a PDF to lie in the box and as a workbook to keep."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import barcode
+import typst
+import xlsxwriter
+from barcode.writer import SVGWriter
+from django.conf import settings
+
+from xueka.contexts.logistics.models import Box, Delivery
+from xueka.contexts.logistics.queries import boxes_of
+
+_TEMPLATE = Path(__file__).with_name("packing_list.typ")
+_COLUMNS = ["箱号", "班级", "序号", "姓名", "教育ID", "学生卡号", "一卡通号"]
+
+
+def pdf(delivery: Delivery) -> bytes:
+    """One sheet a box, A4, with the box number as Code 128."""
+    data = {
+        "title": f"装箱单 {delivery.number}",
+        "delivery": delivery.number,
+        "school": delivery.school.name,
+        "address": delivery.address,
+        "consignee": " ".join(filter(None, [delivery.consignee, delivery.consignee_phone])),
+        "receiving_hours": delivery.receiving_hours or "未登记",
+        "waybill": " ".join(filter(None, [delivery.carrier, delivery.waybill])) or "未发运",
+        "boxes": [_box(box) for box in boxes_of(delivery)],
+    }
+    fonts = Path(settings.NODE_MODULES) / "@expo-google-fonts" / "noto-sans-sc"
+    return typst.compile(
+        str(_TEMPLATE),
+        font_paths=[str(fonts)] if fonts.is_dir() else [],
+        sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
+    )
+
+
+def xlsx(delivery: Delivery) -> bytes:
+    """All boxes on one sheet; numbers are text, so that no digit is lost; the last line is the total."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        head = book.add_format({"bold": True, "bottom": 1})
+        text = book.add_format({"num_format": "@"})
+        sheet = book.add_worksheet("装箱单")
+        sheet.freeze_panes(3, 0)
+        sheet.write_string(0, 0, f"{delivery.number}　{delivery.school.name}", head)
+        sheet.write_string(1, 0, f"{delivery.address}　{delivery.consignee}")
+        sheet.write_row(2, 0, _COLUMNS, head)
+        sheet.set_column(0, 0, 14)
+        sheet.set_column(1, 2, 10)
+        sheet.set_column(3, 6, 20)
+        row = 3
+        for box in boxes_of(delivery):
+            for card in _cards(box):
+                values = (box.number, str(box.school_class.name), str(card["position"]), card["name"])
+                for column, value in enumerate(
+                    (*values, card["education_id"], card["number"], card["transit"])
+                ):
+                    sheet.write_string(row, column, value, text)
+                row += 1
+        sheet.write_string(row, 0, "合计", head)
+        sheet.write_number(row, 5, row - 3, head)
+    return file.getvalue()
+
+
+def _box(box: Box) -> dict[str, Any]:
+    of_class = box.school_class
+    return {
+        "number": box.number,
+        "stage": of_class.stage,
+        "class_name": f"{of_class.grade}年级{of_class.name}",
+        "barcode": _code128(box.number),
+        "cards": _cards(box),
+    }
+
+
+def _cards(box: Box) -> list[dict[str, Any]]:
+    return [
+        {
+            "position": place.position,
+            "name": place.card.student.name,
+            "education_id": place.card.student.education_id,
+            "number": place.card.number,
+            "transit": place.card.transit_number,
+        }
+        for place in box.contents.filter(is_here=True).select_related("card__student").order_by("position")
+    ]
+
+
+def _code128(text: str) -> str:
+    out = io.BytesIO()
+    options = {
+        "module_width": 0.3,
+        "module_height": 9.0,
+        "font_size": 8,
+        "text_distance": 3.5,
+        "quiet_zone": 2.0,
+    }
+    barcode.get("code128", text, writer=SVGWriter()).write(out, options=options)
+    return out.getvalue().decode()
