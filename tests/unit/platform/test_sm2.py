@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.size import dial
 from xueka.kernel.errors import BadInput, XuekaError
-from xueka.platform.crypto import libcrypto, sm3
+from xueka.platform.crypto import libcrypto, sm2, sm3
 from xueka.platform.crypto.sm2 import SPKI_SIZE, USER_ID, PrivateKey, PublicKey
 
 AWKWARD_FIRST_BYTES = (0x00, 0x04, 0x0F, 0x40)
@@ -92,9 +92,15 @@ def test_two_libraries_agree() -> None:
     assert len(lengths) > 1, "short coordinates must have occurred"
 
 
-def test_single_bytes_are_never_sent_in_clear() -> None:
+def test_a_key_stream_of_zeros_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Early OpenSSL 3.0 lets one single byte in 256 through in clear."""
     key = PrivateKey.generate()
-    ciphers = [key.public.encrypt(b"\x07") for _ in range(dial(1000, 10_000))]
+    good = key.public.encrypt(b"\x07")
+    answers = iter([good[:-1] + b"\x07", good])
+    monkeypatch.setattr(sm2, "_crypt", lambda *_: next(answers))
+    assert key.public.encrypt(b"\x07") == good
+    monkeypatch.undo()
+    ciphers = [key.public.encrypt(b"\x07") for _ in range(dial(100, 10_000))]
     assert not [cipher for cipher in ciphers if cipher.endswith(b"\x07")]
     assert {key.decrypt(cipher) for cipher in ciphers} == {b"\x07"}
 
@@ -222,19 +228,21 @@ def test_memory_does_not_grow_with_use() -> None:
     def resident_pages() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1])
 
+    key = PrivateKey.generate()
+
     def use(times: int) -> None:
         for _ in range(times):
-            key = PrivateKey.generate()
-            key.public.verify(key.sign(b"data"), b"data")
-            key.decrypt(key.public.encrypt(b"secret"))
-            for broken in (lambda: PublicKey.from_pem(b"junk"), lambda key=key: key.decrypt(b"junk")):
+            other = PrivateKey.from_pem(key.to_pem())
+            other.public.verify(other.sign(b"data"), b"data")
+            other.decrypt(other.public.encrypt(b"secret"))
+            for broken in (lambda: PublicKey.from_pem(b"junk"), lambda: key.decrypt(b"junk")):
                 with pytest.raises(BadInput):
                     broken()
 
-    use(100)
+    use(200)
     before = resident_pages()
-    use(dial(400, 5_000))
-    assert (resident_pages() - before) * 4 < 2048, "more than 2 MiB kept"
+    use(dial(1000, 10_000))
+    assert (resident_pages() - before) * 4 < 512, "more than half a MiB kept"
 
 
 class OldLibrary:

@@ -81,9 +81,9 @@ class PublicKey:
         """Is `signature` (DER) this key's signature over `data`? A malformed one is simply not."""
         lib = library()
         with _digest_context(self._handle, lib.EVP_DigestVerifyInit) as context:
-            good = lib.EVP_DigestVerify(context, signature, len(signature), data, len(data)) == 1
+            result: int = lib.EVP_DigestVerify(context, signature, len(signature), data, len(data))
         lib.ERR_clear_error()
-        return good
+        return result == 1
 
     def encrypt(self, plain: bytes) -> bytes:
         """SM2Cipher (DER) of a short secret of at least one byte; a fresh one at every call."""
@@ -95,7 +95,7 @@ class PublicKey:
             if cipher is None:
                 _fail("encrypt")
             # GB/T 32918.4 draws again when the key stream is all zero, which shows as C2 = plaintext (one
-            # time in 256 for a single byte). OpenSSL 3.0 does not; strict receivers refuse that ciphertext.
+            # time in 256 for a single byte). Early OpenSSL 3.0 does not, and strict receivers refuse that.
             if not cipher.endswith(plain):
                 return cipher
 
