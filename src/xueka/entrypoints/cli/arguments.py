@@ -1,0 +1,24 @@
+"""Arguments that are judged in Chinese: a malformed one is wrong usage, exit code 2."""
+
+from collections.abc import Callable
+from typing import Never, TypeVar
+
+import typer
+
+from xueka.entrypoints.cli import common
+from xueka.kernel.errors import BadInput
+
+Value = TypeVar("Value")
+
+
+def read(parse: Callable[[str], Value], text: str) -> Value:
+    """`parse(text)`; what it refuses is shown, and the command ends as wrongly used."""
+    try:
+        return parse(text)
+    except BadInput as error:
+        wrong_usage(error)
+
+
+def wrong_usage(error: BadInput) -> Never:
+    common.show_error(error.as_dict())
+    raise typer.Exit(2)
