@@ -38,7 +38,6 @@ def prepare(database: str | None = None, *, verbosity: int = 0) -> None:
         roles.ensure_roles(owner)
         with as_owner(database):
             call_command("migrate", interactive=False, verbosity=verbosity)
-            call_command("migrate", interactive=False, verbosity=verbosity, run_syncdb=True)
         with owner.transaction():
             roles.grant_roles(owner)
             note = sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(sql.Literal(fingerprint()))
