@@ -14,6 +14,13 @@ class Invariant:
     sql: str
 
 
+def from_rows(name: str, title: str, rows: str) -> Invariant:
+    """An invariant judged row by row: `rows` selects (example text, wrong boolean) for each thing checked."""
+    head = "SELECT count(*), count(*) FILTER (WHERE wrong),"
+    examples = "(array_agg(example ORDER BY example) FILTER (WHERE wrong))[1:5]"
+    return Invariant(name, title, f"{head} {examples} FROM ({rows}) AS judged (example, wrong)")
+
+
 @dataclass(frozen=True, slots=True)
 class InvariantResult:
     name: str

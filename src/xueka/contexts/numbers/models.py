@@ -78,7 +78,10 @@ class NumberUse(models.Model):
                 name="numbers_use_origin",
             ),
         ]
-        indexes = [models.Index(fields=["card_id"], name="numbers_by_card")]
+        indexes = [
+            models.Index(fields=["card_id"], name="numbers_by_card"),
+            models.Index(fields=["sort", "at"], name="numbers_by_day"),
+        ]
 
 
 class BlankLot(models.Model):
@@ -127,4 +130,7 @@ class Blank(models.Model):
                 name="numbers_blank_and_card",
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(state="in_stock"), name="numbers_blanks_in_stock")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="in_stock"), name="numbers_blanks_in_stock"),
+            models.Index(fields=["card_id"], name="numbers_blank_by_card"),
+        ]

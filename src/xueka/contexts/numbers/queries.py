@@ -1,0 +1,190 @@
+"""Reads on ranges, blanks and single numbers. They are the city's affair: other scopes see nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+
+from xueka.contexts.numbers.models import Blank, BlankLot, NumberRange, NumberUse, Sort
+from xueka.contexts.numbers.services.ranges import series_of
+from xueka.kernel import clock
+from xueka.platform.identity.scope import Scope
+
+#: The present pace of a sort is the mean of so many days.
+PACE_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RangeView:
+    """A range as a gauge. `is_low` says that what remains has reached the range's low-water mark."""
+
+    id: int
+    sort: str
+    label: str
+    issuer: str
+    document: str
+    first_number: str
+    last_number: str
+    total: int
+    given: int
+    remaining: int
+    low_water: int
+    is_low: bool
+    is_open: bool
+    received_at: datetime
+    received_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What is left of a sort in its open ranges (of this year, for card numbers), and until when it lasts.
+
+    `low_water` is the highest mark of the open ranges, `pace` the numbers given per day of late,
+    `runs_out_on` None where nothing was given of late.
+    """
+
+    sort: str
+    label: str
+    remaining: int
+    low_water: int
+    is_low: bool
+    pace: float
+    runs_out_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class LotStock:
+    """A lot of blanks by state; the five counts add up to `quantity`."""
+
+    number: str
+    supplier: str
+    received_at: datetime
+    received_by: str
+    handed_over_by: str
+    quantity: int
+    in_stock: int
+    bound: int
+    used: int
+    spoiled: int
+    returned: int
+
+
+def ranges(scope: Scope, *, sort: str | None = None) -> list[RangeView]:
+    """All ranges of the city, by sort and in the order in which they are used."""
+    if not _sees_numbers(scope):
+        return []
+    found = NumberRange.objects.order_by("sort", "id")
+    return [_view(each) for each in (found.filter(sort=sort) if sort else found)]
+
+
+def levels(scope: Scope) -> list[Level]:
+    """One gauge per sort that has a range."""
+    if not _sees_numbers(scope):
+        return []
+    since = clock.now() - timedelta(days=PACE_DAYS)
+    year = f"{clock.today():%y}"
+    result = []
+    for sort in Sort:
+        open_ranges = NumberRange.objects.filter(sort=sort, is_open=True)
+        if sort == Sort.CARD:
+            open_ranges = open_ranges.filter(prefix=year)
+        if not NumberRange.objects.filter(sort=sort).exists():
+            continue
+        found = list(open_ranges)
+        remaining = sum(each.last - each.next_serial + 1 for each in found)
+        low_water = max((each.low_water for each in found), default=0)
+        pace = NumberUse.objects.filter(sort=sort, at__gte=since).count() / PACE_DAYS
+        days = min(int(remaining / pace), 36500) if pace else None
+        runs_out_on = clock.today() + timedelta(days=days) if days is not None else None
+        is_low = remaining <= low_water
+        result.append(Level(sort.value, sort.label, remaining, low_water, is_low, pace, runs_out_on))
+    return result
+
+
+def stock(scope: Scope) -> list[LotStock]:
+    """Blanks by lot and state, newest lot first."""
+    if not _sees_numbers(scope):
+        return []
+    states = ["in_stock", "bound", "used", "spoiled", "returned"]
+    counts: dict[str, Any] = {state: Count("blanks", filter=Q(blanks__state=state)) for state in states}
+    return [
+        LotStock(
+            lot.number,
+            lot.supplier,
+            lot.received_at,
+            lot.received_by,
+            lot.handed_over_by,
+            lot.quantity,
+            *(getattr(lot, state) for state in states),
+        )
+        for lot in BlankLot.objects.annotate(**counts).order_by("-id")
+    ]
+
+
+def fate(scope: Scope, number: str) -> list[dict[str, Any]]:
+    """What became of a number, whatever its sort: state, card id, when, why; empty where never given."""
+    if not _sees_numbers(scope):
+        return []
+    given = NumberUse.objects.filter(number=number.strip()).select_related("range").order_by("sort")
+    found = [
+        {
+            "sort": use.sort,
+            "label": Sort(use.sort).label,
+            "state": use.state,
+            "card_id": use.card_id,
+            "at": use.at,
+            "reason": use.reason,
+            "origin": use.range.issuer if use.range else "空白卡",
+        }
+        for use in given
+    ]
+    if not found:
+        blanks = Blank.objects.filter(Q(transit_number=number.strip()) | Q(uid=number.strip().upper()))
+        found = [
+            {
+                "sort": Sort.TRANSIT.value,
+                "label": Sort.TRANSIT.label,
+                "state": blank.state,
+                "card_id": blank.card_id,
+                "at": blank.at,
+                "reason": blank.reason,
+                "origin": f"空白卡批号 {blank.lot.number} 第 {blank.position} 张",
+            }
+            for blank in blanks.select_related("lot")
+        ]
+    return found
+
+
+def blank_uids(card_ids: Sequence[int]) -> dict[int, str]:
+    """Chip UIDs that the blanks of these cards brought along, by card."""
+    found = Blank.objects.filter(card_id__in=card_ids, state__in=["bound", "used"]).exclude(uid="")
+    return dict(found.values_list("card_id", "uid"))
+
+
+def _view(found: NumberRange) -> RangeView:
+    series = series_of(found)
+    total, given = found.last - found.first + 1, found.next_serial - found.first
+    remaining = total - given
+    return RangeView(
+        found.id,
+        found.sort,
+        Sort(found.sort).label,
+        found.issuer,
+        found.document,
+        series.number(found.first),
+        series.number(found.last),
+        total,
+        given,
+        remaining,
+        found.low_water,
+        found.is_open and remaining <= found.low_water,
+        found.is_open,
+        found.received_at,
+        found.received_by,
+    )
+
+
+def _sees_numbers(scope: Scope) -> bool:
+    return scope.level in ("system", "city")
