@@ -21,6 +21,9 @@ class Head:
     digest: bytes
     at: datetime
 
+    def as_dict(self) -> dict[str, object]:
+        return {"seq": self.seq, "digest": self.digest.hex(), "at": self.at.isoformat()}
+
 
 def path() -> Path:
     """Where the head lies. In production: a directory that the database server does not reach."""
@@ -43,9 +46,8 @@ def write(head: Head) -> None:
     target = path()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    values = {"seq": head.seq, "digest": head.digest.hex(), "at": head.at.isoformat()}
     with draft.open("w", encoding="utf-8") as file:
-        json.dump(values, file)
+        json.dump(head.as_dict(), file)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(target)

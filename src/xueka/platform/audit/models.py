@@ -1,7 +1,22 @@
 """The audit log: entries are written in the business transaction, sealed into a chain in a second step."""
 
+from typing import Self
+
 from django.db import models
-from django.db.models import Func
+from django.db.models import Func, Q
+
+from xueka.platform.identity.scope import Scope
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def visible_to(self, scope: Scope) -> Self:
+        """What was done inside `scope`; acts of a wider scope are not shown to a narrower one."""
+        if scope.level in ("system", "city"):
+            return self
+        inside = Q(scope=str(scope))
+        if scope.level == "district":
+            inside |= Q(scope__startswith=f"school:{scope.district}:")
+        return self.filter(inside)
 
 
 class Entry(models.Model):
@@ -25,6 +40,8 @@ class Entry(models.Model):
     result = models.CharField(max_length=16, default="done")
     detail = models.JSONField(default=dict)
     recorded_at = models.DateTimeField(db_default=Func(function="clock_timestamp"), editable=False)
+
+    objects = EntryQuerySet.as_manager()
 
     class Meta:
         # Every list of entries is paged by id, newest first: the id ends each index.

@@ -1,0 +1,43 @@
+"""Reading the audit log. Lists are paged by key: pass the id of the last entry seen as `after`."""
+
+from datetime import datetime
+
+from xueka.platform.audit.models import Entry
+from xueka.platform.identity.scope import Scope
+
+
+def entries(
+    scope: Scope,
+    *,
+    actor: str = "",
+    action: str = "",
+    object_type: str = "",
+    object_id: object = "",
+    result: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Entry]:
+    """The newest entries first. `action` may end in a full stop to mean everything below (`card.`);
+    `since` is included, `until` is not.
+    """
+    found = Entry.objects.visible_to(scope)
+    exact = {
+        "actor": actor,
+        "object_type": object_type,
+        "object_id": str(object_id),
+        "result": result,
+    }
+    found = found.filter(**{name: value for name, value in exact.items() if value})
+    if action:
+        found = (
+            found.filter(action__startswith=action) if action.endswith(".") else found.filter(action=action)
+        )
+    if since:
+        found = found.filter(at__gte=since)
+    if until:
+        found = found.filter(at__lt=until)
+    if after is not None:
+        found = found.filter(id__lt=after)
+    return list(found.order_by("-id")[:limit])
