@@ -5,9 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 from gunicorn.app.base import BaseApplication
-from procrastinate.contrib.django import app as jobs
 
 from xueka.platform.database import home
+from xueka.platform.jobs import worker as jobs
 
 
 class _Web(BaseApplication):
@@ -47,10 +47,4 @@ def web(descriptor: int) -> None:
 
 def worker() -> None:
     """Run jobs until SIGTERM; a job that is under way may finish for some seconds, then it is put back."""
-    with jobs.replace_connector(jobs.connector.get_worker_connector()):  # type: ignore[attr-defined]
-        jobs.run_worker(
-            concurrency=settings.WORKER_CONCURRENCY,
-            shutdown_graceful_timeout=10,
-            fetch_job_polling_interval=2,
-            listen_notify=True,
-        )
+    jobs.run(settings.WORKER_CONCURRENCY)

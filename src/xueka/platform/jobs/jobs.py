@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from xueka.platform.audit import chain
 from xueka.platform.jobs.sweeps import QUEUE, every
 from xueka.platform.jobs.worker import STALLED_AFTER, revive
 
@@ -17,6 +18,4 @@ async def revive_stalled(timestamp: int) -> None:
 @every(5, "audit.seal")
 def seal_audit() -> None:
     """The single sealer of decisions.md (Audit of bulk work): the advisory lock of the sweep makes it one."""
-    from xueka.platform.audit import chain
-
     chain.seal()

@@ -67,7 +67,8 @@ def test_every_sweep_is_registered_with_the_queue() -> None:
 def _job_of_a_dead_worker(silent_for: float) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') RETURNING id",
+            "INSERT INTO procrastinate_workers (last_heartbeat) "
+            "VALUES (now() - %s * interval '1 second') RETURNING id",
             [silent_for],
         )
         (worker,) = cursor.fetchone()
@@ -92,7 +93,8 @@ def test_a_job_that_waits_again_already_is_not_kept_twice() -> None:
     dead = _job_of_a_dead_worker(STALLED_AFTER + 1)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) VALUES ('sweeps', 'jobs.revive', 'lock')"
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) "
+            "VALUES ('sweeps', 'jobs.revive', 'lock')"
         )
     assert async_to_sync(revive)(app) == 1
     assert [job.status for job in ProcrastinateJob.objects.all()] == ["todo"]
