@@ -1,8 +1,11 @@
 """Reading the whole chain and saying where it was touched."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from xueka.platform.audit import canonical, sealing
 from xueka.platform.audit.head import Head
@@ -102,9 +105,8 @@ def _read_chain(report: ChainReport, last: int) -> None:
     previous: bytes | None = canonical.GENESIS
     expected = 1
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.itersize = 5_000
         cursor.execute(query, [last])
-        for seq, stored, sealed_at, entry_id, *entry in cursor:
+        for seq, stored, sealed_at, entry_id, *entry in _streamed(cursor):
             if seq != expected:
                 report.add("seal_missing", seq=expected, until=seq - 1)
                 previous = None  # the link after a gap has nothing to be checked against
@@ -115,6 +117,11 @@ def _read_chain(report: ChainReport, last: int) -> None:
             previous = stored
             expected = seq + 1
             report.sealed += 1
+
+
+def _streamed(cursor: CursorWrapper) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(5_000):
+        yield from rows
 
 
 def _look_for_unsealed(report: ChainReport) -> None:
