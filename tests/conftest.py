@@ -1,5 +1,6 @@
 """One embedded server per test run, one database per process; tests connect as the application role."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from psycopg import sql
 
 from xueka.platform.database import address, migrate, server
 from xueka.platform.database.address import Role
+
+os.environ.pop("DJANGO_SETTINGS_MODULE")  # ours are loaded; commands that a test starts use the real ones
 
 
 @pytest.fixture(scope="session")

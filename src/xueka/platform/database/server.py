@@ -18,15 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+from psycopg import conninfo, sql
+from psycopg.pq import PGconn, Ping
 
-from xueka.platform.database import address, location
+from xueka.platform.database import address, home, location
 from xueka.platform.database.address import DATABASE, Role
 from xueka.platform.database.location import EmbeddedServerError, Place
 
 START_LIMIT = 120.0  # seconds; a server that recovers after a crash replays its log first
 STOP_LIMIT = 60  # seconds
-RUNNING, STARTING, ABSENT = "running", "starting", "absent"
 
 _process_lock = threading.RLock()
 _holding: "_Holding | None" = None
@@ -129,24 +129,10 @@ def _exclusive(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def state(place: Place) -> str:
-    """Ask the server: `running`, `starting` (or recovering, or stopping), or `absent`."""
-    try:
-        with psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), connect_timeout=5):
-            return RUNNING
-    except psycopg.OperationalError as error:
-        # libpq gives no SQLSTATE for a refused connection attempt; 57P03 is "cannot connect now".
-        text = str(error)
-        if (
-            "starting up" in text
-            or "shutting down" in text
-            or "not yet accepting" in text
-            or "recovery" in text
-        ):
-            return STARTING
-        if "No such file" in text or "refused" in text:
-            return ABSENT
-        raise EmbeddedServerError(f"数据库拒绝连接：{text.strip()}") from error
+def state(place: Place) -> Ping:
+    """Ask the server: `OK`, `REJECT` (starting, recovering, stopping) or `NO_RESPONSE`."""
+    where = conninfo.make_conninfo(host=str(place.socket_directory), port=location.PORT, connect_timeout=5)
+    return Ping(PGconn.ping(where.encode()))
 
 
 def initialise(place: Place) -> None:
@@ -183,10 +169,10 @@ def initialise(place: Place) -> None:
 def start(place: Place) -> None:
     """Bring the server up, or wait for one that is coming up by itself."""
     deadline = time.monotonic() + START_LIMIT
-    while (found := state(place)) != RUNNING:
+    while (found := state(place)) != Ping.OK:
         if time.monotonic() > deadline:
             raise EmbeddedServerError(f"数据库在 {START_LIMIT:.0f} 秒内没有就绪，见 {place.log}。")
-        if found == ABSENT and not _postmaster_alive(place):
+        if found == Ping.NO_RESPONSE and not _postmaster_alive(place):
             _launch(place)
         else:
             time.sleep(0.05)
@@ -235,7 +221,6 @@ def _write_configuration(place: Place) -> None:
         "log_parameter_max_length_on_error = 0",
         f"fsync = {durable}",
         f"full_page_writes = {durable}",
-        f"synchronous_commit = {durable}",
     ]
     path = place.data / "xueka.conf"
     path.write_text("\n".join(lines) + "\n", "utf-8")
@@ -275,7 +260,11 @@ def recreate_database() -> None:
 
 
 def _administrator() -> psycopg.Connection:
-    return psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), autocommit=True)
+    try:
+        return psycopg.connect(**address.parameters(Role.ADMINISTRATOR, "postgres"), autocommit=True)
+    except psycopg.OperationalError as error:
+        message = f"数据库拒绝连接，请确认 {home.keys_directory()} 与数据同属一套：{str(error).strip()}"
+        raise EmbeddedServerError(message) from error
 
 
 def _create_database(connection: psycopg.Connection) -> None:
