@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 
 
@@ -80,6 +81,7 @@ class Student(models.Model):
     sex = models.CharField(max_length=1)
     birth_year = models.SmallIntegerField()
     status = models.CharField(max_length=16)
+    enrolled_from = models.DateField(default=clock.today)
     school = models.ForeignKey(
         School, on_delete=models.PROTECT, related_name="students", db_index=False, db_constraint=False
     )
@@ -110,26 +112,32 @@ class Student(models.Model):
 
 
 class Enrolment(models.Model):
-    """Where a student was enrolled from when to when; the open row is the present one."""
+    """A past enrolment: where a student was, and how, from when until it ended, and why it ended.
 
-    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="enrolments")
+    The present one is the student row itself (`school`, `school_class`, `status` since `enrolled_from`), so
+    that the two cannot disagree; `queries.enrolments` gives both as one history. Never changed.
+    """
+
+    append_only = True
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="past_enrolments")
     school = models.ForeignKey(School, on_delete=models.PROTECT, db_index=False, db_constraint=False)
     school_class = models.ForeignKey(
         SchoolClass, on_delete=models.PROTECT, db_index=False, db_constraint=False
     )
     status = models.CharField(max_length=16)
     from_date = models.DateField()
-    to_date = models.DateField(null=True)
-    reason = models.CharField(max_length=32)
+    to_date = models.DateField()
+    reason = models.CharField(max_length=16)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["student"], condition=Q(to_date__isnull=True), name="registry_one_open_enrolment"
+            models.CheckConstraint(
+                condition=Q(to_date__gte=models.F("from_date")), name="registry_enrolment_dates"
             ),
             models.CheckConstraint(
-                condition=Q(to_date__isnull=True) | Q(to_date__gte=models.F("from_date")),
-                name="registry_enrolment_dates",
+                condition=Q(reason__in=["moved", "class", "status", "transfer"]),
+                name="registry_enrolment_reason",
             ),
         ]
 
@@ -171,7 +179,7 @@ class Transfer(models.Model):
     from_school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="+")
     to_school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="+")
     to_class = models.ForeignKey(SchoolClass, on_delete=models.PROTECT, related_name="+")
-    state = models.CharField(max_length=16, default="open")
+    state = models.CharField(max_length=16)
     asked_at = models.DateTimeField()
     released_by = models.CharField(max_length=80, blank=True)
     accepted_by = models.CharField(max_length=80, blank=True)
