@@ -1,0 +1,1 @@
+"""Base templates, components, styles and scripts that every page stands on."""

@@ -1,0 +1,270 @@
+"""A list page: filters kept in the address, sort, selection, bulk actions, pages by key.
+
+A view builds a `DataList` and the template draws it with `{% data_list listing %}`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+
+from xueka.entrypoints.design import paging
+from xueka.entrypoints.design.html import show
+from xueka.entrypoints.design.ui import Action, Empty
+
+Rows = Any  # a QuerySet, or a list already in memory
+COUNT_TO = 10_000
+_OWN = ("sort", "after", "before")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`value` is a look-up path («school__name») or a function of the row; what it gives is drawn by its type.
+
+    `sort` names an entry of the list's `sorts`. `kind`: text, number (right, tabular), code (tabular, unbroken).
+    A `minor` column gives way on narrower screens.
+    """
+
+    label: str
+    value: str | Callable[[Any], Any]
+    sort: str = ""
+    kind: str = "text"
+    minor: bool = False
+
+    def of(self, row: Any) -> Any:
+        return show(self.value(row) if callable(self.value) else paging.field(row, self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`apply(rows, value)` narrows. With `choices` it is a select (`kind="tabs"`: tabs); else «search» or «date»."""
+
+    name: str
+    label: str
+    apply: Callable[[Rows, str], Rows]
+    choices: Sequence[tuple[str, str]] = ()
+    kind: str = "select"
+    placeholder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A bulk action: posts the selection to `url`, whose view shows a preview (`Preview`)."""
+
+    label: str
+    url: str
+    icon: str = ""
+    tone: str = "default"
+    hotkey: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a person selected: named keys, or everything that matches the filters."""
+
+    keys: Sequence[str]
+    everything: bool = False
+    filters: QueryDict = field(default_factory=QueryDict)
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "Selection":
+        """From the post of a bulk action or of its preview."""
+        posted = request.POST
+        return cls(
+            posted.getlist("keys"), posted.get("everything") == "1", QueryDict(posted.get("filters", ""))
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Hidden fields that carry the selection on, from the preview to the act."""
+        if self.everything:
+            return {"everything": "1", "filters": self.filters.urlencode()}
+        return {"keys": list(self.keys)}
+
+
+def narrow(rows: Rows, filters: Sequence[Filter], query: QueryDict) -> Rows:
+    """`rows` under the filters of an address; an unknown choice is as no choice."""
+    for each in filters:
+        chosen = query.get(each.name, "").strip()
+        if chosen and (not each.choices or chosen in {code for code, _ in each.choices}):
+            rows = each.apply(rows, chosen)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    label: str
+    kind: str
+    minor: bool
+    url: str = ""
+    sorted: str = ""  # ascending, descending or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    key: str
+    url: str
+    label: str
+    cells: Sequence[tuple[Column, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A filter as the template draws it: what is chosen, and for tabs the address of each choice."""
+
+    filter: Filter
+    chosen: str
+    choices: Sequence[tuple[str, str, str]]
+    chosen_label: str
+    without: str
+
+
+class DataList:
+    """One list on a page.
+
+    `sorts` maps the name in the address to the order (`{"submitted": ("submitted_at", "id")}`); the first is the
+    default, `-name` turns it round. Fields of an order must not be null; the last one must be unique.
+    `key(row)` is what a selection posts; `url(row)` what Enter opens; `label(row)` names the row for a screen reader.
+    """
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        rows: Rows,
+        *,
+        name: str,
+        columns: Sequence[Column],
+        sorts: dict[str, Sequence[str]],
+        empty: Empty,
+        default_sort: str = "",
+        filters: Sequence[Filter] = (),
+        bulk: Sequence[Bulk] = (),
+        key: Callable[[Any], Any] = lambda row: paging.field(row, "pk"),
+        url: Callable[[Any], str] = lambda row: "",
+        label: Callable[[Any], str] | None = None,
+        size: int = 50,
+        unit: str = "条",
+        caption: str = "",
+        export: Action | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.request, self.query = request, request.GET
+        self.name, self.columns, self.sorts, self.filters = name, columns, sorts, filters
+        self.bulk, self.unit, self.caption, self.export = bulk, unit, caption or name, export
+        self.params = params or {}
+        self.default_sort = default_sort or next(iter(sorts))
+        self.empty = empty
+        self._key, self._url, self._label, self._size = key, url, label, size
+        self._rows = narrow(rows, filters, self.query)
+        self.page = paging.page(
+            self._rows,
+            self._order(),
+            size,
+            after=self.query.get("after", ""),
+            before=self.query.get("before", ""),
+        )
+
+    # --- order ---
+
+    @property
+    def sort(self) -> str:
+        asked = self.query.get("sort", "")
+        return asked if asked.lstrip("-") in self.sorts else self.default_sort
+
+    def _order(self) -> list[str]:
+        order = list(self.sorts[self.sort.lstrip("-")])
+        if self.sort.startswith("-"):
+            order = [name[1:] if name.startswith("-") else f"-{name}" for name in order]
+        return order
+
+    # --- what the template draws ---
+
+    @property
+    def heads(self) -> list[_Head]:
+        drawn = []
+        for column in self.columns:
+            url = sorted_ = ""
+            if column.sort:
+                current = self.sort.lstrip("-") == column.sort
+                down = self.sort.startswith("-")
+                sorted_ = ("descending" if down else "ascending") if current else ""
+                url = self.address(sort=f"-{column.sort}" if current and not down else column.sort)
+            drawn.append(_Head(column.label, column.kind, column.minor, url, sorted_))
+        return drawn
+
+    @cached_property
+    def drawn_rows(self) -> list[_Row]:
+        return [
+            _Row(
+                str(self._key(row)),
+                self._url(row),
+                self._label(row) if self._label else "",
+                [(column, column.of(row)) for column in self.columns],
+            )
+            for row in self.page.rows
+        ]
+
+    @cached_property
+    def shown_filters(self) -> list[_Shown]:
+        drawn = []
+        for each in self.filters:
+            chosen = self.query.get(each.name, "").strip()
+            choices = [(code, text, self.address(**{each.name: code})) for code, text in each.choices]
+            chosen_label = dict(each.choices).get(chosen, "" if each.choices else chosen)
+            drawn.append(_Shown(each, chosen, choices, chosen_label, self.address(**{each.name: ""})))
+        return drawn
+
+    @cached_property
+    def active_filters(self) -> list[_Shown]:
+        return [shown for shown in self.shown_filters if shown.chosen_label]
+
+    @cached_property
+    def total(self) -> int:
+        """Rows that match, counted up to COUNT_TO: nobody needs to know that there are 1,302,177."""
+        if isinstance(self._rows, QuerySet):
+            return self._rows.order_by()[: COUNT_TO + 1].count()
+        return len(self._rows)
+
+    @property
+    def count_words(self) -> str:
+        total = self.total
+        return f"超过 {COUNT_TO:,} {self.unit}" if total > COUNT_TO else f"{total:,} {self.unit}"
+
+    @property
+    def filter_query(self) -> str:
+        """The filters alone, as a bulk action of «everything that matches» posts them."""
+        kept = self.query.copy()
+        for own in _OWN:
+            kept.pop(own, None)
+        return kept.urlencode()
+
+    @property
+    def next_url(self) -> str:
+        return self.address(after=self.page.after) if self.page.after else ""
+
+    @property
+    def previous_url(self) -> str:
+        return self.address(before=self.page.before) if self.page.before else ""
+
+    @property
+    def first_url(self) -> str:
+        return self.address()
+
+    @property
+    def clear_url(self) -> str:
+        return self.request.path
+
+    def address(self, **changes: str) -> str:
+        """This page with `changes`; any change starts again at the first page."""
+        query = self.query.copy()
+        for mark in ("after", "before"):
+            query.pop(mark, None)
+        for name, value in changes.items():
+            if value:
+                query[name] = value
+            else:
+                query.pop(name, None)
+        return f"{self.request.path}?{query.urlencode()}" if query else self.request.path

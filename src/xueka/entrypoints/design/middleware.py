@@ -1,0 +1,63 @@
+"""Refusals and ended sessions in one manner, on pages and for requests made by scripts."""
+
+import json
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render, resolve_url
+
+from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused, XuekaError
+
+STATUS: tuple[tuple[type[XuekaError], int], ...] = (
+    (NotFound, 404),
+    (Forbidden, 403),
+    (Conflict, 409),
+    (Refused, 409),
+    (BadInput, 400),
+)
+
+
+def status_of(error: XuekaError) -> int:
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 400)
+
+
+class MannerMiddleware:
+    """Stands after authentication and django-htmx, around the views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if _by_script(request) and _leads_to_login(response):
+            # A redirect would put the log-in page inside this one; 401 makes the script ask, and nothing typed is lost.
+            return HttpResponse(status=401)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A refusal that no view has caught becomes a page, JSON, or a message on the page that asked."""
+        if not isinstance(error, XuekaError):
+            return None
+        status = status_of(error)
+        if request.headers.get("Accept", "").startswith("application/json"):
+            return JsonResponse(error.as_dict(), status=status, json_dumps_params={"ensure_ascii": False})
+        if _by_script(request):
+            said = {"xk:say": {"text": _in_one_line(error), "tone": "bad"}}
+            return HttpResponse(status=status, headers={"HX-Trigger": json.dumps(said), "HX-Reswap": "none"})
+        if status == 404:
+            return render(request, "404.html", status=404)
+        return render(request, "design/refused.html", {"error": error, "status": status}, status=status)
+
+
+def _by_script(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _leads_to_login(response: HttpResponse) -> bool:
+    login = resolve_url(settings.LOGIN_URL)
+    return response.status_code == 302 and response.headers.get("Location", "").split("?")[0] == login
+
+
+def _in_one_line(error: XuekaError) -> str:
+    return " ".join(str(part) for part in (error.where, error.message, error.action) if part)

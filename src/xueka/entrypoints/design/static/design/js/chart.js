@@ -1,0 +1,67 @@
+// A chart is drawn from the table that it stands for, so the two cannot disagree.
+const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const TONES = ["progress", "ok", "wait", "neutral", "bad"];
+const MARKS = ["solid", "dashed", "dotted"];
+
+function read(table) {
+  const cells = (row) => [...row.cells].map((cell) => cell.textContent.trim());
+  const [head, ...rows] = [...table.rows].map(cells);
+  return { names: head.slice(1), categories: rows.map((row) => row[0]), rows: rows.map((row) => row.slice(1).map((text) => Number(text.replace(/[,¥%]/g, "")))) };
+}
+
+function option(kind, unit, { names, categories, rows }) {
+  const text = { color: tone("--xk-text-2"), fontFamily: tone("--xk-font"), fontSize: 12 };
+  const line = { lineStyle: { color: tone("--xk-line") } };
+  return {
+    animation: false,
+    aria: { enabled: false },
+    textStyle: text,
+    grid: { left: 8, right: 12, top: names.length > 1 ? 34 : 16, bottom: 4, containLabel: true },
+    legend: names.length > 1 ? { top: 0, left: 0, icon: "rect", itemWidth: 12, itemHeight: 10, textStyle: text } : undefined,
+    tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value.toLocaleString("zh-CN")} ${unit}`, axisPointer: { type: kind === "line" ? "line" : "shadow" } },
+    xAxis: { type: "category", data: categories, axisLabel: text, axisLine: line, axisTick: { show: false } },
+    yAxis: { type: "value", axisLabel: text, splitLine: line },
+    series: names.map((name, index) => {
+      const color = tone(`--xk-${TONES[index % TONES.length]}-solid`);
+      return {
+        name,
+        type: kind === "line" ? "line" : "bar",
+        stack: kind === "stacked" ? "all" : undefined,
+        data: rows.map((row) => row[index]),
+        barMaxWidth: 34,
+        itemStyle: { color, decal: kind === "stacked" && index ? { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 3 + index], rotation: 0.6, color: "rgba(255,255,255,.28)" } : undefined },
+        lineStyle: { color, width: 2, type: MARKS[index % MARKS.length] },
+        symbol: ["circle", "rect", "triangle"][index % 3],
+        symbolSize: 6,
+      };
+    }),
+  };
+}
+
+class Chart extends HTMLElement {
+  async connectedCallback() {
+    this.canvas = this.querySelector(".xk-chart-canvas");
+    this.table = this.querySelector(".xk-chart-table");
+    this.button = this.querySelector("button");
+    this.button.addEventListener("click", () => this.show(this.canvas.hidden));
+    const echarts = await import("../../vendor/echarts.mjs");
+    this.show(true);
+    this.chart = echarts.init(this.canvas, null, { renderer: "canvas" });
+    this.redraw = () => this.chart.setOption(option(this.dataset.kind, this.dataset.unit, read(this.table.querySelector("table"))), true);
+    this.redraw();
+    document.addEventListener("xk:theme", this.redraw);
+    new ResizeObserver(() => this.canvas.hidden || this.chart.resize()).observe(this.canvas);
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("xk:theme", this.redraw);
+    this.chart?.dispose();
+  }
+
+  show(picture) {
+    this.canvas.hidden = !picture;
+    this.table.hidden = picture;
+    this.button.setAttribute("aria-pressed", String(!picture));
+  }
+}
+customElements.define("xk-chart", Chart);

@@ -1,0 +1,4 @@
+// Pages without the shell.
+import "./theme-switch.js";
+import "./dialogs.js";
+import "./focus-error.js";

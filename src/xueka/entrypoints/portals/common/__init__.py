@@ -1,0 +1,1 @@
+"""What every role needs: log-in, password, search, errors – and the style guide."""
