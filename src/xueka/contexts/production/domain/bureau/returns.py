@@ -1,0 +1,261 @@
+"""The return side of the bureau format: reading a return file (docs/interfaces/card-bureau.md §9–§11.1).
+
+Nothing here trusts the file. What disagrees with itself is refused whole with `ReturnRefused`; single lines
+are judged later, by `reconcile`.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from xueka.contexts.production.domain.bureau import gb18030
+from xueka.contexts.production.domain.bureau.text import BATCH_NUMBER
+from xueka.kernel.errors import BadInput
+
+RESULTS = {
+    "00": "制成",
+    "01": "芯片失败",
+    "02": "印刷失败",
+    "03": "照片不可用",
+    "04": "数据被拒",
+    "05": "生产中遗失",
+    "99": "其他",
+}
+"""Result codes of the bureau (decisions.md)."""
+
+LINE_FIELDS = 9
+RESULT_FIELD = 6
+MAX_LINES = 1_000_000
+MAX_RETURNS_SIZE = 256 * 1024 * 1024
+
+
+class ReturnRefused(BadInput):
+    """A return file that is refused whole. `code` is one of §11.1; nothing of the file may be applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnManifest:
+    """What the signed manifest says. `signer` is the fingerprint of the bureau signing key it names."""
+
+    version: str
+    batch: str
+    number: int
+    package_sm3: str
+    final: bool
+    lines: int
+    results: dict[str, int]
+    size: int
+    sm3: str
+    created_at: datetime
+    signer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnFile:
+    """A return file that agrees with itself. `lines[i]` is the D line in line i + 2 of the file."""
+
+    manifest: ReturnManifest
+    lines: list[str]
+
+
+def refuse(code: str, message: str, *, where: str, found: object = None, expected: object = None) -> NoReturn:
+    """Refuse a return file whole, in the manner of §11.1."""
+    raise ReturnRefused(
+        code,
+        message,
+        where=where,
+        found=found,
+        expected=expected,
+        action="本文件未作任何处理。请将原因告知卡厂，由卡厂更正后以新的回盘号重新发送。",
+    )
+
+
+# --- manifest ---
+
+_WHERE = "manifest.json"
+_DIGEST = r"[0-9a-f]{64}"
+
+
+def read_manifest(raw: bytes) -> ReturnManifest:
+    """The manifest's fields (§9). Raises ReturnRefused `RETURN_FORMAT` or `RETURN_VERSION`."""
+    try:
+        body = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        refuse("RETURN_FORMAT", "回盘清单不是有效的 UTF-8 JSON，或有重复的字段。", where=_WHERE)
+    if not isinstance(body, dict) or body.get("format") != "XKRETURN":
+        refuse("RETURN_FORMAT", "回盘清单的格式标识不符。", where=f"{_WHERE}: format", expected="XKRETURN")
+    version = _text(body, "version", r"\d{1,4}\.\d{1,4}")
+    if not version.startswith("1."):
+        refuse(
+            "RETURN_VERSION",
+            "回盘文件的主版本不受支持。",
+            where=f"{_WHERE}: version",
+            found=version,
+            expected="1.x",
+        )
+    returns = body.get("returns")
+    if not isinstance(returns, dict):
+        _malformed("returns", returns)
+    _text(returns, "name", r"returns\.txt", "returns.")
+    return ReturnManifest(
+        version=version,
+        batch=_text(body, "batch", BATCH_NUMBER),
+        number=_integer(body, "return", 1, 999),
+        package_sm3=_text(body, "package_sm3", _DIGEST),
+        final=_boolean(body, "final"),
+        lines=_integer(body, "lines", 0, MAX_LINES),
+        results=_results(body),
+        size=_integer(returns, "size", 0, MAX_RETURNS_SIZE, "returns."),
+        sm3=_text(returns, "sm3", _DIGEST, "returns."),
+        created_at=_moment(body, "created_at"),
+        signer=_text(body, "signer", _DIGEST),
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def _malformed(field: str, value: object) -> NoReturn:
+    refuse(
+        "RETURN_FORMAT", f"回盘清单的字段 {field} 缺失或不符合格式。", where=f"{_WHERE}: {field}", found=value
+    )
+
+
+def _text(body: dict[str, Any], field: str, form: str, prefix: str = "") -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or not re.fullmatch(form, value, re.ASCII):
+        _malformed(prefix + field, value)
+    return value
+
+
+def _integer(body: dict[str, Any], field: str, least: int, most: int, prefix: str = "") -> int:
+    value = body.get(field)
+    if type(value) is not int or not least <= value <= most:
+        _malformed(prefix + field, value)
+    return value
+
+
+def _boolean(body: dict[str, Any], field: str) -> bool:
+    value = body.get(field)
+    if not isinstance(value, bool):
+        _malformed(field, value)
+    return value
+
+
+def _results(body: dict[str, Any]) -> dict[str, int]:
+    value = body.get("results")
+    if not isinstance(value, dict) or set(value) != set(RESULTS):
+        _malformed("results", value)
+    return {code: _integer(value, code, 0, MAX_LINES, "results.") for code in RESULTS}
+
+
+def _moment(body: dict[str, Any], field: str) -> datetime:
+    value = _text(body, field, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        _malformed(field, value)
+
+
+# --- returns.txt ---
+
+_NAME = "returns.txt"
+_COUNT = r"\|(0|[1-9]\d{0,6})"
+_HEAD = re.compile(rf"H\|XKRET\|(\d{{1,4}}\.\d{{1,4}})\|({BATCH_NUMBER})\|([1-9]\d{{0,2}}){_COUNT}", re.ASCII)
+_TRAILER = re.compile("T" + _COUNT * (1 + len(RESULTS)), re.ASCII)
+
+
+def parse_returns(data: bytes, manifest: ReturnManifest) -> ReturnFile:
+    """The lines of `returns.txt`, once head, trailer and manifest agree (checks 10 to 16 of §11.1).
+
+    Size and digest of `data` must have been compared with the manifest before. Raises ReturnRefused.
+    """
+    text = _decode(data)
+    lines = text.split("\r\n")
+    if lines.pop() or not lines or not lines[-1].startswith("T|"):
+        refuse(
+            "RETURN_TRUNCATED", "回盘文件不完整：没有以尾行结束。", where=f"{_NAME} 第 {len(lines) + 1} 行"
+        )
+    if not text.count("\r") == text.count("\n") == len(lines):
+        wrong = next(place for place, line in enumerate(lines, 1) if "\r" in line or "\n" in line)
+        refuse("RETURN_FORMAT", "行内有单独的回车或换行符。", where=f"{_NAME} 第 {wrong} 行")
+    trailer = lines.pop()
+    head = lines.pop(0) if lines else ""
+    version, batch, return_number, announced = _read_head(head)
+    if text.count("\r\nD|") != len(lines):
+        wrong = next(place for place, line in enumerate(lines, 2) if not line.startswith("D|"))
+        refuse("RETURN_FORMAT", "首行与尾行之间只能是明细行。", where=f"{_NAME} 第 {wrong} 行")
+    last = f"{_NAME} 第 {len(lines) + 2} 行"
+    totals = _TRAILER.fullmatch(trailer)
+    if totals is None:
+        refuse("RETURN_FORMAT", "尾行不符合格式。", where=last, found=trailer[:100])
+    for code, label, found_value, expected in (
+        ("RETURN_VERSION", "版本", version, manifest.version),
+        ("RETURN_BATCH", "批次号", batch, manifest.batch),
+        ("RETURN_NUMBER", "回盘号", return_number, str(manifest.number)),
+    ):
+        if found_value != expected:
+            refuse(
+                code,
+                f"首行的{label}与清单不一致。",
+                where=f"{_NAME} 第 1 行",
+                found=found_value,
+                expected=expected,
+            )
+    _check_totals(lines, int(announced), [int(total) for total in totals.groups()], manifest, last)
+    return ReturnFile(manifest, lines)
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return gb18030.decode(data)
+    except UnicodeDecodeError as error:
+        start = data.rfind(b"\r\n", 0, error.start) + 2 if b"\r\n" in data[: error.start] else 0
+        number = data.count(b"\r\n", 0, error.start) + 1
+        refuse(
+            "RETURN_ENCODING",
+            "回盘文件含有不是 GB 18030 的字节。",
+            where=f"{_NAME} 第 {number} 行第 {error.start - start + 1} 字节",
+            found=data[error.start : error.start + 4].hex(" "),
+        )
+
+
+def _read_head(line: str) -> tuple[str, str, str, str]:
+    match = _HEAD.fullmatch(line)
+    if match is None:
+        refuse("RETURN_FORMAT", "首行不符合格式。", where=f"{_NAME} 第 1 行", found=line[:100])
+    return match[1], match[2], match[3], match[4]
+
+
+def _check_totals(
+    lines: list[str], announced: int, trailer: list[int], manifest: ReturnManifest, last: str
+) -> None:
+    count = len(lines)
+    for label, total, where in (
+        ("首行的行数", announced, f"{_NAME} 第 1 行"),
+        ("尾行的总数", trailer[0], last),
+        ("清单的行数", manifest.lines, f"{_WHERE}: lines"),
+    ):
+        if total != count:
+            refuse("RETURN_TRAILER", f"{label}与明细行数不一致。", where=where, found=total, expected=count)
+    results = Counter(fields[RESULT_FIELD] for line in lines if len(fields := line.split("|")) == LINE_FIELDS)
+    for code, total in zip(RESULTS, trailer[1:], strict=True):
+        for label, said, where in (
+            ("尾行", total, last),
+            ("清单", manifest.results[code], f"{_WHERE}: results"),
+        ):
+            if said != results[code]:
+                refuse(
+                    "RETURN_TRAILER",
+                    f"{label}中结果 {code}（{RESULTS[code]}）的张数与明细不一致。",
+                    where=where,
+                    found=said,
+                    expected=results[code],
+                )
