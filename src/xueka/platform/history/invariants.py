@@ -26,3 +26,18 @@ def state_matches_history(machine: Machine, table: str) -> Invariant:
         f"{machine.label}的状态与其最后一条历史记录一致",
         rows,
     )
+
+
+def steps_allowed(machine: Machine) -> Invariant:
+    """Every history row of the machine is its creation or a row of its table; no back door was used."""
+    allowed = ", ".join(f"('{row.event}', '{row.source}', '{row.target}')" for row in machine.transitions)
+    rows = f"""
+        SELECT object_id || '/' || seq || ' ' || event,
+               NOT CASE WHEN seq = 1 THEN (event, from_state, to_state) = ('create', '', '{machine.initial}')
+                        ELSE (event, from_state, to_state) IN ({allowed}) END
+          FROM history_transition WHERE machine = '{machine.name}'"""  # noqa: S608 - names of our own tables
+    return from_rows(
+        f"{machine.name}_steps_allowed",
+        f"{machine.label}的每一步都是状态表所允许的",
+        rows,
+    )

@@ -4,19 +4,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models
+from psycopg.types.json import Jsonb
 
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict
 from xueka.kernel.machine import Machine
 from xueka.platform.identity.actor import Actor
 
+#: The event of the first row of every object.
+CREATE = "create"
+
 
 def begin(
     machine: Machine, ids: Sequence[int], actor: Actor, *, detail: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the first history row (event `create`, into the machine's initial state) of new objects."""
+    """Write the first history row (event `create`, into the machine's initial state) of new objects.
+
+    An object that has a history already raises IntegrityError: an object is created once.
+    """
     _write(
-        machine.name, [(object_id, "", machine.initial) for object_id in ids], "create", actor, "", detail, {}
+        machine.name,
+        [(object_id, "", machine.initial) for object_id in ids],
+        CREATE,
+        actor,
+        first=True,
+        detail=detail,
     )
 
 
@@ -35,9 +47,9 @@ def apply(
     """Move every object of `ids` by `event`; all or nothing. Returns how many moved.
 
     Rows are locked in id order. Each may start from another state as long as the table allows it.
-    Raises Refused where the table says no, Conflict where an id is gone. Checks the permission of
-    the row that applies. `detail` is kept with every row, `details` by object. The caller's
-    transaction commits.
+    Raises Refused where the table says no, Forbidden where the actor lacks the permission of the row that
+    applies, Conflict where an id is gone; then nothing has changed. `detail` is kept with every row,
+    `details` by object. The caller's transaction commits.
     """
     wanted = sorted(set(ids))
     if not wanted:
@@ -48,21 +60,19 @@ def apply(
         present = cursor.fetchall()
     if len(present) != len(wanted):
         raise Conflict("OBJECT_GONE", f"{machine.label}已不存在或已被他人改动。", action="请刷新页面后再试。")
-    moves: list[tuple[int, str, str]] = []
-    decided: dict[str, str] = {}
-    for object_id, state in present:
-        if state not in decided:
-            decided[state] = machine.target(event, state, to)
-            actor.require(machine.permission(event, state))
-        moves.append((object_id, state, decided[state]))
+    target: dict[str, str] = {}
+    for state in sorted({state for _, state in present}):
+        target[state] = machine.target(event, state, to)
+        actor.require(machine.permission(event, state))
     now = clock.now()
-    stamped = ", state_at = %s" if any(f.name == "state_at" for f in model._meta.fields) else ""
+    stamped = ", state_at = %s" if any(field.name == "state_at" for field in model._meta.fields) else ""
     with connection.cursor() as cursor:
-        for target in sorted(set(decided.values())):
-            group = [object_id for object_id, _, moved_to in moves if moved_to == target]
-            values: list[Any] = [target, *([now] if stamped else []), group]
+        for aim in sorted(set(target.values())):
+            group = [object_id for object_id, state in present if target[state] == aim]
+            values: list[Any] = [aim, *([now] if stamped else []), group]
             cursor.execute(f"UPDATE {table} SET state = %s{stamped} WHERE id = ANY(%s)", values)  # noqa: S608
-    _write(machine.name, moves, event, actor, reason, detail, details or {})
+    moves = [(object_id, state, target[state]) for object_id, state in present]
+    _write(machine.name, moves, event, actor, reason=reason, detail=detail, details=details)
     return len(moves)
 
 
@@ -71,37 +81,46 @@ def _write(
     moves: Sequence[tuple[int, str, str]],
     event: str,
     actor: Actor,
-    reason: str,
-    detail: Mapping[str, Any] | None,
-    details: Mapping[int, Mapping[str, Any]],
+    *,
+    first: bool = False,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+    details: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
-    from psycopg.types.json import Jsonb
+    """One INSERT for any number of (object id, from, to).
 
-    now = clock.now()
-    common = dict(detail or {})
-    # The next seq is read under the row lock of the object itself, so two writers never meet here.
+    The next seq is read under the row lock of the object itself, so two writers never meet here; the unique
+    index on (machine, object_id, seq) answers it and would refuse a doubled step.
+    """
+    own = [Jsonb(details.get(move[0], {})) for move in moves] if details else [None] * len(moves)
+    last = (
+        "0"
+        if first
+        else "coalesce((SELECT h.seq FROM history_transition h WHERE h.machine = %(machine)s"
+        " AND h.object_id = m.id ORDER BY h.seq DESC LIMIT 1), 0)"
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             INSERT INTO history_transition
                    (machine, object_id, seq, event, from_state, to_state, at, actor, reason, detail)
-            SELECT %s, m.id, coalesce(last.seq, 0) + 1, %s, m.source, m.target, %s, %s, %s, m.detail
-              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[])
-                   AS m(id, source, target, detail)
-              LEFT JOIN LATERAL (SELECT max(seq) AS seq FROM history_transition h
-                                  WHERE h.machine = %s AND h.object_id = m.id) last ON true
+            SELECT %(machine)s, m.id, {last} + 1, %(event)s, m.source, m.target, %(at)s, %(actor)s,
+                   %(reason)s,
+                   CASE WHEN m.own IS NULL THEN %(detail)s ELSE %(detail)s || m.own END
+              FROM unnest(%(ids)s::bigint[], %(sources)s::text[], %(targets)s::text[], %(own)s::jsonb[])
+                   AS m(id, source, target, own)
              ORDER BY m.id
-            """,
-            [
-                machine,
-                event,
-                now,
-                actor.username,
-                reason,
-                [move[0] for move in moves],
-                [move[1] for move in moves],
-                [move[2] for move in moves],
-                [Jsonb({**common, **details.get(move[0], {})}) for move in moves],
-                machine,
-            ],
+            """,  # noqa: S608
+            {
+                "machine": machine,
+                "event": event,
+                "at": clock.now(),
+                "actor": actor.username,
+                "reason": reason,
+                "detail": Jsonb(dict(detail or {})),
+                "ids": [move[0] for move in moves],
+                "sources": [move[1] for move in moves],
+                "targets": [move[2] for move in moves],
+                "own": own,
+            },
         )

@@ -1,0 +1,59 @@
+"""Reading the history: the steps of some objects merged by time, as a timeline shows them.
+
+The history knows no scope of its own; the caller has already found the objects inside the actor's scope.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
+
+from xueka.platform.history.models import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a timeline."""
+
+    at: datetime
+    machine: str
+    object_id: int
+    event: str
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str
+    detail: Mapping[str, Any]
+
+
+def timeline(objects: Mapping[str, Iterable[int]]) -> list[Step]:
+    """All steps of the objects, given as machine name → object ids; oldest first, in the order written."""
+    wanted = [Q(machine=name, object_id__in=list(ids)) for name, ids in objects.items()]
+    if not wanted:
+        return []
+    return [_step(row) for row in Transition.objects.filter(reduce(or_, wanted)).order_by("at", "id")]
+
+
+def last_steps(machine: str, ids: Iterable[int]) -> dict[int, Step]:
+    """The present step of each object: who brought it to its state, when and why."""
+    rows = Transition.objects.filter(machine=machine, object_id__in=list(ids))
+    latest = rows.order_by("machine", "object_id", "-seq").distinct("machine", "object_id")
+    return {row.object_id: _step(row) for row in latest}
+
+
+def _step(row: Transition) -> Step:
+    return Step(
+        row.at,
+        row.machine,
+        row.object_id,
+        row.event,
+        row.from_state,
+        row.to_state,
+        row.actor,
+        row.reason,
+        row.detail,
+    )
