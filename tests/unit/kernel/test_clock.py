@@ -45,6 +45,7 @@ def test_a_simulated_clock_moves_only_when_told_and_never_back():
         simulation.advance(timedelta(hours=7))
         assert clock.now() == datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
         simulation.set(datetime(2026, 2, 1, tzinfo=UTC))
+        assert simulation.set(clock.now()) == simulation.advance(timedelta(0)) == clock.now()
         with pytest.raises(ValueError, match="does not go back"):
             simulation.set(NEW_YEAR_EVE_LATE)
         with pytest.raises(ValueError, match="does not go back"):

@@ -97,6 +97,23 @@ def test_each_defect_has_its_own_reason(typed, code):
     assert caught.value.expected
 
 
+def test_the_provinces_are_those_of_gb_t_2260():
+    known = {
+        code for code in range(100) if citizen_id_problem(with_check(f"{code:02d}010120150901001")) is None
+    }
+    assert known == {
+        11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46,
+        50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71, 81, 82, 83,
+    }  # fmt: skip
+    assert "前两位 99" in citizen_id_problem(with_check("99010120150901001")).message
+
+
+def test_what_is_missing_is_not_called_malformed():
+    for problem in (education_id_problem, phone_problem):
+        assert "为空" in problem("").message
+        assert "为空" not in problem("12").message
+
+
 def test_a_birth_date_to_come_is_no_birth_date():
     tomorrow = with_check("11010520260901001")
     with clock.at(datetime(2026, 8, 31, 12, tzinfo=UTC)):
@@ -160,6 +177,11 @@ def test_a_national_number_lags_behind_the_identity_number():
 )
 def test_school_codes(code, expected):
     assert code_of(school_code_problem(code)) == expected
+
+
+def test_the_school_type_is_named():
+    assert "前两位 99" in school_code_problem("9911000001").message
+    assert "第 3、4 位 31" in school_code_problem("2131000001").message
 
 
 def test_another_city_has_another_province():

@@ -133,6 +133,16 @@ def test_permissions_may_depend_on_the_state():
         (STATES, ROWS[:3] + ROWS[4:5], "draft", "dead end"),
         (STATES, ROWS, "city", None),
         ([*STATES, State("island", "孤岛", final=True)], ROWS, "draft", r"unreachable states \['island'\]"),
+        (
+            [*STATES, State("here", "甲"), State("there", "乙")],
+            [
+                *ROWS,
+                Transition("go", "here", "there", "p", "去"),
+                Transition("go", "there", "here", "p", "去"),
+            ],
+            "draft",
+            r"unreachable states \['here', 'there'\]",
+        ),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(states, rows, initial, complaint):

@@ -31,7 +31,7 @@ def test_phones(value, shown):
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [("张三丰", "张**"), ("欧阳娜娜", "欧***"), ("𬱖", "*"), ("", "")]
+    ("value", "shown"), [("张三", "张*"), ("张三丰", "张**"), ("欧阳娜娜", "欧***"), ("𬱖", "*"), ("", "")]
 )
 def test_names(value, shown):
     assert mask_name(value) == shown

@@ -63,6 +63,7 @@ def test_a_badly_copied_notice_is_warned_of():
         (changed(year="2027"), "year", "年份"),
         (changed(year=True), "year", "年份"),
         (changed(year=1999), "year", "年份"),
+        (changed(year=2101), "year", "年份"),
         ({"year": 2027, "make_up": []}, "off", "缺少列表"),
         ({"year": 2027, "off": ["2027-01-01"]}, "make_up", "缺少列表"),
         (changed(off="2027-01-01"), "off", "应为列表"),
@@ -90,6 +91,11 @@ def test_what_a_notice_must_not_say(data, where, words):
     assert caught.value.code == "CALENDAR_NOTICE_INVALID"
     assert caught.value.where == where
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize("year", [2000, 2100])
+def test_the_years_it_may_speak_of(year):
+    assert load_notice({"year": year, "off": [f"{year}-01-01"], "make_up": []}).year == year
 
 
 def test_shipped_notices_are_complete_and_name_their_paper():

@@ -15,7 +15,7 @@ from xueka.kernel.text import compact, normalise, parse_date, parse_sex
         ("\ufeff\u200b丁馨\u00a0\t", "丁馨"),
         ("１１０１Ｘｘ", "1101Xx"),
         ("张 三", "张 三"),
-        ("高（样例）", "高（样例）"),
+        ("高（样例）：＠／［｛｀", "高（样例）：＠／［｛｀"),
         ("阿卜杜拉·买买提", "阿卜杜拉·买买提"),
         ("  plain  ", "plain"),
         ("", ""),
@@ -128,3 +128,4 @@ def test_unknown_sexes(typed):
     with pytest.raises(BadInput) as caught:
         parse_sex(typed)
     assert caught.value.code == "GENDER_UNKNOWN"
+    assert ("为空" in caught.value.message) == (typed == "")
