@@ -26,7 +26,7 @@ def copy_rows(
         sql.SQL(" (FORMAT BINARY)" if types else ""),
     )
     count = 0
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         if types:
             copy.set_types(types)
         for count, row in enumerate(rows, start=1):  # noqa: B007 - the last number is the answer

