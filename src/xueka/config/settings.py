@@ -54,6 +54,7 @@ MIDDLEWARE = [
     ),
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "xueka.entrypoints.design.middleware.MannerMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
@@ -102,6 +103,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "common/locked.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
