@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from xueka.kernel.errors import XuekaError
+from xueka.platform.database import home
 
 FILE_NAME = "fields.json"
 
@@ -47,7 +48,7 @@ class Keyring:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = {"present": 1, "field": {"1": secrets.token_hex(16)}, "index": secrets.token_hex(32)}
-            part = folder / f".{FILE_NAME}.{os.getpid()}"
+            part = folder / f".{FILE_NAME}.{secrets.token_hex(8)}"
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(fresh, file)
                 file.flush()
@@ -58,17 +59,28 @@ class Keyring:
                 pass
             finally:
                 part.unlink()
-        stored = json.loads(path.read_text())
-        return cls(
-            {int(version): bytes.fromhex(key) for version, key in stored["field"].items()},
-            stored["present"],
-            bytes.fromhex(stored["index"]),
-        )
+        try:
+            stored = json.loads(path.read_text("ascii"))
+            fields = {int(version): bytes.fromhex(key) for version, key in stored["field"].items()}
+            found = cls(fields, stored["present"], bytes.fromhex(stored["index"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _broken(path) from None
+        sizes = {len(key) for key in fields.values()}
+        if found.present not in fields or sizes != {16} or len(found.index) != 32:
+            raise _broken(path)
+        return found
 
 
 @cache
 def keyring() -> Keyring:
     """The keyring of the running home."""
-    from django.conf import settings
+    return Keyring.load_or_create(home.keys_directory())
 
-    return Keyring.load_or_create(Path(settings.XUEKA_HOME) / "keys")
+
+def _broken(path: Path) -> XuekaError:
+    return XuekaError(
+        "FIELD_KEYS_BROKEN",
+        "字段密钥文件已损坏，无法读取个人信息。",
+        where=str(path),
+        action="请从密钥备份中恢复该文件；不要删除它，删除后已加密的信息将无法解开。",
+    )

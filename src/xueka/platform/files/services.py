@@ -1,18 +1,11 @@
 """Storing and reading files."""
 
-from cryptography.hazmat.primitives import hashes
-
 from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
 from xueka.platform.crypto import fields
+from xueka.platform.crypto.sm3 import digest as sm3
 from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.actor import Actor
-
-
-def sm3(content: bytes) -> bytes:
-    """SM3 digest, 32 bytes (GB/T 32905)."""
-    digest = hashes.Hash(hashes.SM3())
-    digest.update(content)
-    return digest.finalize()
 
 
 def store(actor: Actor, name: str, media_type: str, content: bytes, *, personal: bool = False) -> StoredFile:
@@ -33,6 +26,15 @@ def store(actor: Actor, name: str, media_type: str, content: bytes, *, personal:
 
 
 def read(file: StoredFile) -> bytes:
-    """The plain bytes."""
+    """The plain bytes. Raises XuekaError `FILE_ALTERED` if they are not those that were stored."""
     content = bytes(file.content)
-    return fields.open_bytes(content) if file.sealed else content
+    plain = fields.open_bytes(content) if file.sealed else content
+    if sm3(plain) != bytes(file.sm3):
+        raise XuekaError(
+            "FILE_ALTERED",
+            f"文件“{file.name}”的内容与入库时的摘要不符，可能已被改动。",
+            found=sm3(plain).hex(),
+            expected=bytes(file.sm3).hex(),
+            action="请勿使用该文件，并联系系统管理员。",
+        )
+    return plain
