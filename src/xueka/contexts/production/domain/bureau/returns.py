@@ -4,14 +4,14 @@ Nothing here trusts the file. What disagrees with itself is refused whole with `
 are judged later, by `reconcile`.
 """
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from xueka.contexts.production.domain.bureau import gb18030
+from xueka.contexts.production.domain.bureau.json_fields import DIGEST, Fields
 from xueka.contexts.production.domain.bureau.text import BATCH_NUMBER
 from xueka.kernel.errors import BadInput
 
@@ -75,93 +75,38 @@ def refuse(code: str, message: str, *, where: str, found: object = None, expecte
 
 # --- manifest ---
 
-_WHERE = "manifest.json"
-_DIGEST = r"[0-9a-f]{64}"
+_MANIFEST = "manifest.json"
 
 
 def read_manifest(raw: bytes) -> ReturnManifest:
     """The manifest's fields (§9). Raises ReturnRefused `RETURN_FORMAT` or `RETURN_VERSION`."""
-    try:
-        body = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        refuse("RETURN_FORMAT", "回盘清单不是有效的 UTF-8 JSON，或有重复的字段。", where=_WHERE)
-    if not isinstance(body, dict) or body.get("format") != "XKRETURN":
-        refuse("RETURN_FORMAT", "回盘清单的格式标识不符。", where=f"{_WHERE}: format", expected="XKRETURN")
-    version = _text(body, "version", r"\d{1,4}\.\d{1,4}")
+    fields = Fields.read(raw, _malformed)
+    fields.text("format", "XKRETURN")
+    version = fields.text("version", r"\d{1,4}\.\d{1,4}")
     if not version.startswith("1."):
-        refuse(
-            "RETURN_VERSION",
-            "回盘文件的主版本不受支持。",
-            where=f"{_WHERE}: version",
-            found=version,
-            expected="1.x",
-        )
-    returns = body.get("returns")
-    if not isinstance(returns, dict):
-        _malformed("returns", returns)
-    _text(returns, "name", r"returns\.txt", "returns.")
+        where = f"{_MANIFEST}: version"
+        refuse("RETURN_VERSION", "回盘文件的主版本不受支持。", where=where, found=version, expected="1.x")
+    results, returns = fields.inner("results"), fields.inner("returns")
+    if results.names() != set(RESULTS):
+        fields.malformed("results")
+    returns.text("name", r"returns\.txt")
     return ReturnManifest(
         version=version,
-        batch=_text(body, "batch", BATCH_NUMBER),
-        number=_integer(body, "return", 1, 999),
-        package_sm3=_text(body, "package_sm3", _DIGEST),
-        final=_boolean(body, "final"),
-        lines=_integer(body, "lines", 0, MAX_LINES),
-        results=_results(body),
-        size=_integer(returns, "size", 0, MAX_RETURNS_SIZE, "returns."),
-        sm3=_text(returns, "sm3", _DIGEST, "returns."),
-        created_at=_moment(body, "created_at"),
-        signer=_text(body, "signer", _DIGEST),
+        batch=fields.text("batch", BATCH_NUMBER),
+        number=fields.integer("return", 1, 999),
+        package_sm3=fields.text("package_sm3", DIGEST),
+        final=fields.boolean("final"),
+        lines=fields.integer("lines", 0, MAX_LINES),
+        results={code: results.integer(code, 0, MAX_LINES) for code in RESULTS},
+        size=returns.integer("size", 0, MAX_RETURNS_SIZE),
+        sm3=returns.text("sm3", DIGEST),
+        created_at=fields.moment("created_at"),
+        signer=fields.text("signer", DIGEST),
     )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice")
-    return found
-
-
-def _malformed(field: str, value: object) -> NoReturn:
-    refuse(
-        "RETURN_FORMAT", f"回盘清单的字段 {field} 缺失或不符合格式。", where=f"{_WHERE}: {field}", found=value
-    )
-
-
-def _text(body: dict[str, Any], field: str, form: str, prefix: str = "") -> str:
-    value = body.get(field)
-    if not isinstance(value, str) or not re.fullmatch(form, value, re.ASCII):
-        _malformed(prefix + field, value)
-    return value
-
-
-def _integer(body: dict[str, Any], field: str, least: int, most: int, prefix: str = "") -> int:
-    value = body.get(field)
-    if type(value) is not int or not least <= value <= most:
-        _malformed(prefix + field, value)
-    return value
-
-
-def _boolean(body: dict[str, Any], field: str) -> bool:
-    value = body.get(field)
-    if not isinstance(value, bool):
-        _malformed(field, value)
-    return value
-
-
-def _results(body: dict[str, Any]) -> dict[str, int]:
-    value = body.get("results")
-    if not isinstance(value, dict) or set(value) != set(RESULTS):
-        _malformed("results", value)
-    return {code: _integer(value, code, 0, MAX_LINES, "results.") for code in RESULTS}
-
-
-def _moment(body: dict[str, Any], field: str) -> datetime:
-    value = _text(body, field, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        _malformed(field, value)
+def _malformed(message: str, field: str, found: object) -> NoReturn:
+    refuse("RETURN_FORMAT", f"回盘清单{message}。", where=f"{_MANIFEST}: {field}".rstrip(": "), found=found)
 
 
 # --- returns.txt ---
@@ -241,7 +186,7 @@ def _check_totals(
     for label, total, where in (
         ("首行的行数", announced, f"{_NAME} 第 1 行"),
         ("尾行的总数", trailer[0], last),
-        ("清单的行数", manifest.lines, f"{_WHERE}: lines"),
+        ("清单的行数", manifest.lines, f"{_MANIFEST}: lines"),
     ):
         if total != count:
             refuse("RETURN_TRAILER", f"{label}与明细行数不一致。", where=where, found=total, expected=count)
@@ -249,7 +194,7 @@ def _check_totals(
     for code, total in zip(RESULTS, trailer[1:], strict=True):
         for label, said, where in (
             ("尾行", total, last),
-            ("清单", manifest.results[code], f"{_WHERE}: results"),
+            ("清单", manifest.results[code], f"{_MANIFEST}: results"),
         ):
             if said != results[code]:
                 refuse(
