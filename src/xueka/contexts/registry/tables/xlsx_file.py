@@ -1,0 +1,164 @@
+"""XLSX workbooks, read by calamine after the archive has been found harmless.
+
+calamine believes what an archive says of itself and lays a sheet out as a full rectangle, so both are checked
+before it sees the file: what the parts inflate to, and how far out the cells lie.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+
+from python_calamine import CalamineError, CalamineSheet, SheetVisibleEnum, load_workbook
+
+from xueka.contexts.registry.domain.columns import Column
+from xueka.contexts.registry.tables.source import (
+    HEADER_LOOKED_AT,
+    Cells,
+    Chunk,
+    Table,
+    in_chunks,
+    read_header,
+)
+from xueka.kernel.errors import BadInput
+
+MAX_BYTES = 128 * 1024**2
+MAX_INFLATED = 1024**3
+MAX_PARTS = 1000
+MAX_ROWS, MAX_COLUMNS = 300_000, 64
+_EXACT = 10**15
+"""Numbers from here on may have lost digits in a spreadsheet, which keeps fifteen."""
+
+_PIECE = 1024**2
+# A reference to a cell with content that lies beyond column BL (64) or row 300,000.
+_TOO_FAR = re.compile(
+    rb"""\br\s*=\s*["'](?:[A-Z]{3}|[C-Z][A-Z]|B[M-Z]|[A-Z]*(?:\d{7}|[4-9]\d{5}|3\d*[1-9]\d*(?<=\d{6})))"""
+    rb"""[A-Z]*\d*["'](?:[^<>]*[^/<>])?>"""
+)
+
+
+def open_xlsx(columns: Sequence[Column], content: bytes) -> Table:
+    """Read the first visible sheet. Raises BadInput for anything that is not a sound, moderate workbook."""
+    check_archive(content)
+    try:
+        book = load_workbook(io.BytesIO(content))
+        visible = [sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
+        sheet = book.get_sheet_by_name(visible[0])
+        others = tuple(name for name in visible[1:] if book.get_sheet_by_name(name).height)
+    except (CalamineError, IndexError):
+        raise _not_a_workbook("工作簿的内部结构不完整") from None
+    layout = read_header(columns, list(islice(_lines(sheet), HEADER_LOOKED_AT)))
+
+    def chunks() -> Iterator[Chunk]:
+        return in_chunks(islice(_lines(sheet), 1, None))
+
+    return Table("xlsx", layout, len(content), chunks, others)
+
+
+def check_archive(content: bytes) -> None:
+    """Refuse what is no workbook, and what would fill the memory. Believes no size that the file states."""
+    if len(content) > MAX_BYTES:
+        raise _too_large(f"文件有 {len(content) / 1024**2:.0f} MB", f"不超过 {MAX_BYTES // 1024**2} MB")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError):
+        raise _not_a_workbook("压缩结构已损坏") from None
+    names = {part.filename for part in parts}
+    if not {"[Content_Types].xml", "xl/workbook.xml"} <= names:
+        raise _not_a_workbook("压缩包里没有工作簿")
+    if len(parts) > MAX_PARTS:
+        raise _too_large(f"内含 {len(parts)} 个部件", f"不超过 {MAX_PARTS} 个")
+    room = MAX_INFLATED
+    for part in parts:
+        room = _walk(content, part, room)
+
+
+def _walk(content: bytes, part: zipfile.ZipInfo, room: int) -> int:
+    """Inflate one part piece by piece; return how much room is left after it."""
+    is_sheet = part.filename.startswith("xl/worksheets/")
+    tail = b""
+    for piece in _pieces(content, part):
+        room -= len(piece)
+        if room < 0:
+            raise _too_large("解压后的内容过大", f"不超过 {MAX_INFLATED // 1024**2} MB")
+        if is_sheet:
+            if _TOO_FAR.search(tail + piece):
+                raise _too_large(
+                    f"有单元格在第 {MAX_ROWS:,} 行或第 {MAX_COLUMNS} 列以外",
+                    f"不超过 {MAX_ROWS:,} 行、{MAX_COLUMNS} 列",
+                )
+            tail = piece[-200:]
+    return room
+
+
+def _pieces(content: bytes, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    head = content[part.header_offset : part.header_offset + 30]
+    if (
+        len(head) < 30
+        or part.flag_bits & 1
+        or part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    ):
+        raise _not_a_workbook("已加密，或压缩方式不受支持")
+    start = (
+        part.header_offset
+        + 30
+        + int.from_bytes(head[26:28], "little")
+        + int.from_bytes(head[28:30], "little")
+    )
+    packed = memoryview(content)[start : start + part.compress_size]
+    if part.compress_type == zipfile.ZIP_STORED:
+        yield from (bytes(packed[at : at + _PIECE]) for at in range(0, len(packed), _PIECE))
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    rest: bytes | memoryview = packed
+    try:
+        while rest and not inflater.eof:
+            yield inflater.decompress(rest, _PIECE)
+            rest = inflater.unconsumed_tail
+    except zlib.error:
+        raise _not_a_workbook("压缩内容已损坏") from None
+
+
+def _lines(sheet: CalamineSheet) -> Iterator[Cells]:
+    for row in sheet.iter_rows():
+        yield [value if type(value) is str else _text(value) for value in row]
+
+
+def _text(value: float | bool | date | datetime | time | timedelta | str) -> str:
+    """A typed cell as the text that a person sees; a number that lost digits in scientific notation."""
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int() | float():
+            if abs(value) >= _EXACT:
+                return f"{value:.14E}"
+            return str(int(value)) if value == int(value) else repr(value)
+        case datetime():
+            return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
+        case date():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _not_a_workbook(why: str) -> BadInput:
+    return BadInput(
+        "XLSX_UNREADABLE",
+        f"这不是能读取的 XLSX 工作簿：{why}。",
+        expected="未加密的 .xlsx 文件",
+        action="请用表格软件打开，另存为“Excel 工作簿（.xlsx）”后再导入。",
+    )
+
+
+def _too_large(found: str, expected: str) -> BadInput:
+    return BadInput(
+        "XLSX_TOO_LARGE",
+        f"工作簿过大：{found}。",
+        found=found,
+        expected=expected,
+        action="请删除名册以外的内容；更大的名册请另存为 CSV 再导入。",
+    )
