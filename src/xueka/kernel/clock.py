@@ -80,9 +80,6 @@ def at(moment: datetime) -> Iterator[SimulatedClock]:
         yield clock
 
 
-fixed = at
-
-
 def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment needs a time zone")

@@ -120,6 +120,8 @@ def test_a_birth_date_to_come_is_no_birth_date():
         assert code_of(citizen_id_problem(tomorrow)) == "ID_BIRTH_DATE"
     with clock.at(datetime(2026, 8, 31, 16, tzinfo=UTC)):
         assert citizen_id_problem(tomorrow) is None
+    assert citizen_id_problem(tomorrow, date(2026, 9, 1)) is None
+    assert code_of(citizen_id_problem(tomorrow, date(2026, 8, 31))) == "ID_BIRTH_DATE"
 
 
 def test_a_refusal_shows_the_number_masked():

@@ -23,7 +23,7 @@ ELSEWHERE = Actor.in_role("sun", "孙立", "school_officer", Scope("school", "11
 
 @pytest.mark.django_db
 def test_an_entry_says_who_what_when_and_where_from() -> None:
-    with clock.fixed(NOON):
+    with clock.at(NOON):
         services.record(CITY, "batch.lock", "batch", 17, detail={"cards": 3})
     entry = Entry.objects.get()
     assert (entry.at, entry.actor, entry.actor_name, entry.role) == (NOON, "wang", "王芳", "city_operator")
@@ -79,7 +79,7 @@ def test_a_failed_act_leaves_no_entry() -> None:
 @pytest.fixture
 def entries(db: None) -> None:
     for hour, actor in enumerate((CITY, DISTRICT, SCHOOL, ELSEWHERE)):
-        with clock.fixed(NOON + timedelta(hours=hour)):
+        with clock.at(NOON + timedelta(hours=hour)):
             services.record(actor, "card.report_lost", "card", hour)
             services.record(actor, "application.submit", "application", hour, result="refused")
 

@@ -17,7 +17,7 @@ CONTENT = "姓名,证件号码\n".encode()
 
 @pytest.mark.django_db
 def test_a_file_is_kept_as_it_came() -> None:
-    with clock.fixed(NOON):
+    with clock.at(NOON):
         kept = services.store(ACTOR, "名册.csv", "text/csv", CONTENT)
     found = StoredFile.objects.get(pk=kept.pk)
     assert services.read(found) == CONTENT == bytes(found.content)

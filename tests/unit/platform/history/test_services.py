@@ -49,7 +49,7 @@ def test_objects_may_start_from_different_states(things: type[models.Model]) -> 
 
 def test_a_step_keeps_who_when_why_and_what(things: type[models.Model]) -> None:
     first, second = create(CARD, things, 2)
-    with clock.fixed(NOON):
+    with clock.at(NOON):
         services.apply(
             CARD,
             things,
@@ -104,7 +104,7 @@ def test_an_object_is_created_once(things: type[models.Model]) -> None:
 
 
 def test_a_timeline_merges_objects_in_the_order_of_time(things: type[models.Model]) -> None:
-    with clock.fixed(NOON) as now:
+    with clock.at(NOON) as now:
         first, second = create(CARD, things, 2)
         now.advance(timedelta(hours=1))
         services.apply(CARD, things, [second], "order", ACTOR)
