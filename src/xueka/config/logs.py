@@ -3,10 +3,11 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 
-_SHARED = [
+_SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -21,7 +22,7 @@ def configure() -> None:
         structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     # Tracebacks without local variables: those hold names, numbers and keys.
-    exceptions = [] if human else [structlog.processors.format_exc_info]
+    exceptions: list[Any] = [] if human else [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

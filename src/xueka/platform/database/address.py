@@ -28,8 +28,8 @@ def external_url() -> str:
     return os.environ.get("DATABASE_URL", "")
 
 
-def parameters(role: Role, database: str | None = None) -> dict[str, str]:
-    """libpq parameters (`host`, `port`, `user`, `password`, `dbname`, `options`, …) for `role`."""
+def parameters(role: Role, database: str | None = None) -> dict[str, Any]:
+    """libpq parameters (`host`, `port`, `user`, `password`, `dbname`, `options`, …), all text, for `role`."""
     if not external_url():
         return {
             "host": str(location.place().socket_directory),

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from xueka.platform.database.home import home, private_directory
 
@@ -45,7 +46,7 @@ class Place:
     def log(self) -> Path:
         return self.root / "log" / "server.log"
 
-    def process_options(self) -> dict[str, object]:
+    def process_options(self) -> dict[str, Any]:
         """Keyword arguments for `subprocess` that make a child run as the server's user."""
         identity = (
             {} if self.user is None else {"user": self.user[0], "group": self.user[1], "extra_groups": ()}
