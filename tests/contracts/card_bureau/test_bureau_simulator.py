@@ -149,7 +149,7 @@ def test_a_package_for_another_bureau_is_refused(works: Works, city: PrivateKey,
 
 
 def test_the_dial_brings_every_kind_of_trouble(tmp_path: Path, city: PrivateKey) -> None:
-    """Over some batches the heavy dial shows refused files and every per-line outcome, and it is repeatable."""
+    """Over some batches the heavy dial shows a refused package and several kinds of bad files."""
     works = Works(tmp_path, seed=11, faults="heavy")
     refusals, finals = set(), 0
     for number in range(1, 9):
