@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from xueka.contexts.production.domain.outcomes import OPEN, OUTCOMES, PROBLEM_KINDS, REFUSED_FILE
 from xueka.contexts.production.domain.transitions import BATCH
+from xueka.platform.crypto.sm2 import PublicKey
 from xueka.platform.identity.scope import Scope
 
 
@@ -33,7 +34,6 @@ class Batch(models.Model):
     approved_by = models.CharField(max_length=80, blank=True)
     approved_at = models.DateTimeField(null=True)
     card_count = models.IntegerField(default=0)
-    valid_from = models.DateField(null=True)
     build_error = models.TextField(blank=True)
 
     objects = CityWork.as_manager()
@@ -73,7 +73,11 @@ class BatchItem(models.Model):
     class Meta:
         ordering = ["batch_id", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["batch", "position"], name="production_position_once"),
+            models.UniqueConstraint(
+                fields=["batch", "position"],
+                deferrable=models.Deferrable.DEFERRED,
+                name="production_position_once",
+            ),
             models.UniqueConstraint(fields=["batch", "application"], name="production_application_once"),
             models.UniqueConstraint(
                 fields=["application"], condition=Q(outcome__in=OPEN), name="production_one_open_batch"
@@ -254,3 +258,11 @@ class Partner(models.Model):
                 name="production_partner_two_people",
             )
         ]
+
+    @property
+    def signing_public_key(self) -> PublicKey:
+        return PublicKey.from_pem(self.signing_key.encode())
+
+    @property
+    def encryption_public_key(self) -> PublicKey:
+        return PublicKey.from_pem(self.encryption_key.encode())

@@ -87,6 +87,7 @@ ROLES: dict[str, Role] = {
             "city:batch:reconcile",
             "city:batch:close",
             "city:problem:resolve",
+            "city:partner:manage",
             "city:delivery:pack",
             "city:delivery:dispatch",
             "city:delivery:report_lost",

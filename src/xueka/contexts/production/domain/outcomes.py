@@ -23,16 +23,18 @@ OUTCOME_LABELS = {
 
 DUPLICATE = "duplicate"
 UNKNOWN = "unknown"
+SURPLUS = "surplus"
 REFUSED_FILE = "refused_file"
 
 #: Failed cards are re-made without asking; everything else needs a person.
-PROBLEM_KINDS = [MISSING, ALTERED, DUPLICATE, UNKNOWN, REFUSED_FILE]
+PROBLEM_KINDS = [MISSING, ALTERED, DUPLICATE, UNKNOWN, SURPLUS, REFUSED_FILE]
 PROBLEM_LABELS = {
     MISSING: "缺失：回盘没有这张卡",
     ALTERED: "被改：回盘与所发数据不一致",
     DUPLICATE: "重复：同一张卡又报一次",
     UNKNOWN: "未知：不是本批次的卡",
-    REFUSED_FILE: "整份文件被拒收",
+    SURPLUS: "多余：已作废的卡仍被制成，到货后须销毁",
+    REFUSED_FILE: "拒收：卡厂的文件被整份拒收",
 }
 
 #: How a person resolves a problem: the card is voided and made again, or the matter is only noted.

@@ -42,6 +42,7 @@ BATCH = Machine(
         Transition("return", SENT, RECONCILING, "city:batch:reconcile", "收到回盘", "回盘先于确认到达"),
         Transition("close", RECONCILING, CLOSED, "city:batch:close", "结批", "每张卡都有结果，问题都已处理"),
         Transition("dissolve", OPEN, DISSOLVED, "city:batch:lock", "解散"),
+        Transition("dissolve", APPROVED, DISSOLVED, "city:batch:approve", "解散", "文件无法生成"),
         Transition("dissolve", BOUNCED, DISSOLVED, "city:batch:approve", "解散"),
     ],
 )

@@ -1,0 +1,106 @@
+"""Batches for the card bureau, their files, what comes back, problems. The only door into this context."""
+
+from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_keys
+from xueka.contexts.production.domain.labels import class_label
+from xueka.contexts.production.domain.outcomes import (
+    OUTCOME_LABELS,
+    PROBLEM_KINDS,
+    PROBLEM_LABELS,
+    RESOLUTION_LABELS,
+)
+from xueka.contexts.production.domain.transitions import BATCH
+from xueka.contexts.production.faces import faces
+from xueka.contexts.production.invariants import INVARIANTS
+from xueka.contexts.production.jobs import build_packages, poll_bureau, send_packages, sweep
+from xueka.contexts.production.models import (
+    Batch,
+    BatchItem,
+    InboxFile,
+    Package,
+    Partner,
+    Problem,
+    ReturnFile,
+)
+from xueka.contexts.production.queries import (
+    BatchView,
+    ProblemView,
+    SixNumbers,
+    batch,
+    batch_counts,
+    batches,
+    has_final_return,
+    inbox,
+    items,
+    partners,
+    problem,
+    problem_counts,
+    problems,
+    six_numbers,
+)
+from xueka.contexts.production.services.composing import (
+    add_applications,
+    create_batch,
+    dissolve,
+    make_followup,
+    remove_applications,
+)
+from xueka.contexts.production.services.ordering import approve, lock, rebuild, unlock
+from xueka.contexts.production.services.partners import PartnerEntry, confirm_partner, register_partner
+from xueka.contexts.production.services.returns import ReturnReport, import_return
+from xueka.contexts.production.services.settling import close, declare_missing, resolve_problem, take_problem
+
+__all__ = [
+    "BATCH",
+    "INVARIANTS",
+    "OUTCOME_LABELS",
+    "PROBLEM_KINDS",
+    "PROBLEM_LABELS",
+    "RESOLUTION_LABELS",
+    "Batch",
+    "BatchItem",
+    "BatchView",
+    "InboxFile",
+    "Package",
+    "Partner",
+    "PartnerEntry",
+    "Problem",
+    "ProblemView",
+    "PublicKeys",
+    "ReturnFile",
+    "ReturnReport",
+    "SixNumbers",
+    "add_applications",
+    "approve",
+    "batch",
+    "batch_counts",
+    "batches",
+    "build_packages",
+    "class_label",
+    "close",
+    "confirm_partner",
+    "create_batch",
+    "declare_missing",
+    "dissolve",
+    "faces",
+    "has_final_return",
+    "import_return",
+    "inbox",
+    "items",
+    "lock",
+    "make_followup",
+    "partners",
+    "poll_bureau",
+    "problem",
+    "problem_counts",
+    "problems",
+    "public_keys",
+    "rebuild",
+    "register_partner",
+    "remove_applications",
+    "resolve_problem",
+    "send_packages",
+    "six_numbers",
+    "sweep",
+    "take_problem",
+    "unlock",
+]

@@ -1,0 +1,1 @@
+"""The writes of the production line: lock, decide, save, audit. The caller's edge commits."""

@@ -1,0 +1,137 @@
+"""The card bureau's address and keys: entered by one person, read back by telephone, confirmed by another."""
+
+from dataclasses import dataclass
+
+import asyncssh
+
+from xueka.contexts.production.models import Partner
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
+from xueka.platform.audit import services as audit
+from xueka.platform.crypto.sm2 import PublicKey
+from xueka.platform.identity.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerEntry:
+    """What the bureau handed over. Keys are PEM (SM2); `host_key` is one OpenSSH line."""
+
+    code: str
+    name: str
+    host: str
+    port: int
+    username: str
+    host_key: str
+    signing_key: str
+    encryption_key: str
+
+
+def register_partner(actor: Actor, entry: PartnerEntry) -> Partner:
+    """Enter a bureau, or enter it anew. It is in use only when another person has confirmed it."""
+    actor.require("city:partner:manage")
+    signing, encryption = _key(entry.signing_key, "签名公钥"), _key(entry.encryption_key, "加密公钥")
+    try:
+        host_key = asyncssh.import_public_key(entry.host_key)
+    except (asyncssh.KeyImportError, ValueError) as error:
+        raise BadInput(
+            "HOST_KEY",
+            "主机公钥无法读取。",
+            where="主机公钥",
+            expected="一行 OpenSSH 公钥",
+            action="请向卡厂索取。",
+        ) from error
+    if not 0 < entry.port < 65536 or not entry.host.strip() or not entry.username.strip():
+        raise BadInput("PARTNER_ADDRESS", "请填写卡厂服务器的地址、端口和登录名。", where="地址")
+    partner, _ = Partner.objects.update_or_create(
+        code=entry.code,
+        defaults={
+            "name": entry.name.strip(),
+            "host": entry.host.strip(),
+            "port": entry.port,
+            "username": entry.username.strip(),
+            "host_key": host_key.export_public_key().decode("ascii").strip(),
+            "signing_key": signing.to_pem().decode("ascii"),
+            "signing_fingerprint": signing.fingerprint,
+            "encryption_key": encryption.to_pem().decode("ascii"),
+            "encryption_fingerprint": encryption.fingerprint,
+            "entered_by": actor.username,
+            "entered_at": clock.now(),
+            "confirmed_by": "",
+            "confirmed_at": None,
+            "failures": 0,
+            "last_error": "",
+            "next_try_at": None,
+        },
+    )
+    _record(actor, "register", partner)
+    return partner
+
+
+def confirm_partner(
+    actor: Actor, code: str, signing_fingerprint: str, encryption_fingerprint: str
+) -> Partner:
+    """The second person enters both fingerprints as the bureau reads them out; blanks and case do not matter."""
+    actor.require("city:partner:manage")
+    partner = Partner.objects.select_for_update().filter(code=code).first()
+    if partner is None:
+        raise NotFound("PARTNER_NOT_FOUND", "没有登记这个卡厂。", found=code)
+    if partner.entered_by == actor.username:
+        raise Refused(
+            "SECOND_PERSON",
+            "卡厂密钥由您录入，须由另一人确认。",
+            found=actor.username,
+            expected="录入人以外的确认人",
+            action="请通知另一位有权限的人员。",
+        )
+    for label, heard, entered in (
+        ("签名公钥", signing_fingerprint, partner.signing_fingerprint),
+        ("加密公钥", encryption_fingerprint, partner.encryption_fingerprint),
+    ):
+        if "".join(heard.split()).lower() != entered:
+            raise Refused(
+                "FINGERPRINT_DIFFERS",
+                f"{label}的指纹与录入的公钥不一致，没有启用。",
+                where=label,
+                found=heard,
+                expected="录入公钥的指纹",
+                action="请在电话中逐组核对；仍不一致时重新索取公钥文件。",
+            )
+    partner.confirmed_by, partner.confirmed_at = actor.username, clock.now()
+    partner.save(update_fields=["confirmed_by", "confirmed_at"])
+    _record(actor, "confirm", partner)
+    return partner
+
+
+def confirmed_partner() -> Partner:
+    """The bureau in use. Raises Refused `NO_PARTNER` where none is confirmed."""
+    partner = Partner.objects.exclude(confirmed_by="").order_by("-confirmed_at").first()
+    if partner is None:
+        raise Refused(
+            "NO_PARTNER",
+            "还没有登记并确认卡厂的地址和公钥。",
+            action="请登记卡厂，并由另一人核对指纹后确认。",
+        )
+    return partner
+
+
+def _key(pem: str, label: str) -> PublicKey:
+    try:
+        return PublicKey.from_pem(pem.encode())
+    except XuekaError as error:
+        raise BadInput(
+            error.code, f"{label}无法读取：{error.message}", where=label, action=error.action
+        ) from error
+
+
+def _record(actor: Actor, action: str, partner: Partner) -> None:
+    audit.record(
+        actor,
+        f"partner.{action}",
+        "partner",
+        partner.code,
+        detail={
+            "host": f"{partner.host}:{partner.port}",
+            "signing": partner.signing_fingerprint,
+            "encryption": partner.encryption_fingerprint,
+        },
+    )
