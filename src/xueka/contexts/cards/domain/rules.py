@@ -1,4 +1,6 @@
-"""Reasons: why somebody applies, and why a reviewer says no."""
+"""Reasons of applicants and reviewers, doubts that deserve a look, and the printed validity."""
+
+from datetime import date
 
 #: Why a card is applied for (domain facts §1.2, steps 6 and 7).
 REASONS = {
@@ -21,3 +23,23 @@ REASON_CODES = {
     "reason_unproved": "申领原因缺少依据",
     "other": "其他（须写明）",
 }
+
+#: What makes a reviewer look twice; computed when an application is submitted.
+DOUBTS = {
+    "second_within_year": "一年内第二张卡",
+    "transfer_other_district": "一年内跨区转学",
+    "duplicate_person": "疑似同一人有两条学籍",
+    "no_consent": "没有监护人同意记录",
+    "photo_background": "照片背景偏深",
+    "photo_enlarged": "照片由小图放大",
+    "photo_gray": "照片为黑白",
+}
+
+#: Student statuses that entitle to a card: formal and temporary registration alike (京教基[2007]17号).
+ENTITLED = ("在校", "借读")
+
+
+def validity(first_day: date, years: int) -> tuple[date, date]:
+    """From `first_day` to the 31 August that ends the `years`-th school year, the present one counted."""
+    school_year = first_day.year if first_day.month >= 9 else first_day.year - 1
+    return first_day, date(school_year + years, 8, 31)

@@ -1,0 +1,147 @@
+"""Card kinds, accounts, applications and cards: the only door into this context."""
+
+from xueka.contexts.cards.configuration import LostEffect, PhotoRule, lost_effects, photo_rule
+from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
+from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, REASONS
+from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE
+from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.contexts.cards.invariants import INVARIANTS
+from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo
+from xueka.contexts.cards.portrait import check_portrait
+from xueka.contexts.cards.queries import (
+    ClassProgress,
+    accepted_applications,
+    account,
+    application,
+    application_counts,
+    applications,
+    applications_by_id,
+    card,
+    card_counts,
+    card_ids_by_number,
+    cards,
+    cards_to_pack,
+    class_progress,
+    latest_photos,
+    standing_alone,
+    without_card,
+)
+from xueka.contexts.cards.services.applying import create_applications, preview_create
+from xueka.contexts.cards.services.delivering import (
+    dispatch,
+    hand_out,
+    pack,
+    preview_hand_out,
+    receive,
+    unpack,
+)
+from xueka.contexts.cards.services.kinds import kinds, sync_card_kinds
+from xueka.contexts.cards.services.life import (
+    cancel,
+    close_account,
+    destroy,
+    lift,
+    reopen_account,
+    report_found,
+    report_lost,
+)
+from xueka.contexts.cards.services.making import (
+    confirm_made,
+    fail_cards,
+    order_cards,
+    plan_cards,
+    void_cards,
+)
+from xueka.contexts.cards.services.photos import (
+    PhotoOutcome,
+    photo_bytes,
+    upload_photo,
+    upload_photo_archive,
+)
+from xueka.contexts.cards.services.reviewing import (
+    approve,
+    cancel_applications,
+    preview,
+    refuse,
+    send_back,
+    submit,
+    withdraw,
+)
+from xueka.contexts.cards.timeline import account_view, timeline
+
+__all__ = [
+    "ACCEPTED",
+    "ACCOUNT",
+    "APPLICATION",
+    "BEFORE_HAND_OUT",
+    "CARD",
+    "DOUBTS",
+    "ENTITLED",
+    "INVARIANTS",
+    "LIVE",
+    "REASONS",
+    "REASON_CODES",
+    "Application",
+    "BulkResult",
+    "Card",
+    "CardAccount",
+    "CardKind",
+    "ClassProgress",
+    "LostEffect",
+    "Photo",
+    "PhotoOutcome",
+    "PhotoRule",
+    "Refusal",
+    "accepted_applications",
+    "account",
+    "account_view",
+    "application",
+    "application_counts",
+    "applications",
+    "applications_by_id",
+    "approve",
+    "cancel",
+    "cancel_applications",
+    "card",
+    "card_counts",
+    "card_ids_by_number",
+    "cards",
+    "cards_to_pack",
+    "check_portrait",
+    "class_progress",
+    "close_account",
+    "confirm_made",
+    "create_applications",
+    "destroy",
+    "dispatch",
+    "fail_cards",
+    "hand_out",
+    "kinds",
+    "latest_photos",
+    "lift",
+    "lost_effects",
+    "order_cards",
+    "pack",
+    "photo_bytes",
+    "photo_rule",
+    "plan_cards",
+    "preview",
+    "preview_create",
+    "preview_hand_out",
+    "receive",
+    "refuse",
+    "reopen_account",
+    "report_found",
+    "report_lost",
+    "send_back",
+    "standing_alone",
+    "submit",
+    "sync_card_kinds",
+    "timeline",
+    "unpack",
+    "upload_photo",
+    "upload_photo_archive",
+    "void_cards",
+    "withdraw",
+    "without_card",
+]

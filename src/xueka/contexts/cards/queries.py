@@ -1,0 +1,250 @@
+"""Reads on applications and cards; every one takes the reader's scope. Lists are paged by key."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from xueka.contexts.cards.domain import states as s
+from xueka.contexts.cards.domain.rules import ENTITLED
+from xueka.contexts.cards.models import Application, Card, CardAccount, Photo
+from xueka.contexts.registry import api as registry
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity.scope import Scope
+
+_PLACE = ("school__district", "school_class")
+_OF_APPLICATION = ("kind", "account__student", "photo", "old_card", *_PLACE)
+_OF_CARD = ("kind", "student", "account", "application", *_PLACE)
+
+#: School, class, name: the order in which cards are made, boxed and handed out.
+_BY_CLASS = ("school__code", "school_class__stage", "school_class__grade", "school_class__name")
+
+
+def applications(
+    scope: Scope,
+    *,
+    states: Sequence[str] = (),
+    kind: str = "",
+    district: str = "",
+    school: str = "",
+    class_id: int | None = None,
+    search: str = "",
+    doubtful: bool | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Application]:
+    """Oldest first; `after` is the id of the last one seen. `search`: number, education ID or name prefix."""
+    found = _in_place(Application.objects.visible_to(scope), district, school, class_id)
+    if states:
+        found = found.filter(state__in=states)
+    if kind:
+        found = found.filter(kind_id=kind)
+    if doubtful is not None:
+        found = found.exclude(doubts=[]) if doubtful else found.filter(doubts=[])
+    if search := search.strip():
+        found = found.filter(
+            Q(number=search.upper()) | Q(account__in=CardAccount.objects.filter(student__in=_named(search)))
+        )
+    if after is not None:
+        found = found.filter(id__gt=after)
+    return list(found.select_related(*_OF_APPLICATION).order_by("id")[:limit])
+
+
+def application(scope: Scope, number: str | int) -> Application:
+    """One application by its number or id; NotFound for strangers too."""
+    by = {"id": number} if isinstance(number, int) else {"number": number.strip().upper()}
+    found = Application.objects.visible_to(scope).select_related(*_OF_APPLICATION).filter(**by).first()
+    if found is None:
+        raise NotFound("APPLICATION_NOT_FOUND", "没有这份申领。", found=number)
+    return found
+
+
+def applications_by_id(scope: Scope, ids: Collection[int]) -> list[Application]:
+    """Those of the ids that are visible, by school and class."""
+    found = Application.objects.visible_to(scope).filter(id__in=ids).select_related(*_OF_APPLICATION)
+    return list(found.order_by(*_BY_CLASS, "account__student__sort_key", "id"))
+
+
+def accepted_applications(
+    scope: Scope, kind: str, *, district: str = "", school: str = "", limit: int | None = None
+) -> list[Application]:
+    """What waits to be made, in packing order."""
+    found = _in_place(Application.objects.visible_to(scope), district, school, None)
+    found = found.filter(state=s.ACCEPTED, kind_id=kind).select_related(*_OF_APPLICATION)
+    return list(found.order_by(*_BY_CLASS, "account__student__sort_key", "id")[:limit])
+
+
+def application_counts(scope: Scope, *, kind: str = "") -> dict[str, int]:
+    """How many applications are in each state that occurs."""
+    return _counts(Application.objects.visible_to(scope), kind)
+
+
+def cards(
+    scope: Scope,
+    *,
+    states: Sequence[str] = (),
+    kind: str = "",
+    district: str = "",
+    school: str = "",
+    class_id: int | None = None,
+    search: str = "",
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Card]:
+    """Oldest first, paged as `applications`. `search`: a number of the card, education ID, name prefix."""
+    found = _in_place(Card.objects.visible_to(scope), district, school, class_id)
+    if states:
+        found = found.filter(state__in=states)
+    if kind:
+        found = found.filter(kind_id=kind)
+    if search := search.strip():
+        found = found.filter(
+            Q(number=search)
+            | Q(transit_number=search)
+            | Q(beijing_tong_number=search)
+            | Q(chip_uid=search.upper())
+            | Q(student__in=_named(search))
+        )
+    if after is not None:
+        found = found.filter(id__gt=after)
+    return list(found.select_related(*_OF_CARD).order_by("id")[:limit])
+
+
+def card(scope: Scope, number: str | int) -> Card:
+    """One card by its number or id; NotFound for strangers too."""
+    by = {"id": number} if isinstance(number, int) else {"number": number.strip()}
+    found = Card.objects.visible_to(scope).select_related(*_OF_CARD).filter(**by).first()
+    if found is None:
+        raise NotFound("CARD_NOT_FOUND", "没有这张卡。", found=number)
+    return found
+
+
+def card_counts(scope: Scope, *, kind: str = "") -> dict[str, int]:
+    """How many cards are in each state that occurs."""
+    return _counts(Card.objects.visible_to(scope), kind)
+
+
+def cards_to_pack(scope: Scope, card_ids: Collection[int] | None = None) -> list[Card]:
+    """Made cards that lie in no box, by school, class and name: the order in which they go into boxes."""
+    found = Card.objects.visible_to(scope).filter(state=s.MADE)
+    if card_ids is not None:
+        found = found.filter(id__in=card_ids)
+    ordered = found.order_by(*_BY_CLASS, "student__sort_key", "id")
+    return list(ordered.select_related("student", *_PLACE))
+
+
+def card_ids_by_number(numbers: Iterable[str]) -> dict[str, int]:
+    """The ids of those numbers that are cards, whoever's they are: a scanner reads what lies before it."""
+    return dict(Card.objects.filter(number__in=list(numbers)).values_list("number", "id"))
+
+
+def without_card(
+    scope: Scope,
+    kind: str,
+    *,
+    school: str = "",
+    class_id: int | None = None,
+) -> QuerySet[registry.Student]:
+    """Students entitled to a card of the kind who have none and none on its way, by class and name."""
+    live = Card.objects.filter(student=OuterRef("id"), kind_id=kind, state__in=s.LIVE)
+    underway = Application.objects.filter(account__student=OuterRef("id"), kind_id=kind).exclude(
+        state__in=s.CLOSED_APPLICATION
+    )
+    found = registry.Student.objects.visible_to(scope).filter(
+        ~Exists(live), ~Exists(underway), status__in=ENTITLED
+    )
+    found = _in_place(found, "", school, class_id)
+    return found.select_related("school", "school_class").order_by(*_BY_CLASS, "sort_key", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassProgress:
+    """How far a class is with a kind: of its entitled students, how many applied and how many hold a card."""
+
+    class_id: int
+    class_name: str
+    stage: str
+    grade: int
+    students: int
+    underway: int
+    holding: int
+
+
+def class_progress(scope: Scope, kind: str, school: str) -> list[ClassProgress]:
+    """This kind's progress by class of one school."""
+    live = Card.objects.filter(student=OuterRef("id"), kind_id=kind, state__in=s.LIVE)
+    underway = Application.objects.filter(account__student=OuterRef("id"), kind_id=kind).exclude(
+        state__in=s.CLOSED_APPLICATION
+    )
+    rows = (
+        registry.Student.objects.visible_to(scope)
+        .filter(school__code=school, status__in=ENTITLED)
+        .annotate(holds=Exists(live), applied=Exists(underway))
+        .values("school_class_id", "school_class__name", "school_class__stage", "school_class__grade")
+        .annotate(
+            students=Count("id"),
+            underway=Count("id", filter=Q(applied=True)),
+            holding=Count("id", filter=Q(holds=True)),
+        )
+        .order_by("school_class__stage", "school_class__grade", "school_class__name")
+    )
+    return [
+        ClassProgress(
+            row["school_class_id"],
+            row["school_class__name"],
+            row["school_class__stage"],
+            row["school_class__grade"],
+            row["students"],
+            row["underway"],
+            row["holding"],
+        )
+        for row in rows
+    ]
+
+
+def standing_alone(found: Iterable[Card]) -> set[int]:
+    """Ids of live cards whose kind may only be used together with another that the student has not active."""
+    pairs = {card.id: card for card in found if card.state == s.ACTIVE and card.kind.coupled_with_id}
+    partners = set(
+        Card.objects.filter(
+            student__in=[card.student_id for card in pairs.values()], state=s.ACTIVE
+        ).values_list("student_id", "kind_id")
+    )
+    return {
+        card.id for card in pairs.values() if (card.student_id, card.kind.coupled_with_id) not in partners
+    }
+
+
+def latest_photos(scope: Scope, student_ids: Collection[int]) -> dict[int, Photo]:
+    """The photo on file of each student that has one."""
+    found = Photo.objects.visible_to(scope).filter(student_id__in=student_ids)
+    return {photo.student_id: photo for photo in found.order_by("student_id", "-id").distinct("student_id")}
+
+
+def account(scope: Scope, education_id: str) -> CardAccount:
+    """A student's account; NotFound for strangers too."""
+    found = CardAccount.objects.visible_to(scope).select_related("student__school", "student__school_class")
+    account_ = found.filter(student__education_id=education_id.strip()).first()
+    if account_ is None:
+        raise NotFound("ACCOUNT_NOT_FOUND", "该学生还没有卡账户。", found=education_id)
+    return account_
+
+
+def _named(search: str) -> list[int]:
+    """Students found by education ID or the beginning of their name; the caller's query keeps the scope."""
+    found = registry.Student.objects.filter(Q(education_id=search) | Q(name__startswith=search))
+    return list(found.values_list("id", flat=True)[:1000])
+
+
+def _in_place(query: QuerySet, district: str, school: str, class_id: int | None) -> QuerySet:
+    if district:
+        query = query.filter(school__district_id=district)
+    if school:
+        query = query.filter(school__code=school)
+    return query.filter(school_class_id=class_id) if class_id is not None else query
+
+
+def _counts(query: QuerySet, kind: str) -> dict[str, int]:
+    if kind:
+        query = query.filter(kind_id=kind)
+    return dict(query.order_by().values_list("state").annotate(count=Count("id")))

@@ -1,0 +1,178 @@
+"""From an accepted application to a made card: planned with all its numbers, ordered, made, failed, void.
+
+Called by production for whole batches; each call is all or nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from django.db import connection
+
+from xueka.contexts.cards.domain.rules import validity
+from xueka.contexts.cards.domain.states import PLANNED
+from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
+from xueka.contexts.cards.models import Application, Card, CardKind
+from xueka.contexts.cards.services.common import (
+    draw_ids,
+    fetch_applications,
+    fetch_cards,
+    in_order,
+    lock_applications_of,
+    required_text,
+)
+from xueka.contexts.numbers import api as numbers
+from xueka.kernel import clock
+from xueka.kernel.errors import Refused
+from xueka.platform.audit.services import record
+from xueka.platform.history.services import apply, begin
+from xueka.platform.identity.actor import Actor
+
+
+def plan_cards(actor: Actor, application_ids: Sequence[int]) -> list[Card]:
+    """A planned card with its numbers for each accepted application, in this order.
+
+    The card is made for the school and class where the student is now. Raises Refused where an application
+    is not accepted, numbers or blanks run out, or a number has not the form that the kind asks for.
+    """
+    applications = fetch_applications(actor, application_ids)
+    apply(APPLICATION, Application, application_ids, "order", actor)
+    cards: list[Card] = []
+    chosen = in_order(applications, application_ids)
+    ids = dict(zip((a.id for a in chosen), draw_ids(Card, len(chosen)), strict=True))
+    for kind, members in groupby(sorted(chosen, key=lambda a: a.kind_id), key=lambda a: a.kind):
+        cards += _draft(actor, kind, list(members), ids)
+    Card.objects.bulk_create(cards, batch_size=2000)
+    begin(CARD, [card.id for card in cards], actor)
+    record(actor, "card.plan", "card", "", detail={"count": len(cards)})
+    planned = {card.application_id: card for card in cards}
+    return [planned[a.id] for a in chosen]
+
+
+def order_cards(actor: Actor, card_ids: Sequence[int]) -> None:
+    """The second person has approved: the bureau may make these cards."""
+    fetch_cards(actor, card_ids)
+    apply(CARD, Card, card_ids, "order", actor)
+    record(actor, "card.order", "card", "", detail={"count": len(card_ids)})
+
+
+def confirm_made(actor: Actor, made: Sequence[tuple[int, str]]) -> None:
+    """Cards that the return file reports as made: (card id, chip UID, empty for a kind without chip).
+
+    Raises Refused `CHIP_KNOWN` where a chip is in another card already.
+    """
+    uids = {card_id: uid.strip().upper() for card_id, uid in made}
+    fetch_cards(actor, list(uids))
+    given = [uid for uid in uids.values() if uid]
+    taken = list(Card.objects.filter(chip_uid__in=given).exclude(id__in=list(uids)).values_list("number")[:5])
+    if taken or len(set(given)) < len(given):
+        raise Refused(
+            "CHIP_KNOWN",
+            "同一芯片出现在两张卡上。",
+            found="、".join(number for (number,) in taken),
+            action="请核对回盘文件中的芯片UID。",
+        )
+    apply(CARD, Card, list(uids), "make", actor)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE cards_card c SET chip_uid = m.uid FROM unnest(%s::bigint[], %s::text[]) AS m(id, uid)"
+            " WHERE c.id = m.id",
+            [list(uids), list(uids.values())],
+        )
+    record(actor, "card.make", "card", "", detail={"count": len(uids)})
+
+
+def fail_cards(actor: Actor, card_ids: Sequence[int], code: str, text: str) -> None:
+    """The bureau could not make these: numbers spoiled, applications wait for another card."""
+    reason = f"{code} {text}".strip()
+    lock_applications_of(card_ids)
+    cards = fetch_cards(actor, card_ids)
+    apply(CARD, Card, card_ids, "fail", actor, reason=reason, detail={"code": code})
+    numbers.mark_spoiled(card_ids, reason)
+    _back_to_accepted(actor, cards, reason)
+    record(actor, "card.fail", "card", "", detail={"count": len(cards), "code": code, "text": text})
+
+
+def void_cards(actor: Actor, card_ids: Sequence[int], reason: str, *, remake: bool = True) -> None:
+    """These cards will never be handed out. With `remake` their applications wait for another, else they end.
+
+    Numbers of cards that were never ordered are returned, those of the others spoiled.
+    """
+    if not card_ids:
+        return
+    reason = required_text(reason, "作废的理由")
+    lock_applications_of(card_ids)
+    cards = fetch_cards(actor, card_ids)
+    apply(CARD, Card, card_ids, "void", actor, reason=reason)
+    numbers.mark_returned([card.id for card in cards if card.state == PLANNED], reason)
+    numbers.mark_spoiled([card.id for card in cards if card.state != PLANNED], reason)
+    if remake:
+        _back_to_accepted(actor, cards, reason)
+    else:
+        ended = [card.application_id for card in cards]
+        apply(APPLICATION, Application, ended, "cancel", actor, reason=reason)
+    record(actor, "card.void", "card", "", detail={"count": len(cards), "reason": reason, "remake": remake})
+
+
+def _back_to_accepted(actor: Actor, cards: Sequence[Card], reason: str) -> None:
+    gone = {card.application_id: {"card": card.number} for card in cards}
+    apply(APPLICATION, Application, list(gone), "remake", actor, reason=reason, details=gone)
+
+
+def _draft(actor: Actor, kind: CardKind, members: list[Application], ids: dict[int, int]) -> list[Card]:
+    card_ids = [ids[a.id] for a in members]
+    own = numbers.allocate(actor, "card", card_ids)
+    if kind.transit_source == "bind":
+        transit = [blank.transit_number for blank in numbers.bind_blanks(card_ids)]
+    else:
+        transit = _allocated(actor, kind.transit_source, "transit", card_ids)
+    beijing_tong = _allocated(actor, kind.beijing_tong_source, "beijing_tong", card_ids)
+    _check_form(kind.name, "一卡通号", kind.transit_pattern, transit)
+    _check_form(kind.name, "北京通号", kind.beijing_tong_pattern, beijing_tong)
+    now, (valid_from, valid_until) = clock.now(), validity(clock.today(), kind.validity_years)
+    places = _present_places(members)
+    return [
+        Card(
+            id=ids[application.id],
+            number=number,
+            account_id=application.account_id,
+            student_id=application.account.student_id,
+            kind=kind,
+            application=application,
+            state=CARD.initial,
+            transit_number=transit_number,
+            beijing_tong_number=beijing_tong_number,
+            school_id=places[application.id][0],
+            school_class_id=places[application.id][1],
+            valid_from=valid_from,
+            valid_until=valid_until,
+            created_at=now,
+            state_at=now,
+        )
+        for application, number, transit_number, beijing_tong_number in zip(
+            members, own, transit, beijing_tong, strict=True
+        )
+    ]
+
+
+def _allocated(actor: Actor, source: str, sort: str, card_ids: list[int]) -> list[str]:
+    return [""] * len(card_ids) if source == "none" else numbers.allocate(actor, sort, card_ids)
+
+
+def _check_form(kind: str, label: str, pattern: str, given: Sequence[str]) -> None:
+    form = re.compile(pattern, re.ASCII)
+    if wrong := next((number for number in given if number and not form.fullmatch(number)), None):
+        raise Refused(
+            "NUMBER_FORM",
+            f"{label}不符合{kind}的格式。",
+            found=wrong,
+            expected=pattern,
+            action="请核对号段，或调整该卡种的号码格式；本次没有占用任何号码。",
+        )
+
+
+def _present_places(members: list[Application]) -> dict[int, tuple[int, int]]:
+    rows = Application.objects.filter(id__in=[a.id for a in members]).values_list(
+        "id", "account__student__school_id", "account__student__school_class_id"
+    )
+    return {application_id: (school_id, class_id) for application_id, school_id, class_id in rows}

@@ -1,0 +1,170 @@
+"""Submitting and reviewing, many at a time; every refusal with its reason, previewed by the same decision."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from xueka.contexts.cards.domain import reviewing, states
+from xueka.contexts.cards.domain.bulk import BulkResult
+from xueka.contexts.cards.domain.rules import REASON_CODES
+from xueka.contexts.cards.domain.transitions import APPLICATION
+from xueka.contexts.cards.models import Application, Card
+from xueka.contexts.cards.services import doubts
+from xueka.contexts.cards.services.common import fetch_applications, in_order, required_text
+from xueka.contexts.cards.services.making import void_cards
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
+from xueka.platform.audit.services import record
+from xueka.platform.history.services import apply
+from xueka.platform.identity.actor import Actor
+
+#: What `preview` understands.
+VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "cancel")
+
+
+def preview(verb: str, actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+    """What would happen and what would not, with the reasons. Changes nothing and locks nothing."""
+    if verb not in VERBS:
+        raise ValueError(f"unknown verb: {verb}")
+    return _judge(verb, actor, application_ids, fetch_applications(actor, application_ids, lock=False))[0]
+
+
+def submit(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+    """Send drafts and corrected applications to the first review level of their kind, doubts computed."""
+    actor.require("school:application:submit")
+    applications = fetch_applications(actor, application_ids)
+    result, moves = _judge("submit", actor, application_ids, applications)
+    found = doubts.of(result.done)
+    now = clock.now()
+    for application in applications:
+        if application.id in found:
+            application.doubts = found[application.id]
+            application.submitted_by, application.submitted_at = actor.username, now
+            application.refusal_code = application.refusal_text = ""
+            application.updated_at = now
+    Application.objects.bulk_update(
+        [application for application in applications if application.id in found],
+        ["doubts", "submitted_by", "submitted_at", "refusal_code", "refusal_text", "updated_at"],
+        batch_size=1000,
+    )
+    _move("submit", actor, moves)
+    _record("submit", actor, result)
+    return result
+
+
+def withdraw(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+    """The school takes applications back that are not accepted yet."""
+    return _do("withdraw", actor, application_ids, "school:application:submit")
+
+
+def approve(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+    """Pass applications on to the next level of their kind, or accept them."""
+    return _do("approve", actor, application_ids)
+
+
+def send_back(actor: Actor, application_ids: Sequence[int], code: str, text: str = "") -> BulkResult:
+    """Return applications for correction, with a reason of REASON_CODES."""
+    return _do("send_back", actor, application_ids, refusal=_reason(code, text))
+
+
+def refuse(actor: Actor, application_ids: Sequence[int], code: str, text: str = "") -> BulkResult:
+    """Refuse applications for good, with a reason of REASON_CODES."""
+    return _do("refuse", actor, application_ids, refusal=_reason(code, text))
+
+
+def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str) -> BulkResult:
+    """Stop accepted applications. A card already made is voided; one at the bureau must come back first."""
+    actor.require("city:application:cancel")
+    reason = required_text(text, "取消的理由")
+    applications = fetch_applications(actor, application_ids)
+    result, _ = _judge("cancel", actor, application_ids, applications)
+    waiting = [a.id for a in applications if a.id in set(result.done) and a.state == states.ACCEPTED]
+    made = Card.objects.filter(
+        application_id__in=set(result.done) - set(waiting), state__in=states.BEFORE_HAND_OUT
+    )
+    void_cards(actor, list(made.values_list("id", flat=True)), reason, remake=False)
+    apply(APPLICATION, Application, waiting, "cancel", actor, reason=reason)
+    _record("cancel", actor, result, {"reason": reason})
+    return result
+
+
+def _do(
+    verb: str,
+    actor: Actor,
+    application_ids: Sequence[int],
+    permission: str = "",
+    *,
+    refusal: tuple[str, str] = ("", ""),
+) -> BulkResult:
+    if permission:
+        actor.require(permission)
+    applications = fetch_applications(actor, application_ids)
+    result, moves = _judge(verb, actor, application_ids, applications)
+    code, text = refusal
+    Application.objects.filter(id__in=result.done).update(
+        refusal_code=code, refusal_text=text, updated_at=clock.now()
+    )
+    said = "：".join(part for part in (REASON_CODES.get(code, ""), text) if part)
+    _move(verb, actor, moves, reason=said)
+    _record(verb, actor, result, {"code": code, "text": text} if code else None)
+    return result
+
+
+def _judge(
+    verb: str, actor: Actor, ids: Sequence[int], applications: Sequence[Application]
+) -> tuple[BulkResult, dict[str | None, list[int]]]:
+    """The decision on each, in the order given, and the ids by where the table leaves a choice."""
+    cases = {case.id: case for case in _cases(verb, applications)}
+    result, moves = BulkResult(), defaultdict(list)
+    for application in in_order(applications, ids):
+        case = cases[application.id]
+        if found := reviewing.judge(verb, case, actor.username, actor.may):
+            result.refused.append(found)
+        else:
+            result.done.append(case.id)
+            moves[reviewing.target(verb, case)].append(case.id)
+    return result, moves
+
+
+def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Case]:
+    asking = [a.id for a in applications if a.kind.consent_required]
+    consenting = doubts.has_consent(asking) if verb == "submit" and asking else set()
+    at_bureau: set[int] = set()
+    if verb == "cancel":
+        cards = Card.objects.filter(
+            application__in=[a.id for a in applications], state__in=[states.PLANNED, states.ORDERED]
+        )
+        at_bureau = set(cards.values_list("application_id", flat=True))
+    return [
+        reviewing.Case(
+            a.id,
+            a.state,
+            a.kind.review_levels,
+            a.kind.is_open,
+            a.kind.photo_required and a.photo_id is None,
+            a.kind.consent_required and a.id not in consenting,
+            a.submitted_by,
+            a.id in at_bureau,
+        )
+        for a in applications
+    ]
+
+
+def _move(verb: str, actor: Actor, moves: dict[str | None, list[int]], reason: str = "") -> None:
+    for to, ids in moves.items():
+        apply(APPLICATION, Application, ids, verb, actor, to=to, reason=reason)
+
+
+def _reason(code: str, text: str) -> tuple[str, str]:
+    if code not in REASON_CODES:
+        raise BadInput("REASON_MISSING", "请选择理由。", expected="、".join(REASON_CODES.values()))
+    return code, (required_text(text, "理由") if code == "other" else text.strip())[:200]
+
+
+def _record(verb: str, actor: Actor, result: BulkResult, detail: dict[str, str] | None = None) -> None:
+    record(
+        actor,
+        f"application.{verb}",
+        "application",
+        result.done[0] if len(result.done) == 1 else "",
+        detail={"done": len(result.done), "refused": result.reasons(), **(detail or {})},
+    )
