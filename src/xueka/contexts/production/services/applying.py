@@ -16,7 +16,7 @@ from xueka.contexts.production.domain.bureau.reconcile import Reconciliation, Re
 from xueka.contexts.production.domain.bureau.returns import RESULTS
 from xueka.contexts.production.domain.transitions import ACKNOWLEDGED, SENT
 from xueka.contexts.production.models import Batch, ReturnFile
-from xueka.contexts.production.services.common import move
+from xueka.contexts.production.services.common import ORDERED, move
 from xueka.contexts.production.services.settling import close_problems
 from xueka.kernel import clock
 from xueka.kernel.errors import LineProblem
@@ -55,7 +55,7 @@ def places(batch: Batch) -> dict[str, Place]:
             item_id,
             card_id,
             outcome in outcomes.OPEN,
-            state == cards.ORDERED,
+            state == ORDERED,
             ExpectedCard(
                 position,
                 transit,

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xueka.contexts.cards import api as cards
 from xueka.contexts.production.domain.transitions import BATCH
 from xueka.contexts.production.models import Batch
 from xueka.kernel.errors import NotFound
 from xueka.platform.audit import services as audit
 from xueka.platform.history import services as history
 from xueka.platform.identity.actor import Actor
+
+#: The two states in which a card is the production line's own, read from the card's table.
+PLANNED = cards.CARD.initial
+ORDERED = cards.CARD.target("order", PLANNED)
 
 
 def locked_batch(actor: Actor, batch_id: int) -> Batch:

@@ -9,7 +9,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.production.domain import outcomes
 from xueka.contexts.production.domain.transitions import APPROVED, BATCH, CLOSED, OPEN, RECONCILING
 from xueka.contexts.production.models import Batch, BatchItem
-from xueka.contexts.production.services.common import locked_batch, move, record
+from xueka.contexts.production.services.common import ORDERED, PLANNED, locked_batch, move, record
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Refused
 from xueka.platform.history import services as history
@@ -80,7 +80,7 @@ def remove_applications(actor: Actor, batch_id: int, application_ids: Sequence[i
     actor.require("city:batch:create")
     batch = _open_batch(actor, batch_id)
     items = batch.items.filter(application_id__in=list(application_ids))
-    planned = list(items.exclude(card=None).values_list("card_id", flat=True))
+    planned = list(items.filter(card__state=PLANNED).values_list("card_id", flat=True))
     if planned:
         cards.void_cards(actor, planned, "移出制卡批次", remake=True)
     removed, _ = items.delete()
@@ -104,11 +104,12 @@ def dissolve(actor: Actor, batch_id: int, reason: str) -> Batch:
             action="请等待文件生成；只有生成失败时才能解散。",
         )
     move(batch, "dissolve", actor, reason=reason)
-    made = list(batch.items.exclude(card=None).values_list("card_id", flat=True))
-    if made:
-        cards.void_cards(actor, made, f"批次 {batch.number} 已解散", remake=True)
+    waiting = batch.items.filter(card__state__in=[PLANNED, ORDERED])
+    given_up = list(waiting.values_list("card_id", flat=True))
+    if given_up:
+        cards.void_cards(actor, given_up, f"批次 {batch.number} 已解散", remake=True)
     batch.items.update(outcome=outcomes.DROPPED)
-    record(actor, "dissolve", batch, reason=reason, cards=len(made))
+    record(actor, "dissolve", batch, reason=reason, cards=len(given_up))
     return batch
 
 

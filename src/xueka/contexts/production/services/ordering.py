@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.production.models import Batch
-from xueka.contexts.production.services.common import locked_batch, move, record
+from xueka.contexts.production.services.common import PLANNED, locked_batch, move, record
 from xueka.contexts.production.services.composing import PACKING_ORDER
 from xueka.contexts.production.services.records import check_records
 from xueka.kernel import clock
@@ -75,7 +75,7 @@ def rebuild(actor: Actor, batch_id: int) -> Batch:
 
 def _plan(actor: Actor, batch: Batch) -> None:
     open_items = batch.items.filter(card=None)
-    ready = Q(card=None, application__state=cards.ACCEPTED) | Q(card__state=cards.PLANNED)
+    ready = Q(card=None, application__state=cards.ACCEPTED) | Q(card__state=PLANNED)
     changed = batch.items.exclude(ready).values_list("application__number", flat=True)
     if changed:
         raise Refused(

@@ -70,7 +70,7 @@ def register_partner(actor: Actor, entry: PartnerEntry) -> Partner:
 def confirm_partner(
     actor: Actor, code: str, signing_fingerprint: str, encryption_fingerprint: str
 ) -> Partner:
-    """The second person enters both fingerprints as the bureau reads them out; blanks and case do not matter."""
+    """The second person enters both fingerprints as the bureau reads them out; spacing and case are free."""
     actor.require("city:partner:manage")
     partner = Partner.objects.select_for_update().filter(code=code).first()
     if partner is None:

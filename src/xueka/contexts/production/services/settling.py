@@ -8,7 +8,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.production.domain import outcomes
 from xueka.contexts.production.domain.transitions import BATCH, RECONCILING
 from xueka.contexts.production.models import Batch, Problem
-from xueka.contexts.production.services.common import locked_batch, move, record
+from xueka.contexts.production.services.common import ORDERED, locked_batch, move, record
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit import services as audit
@@ -116,7 +116,7 @@ def close_problems(actor: Actor, ids: Sequence[int], resolution: str, note: str 
 
 
 def _write_off(actor: Actor, batch: Batch, card_ids: Sequence[int], reason: str) -> None:
-    ordered = batch.items.filter(card_id__in=card_ids, card__state=cards.ORDERED)
+    ordered = batch.items.filter(card_id__in=card_ids, card__state=ORDERED)
     cards.void_cards(actor, list(ordered.values_list("card_id", flat=True)), reason, remake=True)
     batch.items.filter(card_id__in=card_ids).update(outcome=outcomes.DROPPED)
     waiting = batch.problems.filter(
