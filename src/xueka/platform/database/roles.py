@@ -23,6 +23,7 @@ def ensure_roles(connection: psycopg.Connection) -> None:
     for name in {address.application_role_name(), Role.READER.value}:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+        if connection.execute("SELECT pg_has_role(%s, 'MEMBER')", [name]).fetchone() == (False,):
             connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name)))
 
 
