@@ -98,7 +98,8 @@ def _open_accounts(actor: Actor, student_ids: list[int]) -> dict[int, CardAccoun
     )
     accounts = CardAccount.objects.filter(student_id__in=student_ids).order_by("id").select_for_update()
     found = {account.student_id: account for account in accounts}
-    begin(ACCOUNT, [a.id for a in found.values() if a.id in set(ids)], actor)
+    opened = set(ids) & {account.id for account in found.values()}
+    begin(ACCOUNT, sorted(opened), actor)
     return found
 
 

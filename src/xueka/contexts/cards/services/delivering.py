@@ -58,7 +58,8 @@ def hand_out(actor: Actor, card_ids: Sequence[int]) -> BulkResult:
             result.refused.append(found)
         else:
             result.done.append(card.id)
-    chosen = [card for card in cards if card.id in set(result.done)]
+    done = set(result.done)
+    chosen = [card for card in cards if card.id in done]
     replaced = {old[card.student_id, card.kind_id].id: card for card in chosen if _key(card) in old}
     apply(
         CARD,
@@ -109,8 +110,9 @@ def _lock_with_old(actor: Actor, card_ids: Sequence[int]) -> tuple[list[Card], d
     kinds = {_key(card) for card in wanted}
     ids = [card.id for card in live if _key(card) in kinds] + [card.id for card in wanted]
     locked = list(Card.objects.filter(id__in=ids).order_by("id").select_for_update())
-    old = {_key(card): card for card in locked if card.state in LIVE and card.id not in set(card_ids)}
-    return [card for card in locked if card.id in set(card_ids)], old
+    new = set(card_ids)
+    old = {_key(card): card for card in locked if card.state in LIVE and card.id not in new}
+    return [card for card in locked if card.id in new], old
 
 
 def _key(card: Card) -> tuple[int, str]:

@@ -1,11 +1,13 @@
 """From an accepted application to a made card: planned with all its numbers, ordered, made, failed, void.
 
-Called by production for whole batches; each call is all or nothing.
+Called by production for whole batches; each call is all or nothing. `detail` (the batch's number) appears in
+each card's timeline.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from django.db import connection
 
@@ -28,35 +30,37 @@ from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
+Detail = Mapping[str, Any]
 
-def plan_cards(actor: Actor, application_ids: Sequence[int]) -> list[Card]:
+
+def plan_cards(actor: Actor, application_ids: Sequence[int], *, detail: Detail | None = None) -> list[Card]:
     """A planned card with its numbers for each accepted application, in this order.
 
     The card is made for the school and class where the student is now. Raises Refused where an application
     is not accepted, numbers or blanks run out, or a number has not the form that the kind asks for.
     """
     applications = fetch_applications(actor, application_ids)
-    apply(APPLICATION, Application, application_ids, "order", actor)
+    apply(APPLICATION, Application, application_ids, "order", actor, detail=detail)
     cards: list[Card] = []
     chosen = in_order(applications, application_ids)
     ids = dict(zip((a.id for a in chosen), draw_ids(Card, len(chosen)), strict=True))
     for kind, members in groupby(sorted(chosen, key=lambda a: a.kind_id), key=lambda a: a.kind):
         cards += _draft(actor, kind, list(members), ids)
     Card.objects.bulk_create(cards, batch_size=2000)
-    begin(CARD, [card.id for card in cards], actor)
-    record(actor, "card.plan", "card", "", detail={"count": len(cards)})
+    begin(CARD, [card.id for card in cards], actor, detail=detail)
+    _record(actor, "plan", len(cards), detail)
     planned = {card.application_id: card for card in cards}
     return [planned[a.id] for a in chosen]
 
 
-def order_cards(actor: Actor, card_ids: Sequence[int]) -> None:
+def order_cards(actor: Actor, card_ids: Sequence[int], *, detail: Detail | None = None) -> None:
     """The second person has approved: the bureau may make these cards."""
     fetch_cards(actor, card_ids)
-    apply(CARD, Card, card_ids, "order", actor)
-    record(actor, "card.order", "card", "", detail={"count": len(card_ids)})
+    apply(CARD, Card, card_ids, "order", actor, detail=detail)
+    _record(actor, "order", len(card_ids), detail)
 
 
-def confirm_made(actor: Actor, made: Sequence[tuple[int, str]]) -> None:
+def confirm_made(actor: Actor, made: Sequence[tuple[int, str]], *, detail: Detail | None = None) -> None:
     """Cards that the return file reports as made: (card id, chip UID, empty for a kind without chip).
 
     Raises Refused `CHIP_KNOWN` where a chip is in another card already.
@@ -72,25 +76,27 @@ def confirm_made(actor: Actor, made: Sequence[tuple[int, str]]) -> None:
             found="、".join(number for (number,) in taken),
             action="请核对回盘文件中的芯片UID。",
         )
-    apply(CARD, Card, list(uids), "make", actor)
+    apply(CARD, Card, list(uids), "make", actor, detail=detail)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE cards_card c SET chip_uid = m.uid FROM unnest(%s::bigint[], %s::text[]) AS m(id, uid)"
             " WHERE c.id = m.id",
             [list(uids), list(uids.values())],
         )
-    record(actor, "card.make", "card", "", detail={"count": len(uids)})
+    _record(actor, "make", len(uids), detail)
 
 
-def fail_cards(actor: Actor, card_ids: Sequence[int], code: str, text: str) -> None:
+def fail_cards(
+    actor: Actor, card_ids: Sequence[int], code: str, text: str, *, detail: Detail | None = None
+) -> None:
     """The bureau could not make these: numbers spoiled, applications wait for another card."""
     reason = f"{code} {text}".strip()
     lock_applications_of(card_ids)
     cards = fetch_cards(actor, card_ids)
-    apply(CARD, Card, card_ids, "fail", actor, reason=reason, detail={"code": code})
+    apply(CARD, Card, card_ids, "fail", actor, reason=reason, detail={"code": code, **(detail or {})})
     numbers.mark_spoiled(card_ids, reason)
     _back_to_accepted(actor, cards, reason)
-    record(actor, "card.fail", "card", "", detail={"count": len(cards), "code": code, "text": text})
+    _record(actor, "fail", len(cards), {"code": code, "text": text, **(detail or {})})
 
 
 def void_cards(actor: Actor, card_ids: Sequence[int], reason: str, *, remake: bool = True) -> None:
@@ -111,7 +117,11 @@ def void_cards(actor: Actor, card_ids: Sequence[int], reason: str, *, remake: bo
     else:
         ended = [card.application_id for card in cards]
         apply(APPLICATION, Application, ended, "cancel", actor, reason=reason)
-    record(actor, "card.void", "card", "", detail={"count": len(cards), "reason": reason, "remake": remake})
+    _record(actor, "void", len(cards), {"reason": reason, "remake": remake})
+
+
+def _record(actor: Actor, verb: str, count: int, detail: Detail | None) -> None:
+    record(actor, f"card.{verb}", "card", detail={"count": count, **(detail or {})})
 
 
 def _back_to_accepted(actor: Actor, cards: Sequence[Card], reason: str) -> None:

@@ -33,19 +33,19 @@ def submit(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
     actor.require("school:application:submit")
     applications = fetch_applications(actor, application_ids)
     result, moves = _judge("submit", actor, application_ids, applications)
-    found = doubts.of(result.done)
     now = clock.now()
-    for application in applications:
-        if application.id in found:
-            application.doubts = found[application.id]
-            application.submitted_by, application.submitted_at = actor.username, now
-            application.refusal_code = application.refusal_text = ""
-            application.updated_at = now
-    Application.objects.bulk_update(
-        [application for application in applications if application.id in found],
-        ["doubts", "submitted_by", "submitted_at", "refusal_code", "refusal_text", "updated_at"],
-        batch_size=1000,
-    )
+    by_doubts = defaultdict(list)
+    for application_id, found in doubts.of(result.done).items():
+        by_doubts[tuple(found)].append(application_id)
+    for found, ids in by_doubts.items():
+        Application.objects.filter(id__in=ids).update(
+            doubts=list(found),
+            submitted_by=actor.username,
+            submitted_at=now,
+            refusal_code="",
+            refusal_text="",
+            updated_at=now,
+        )
     _move("submit", actor, moves)
     _record("submit", actor, result)
     return result
@@ -77,10 +77,9 @@ def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str)
     reason = required_text(text, "取消的理由")
     applications = fetch_applications(actor, application_ids)
     result, _ = _judge("cancel", actor, application_ids, applications)
-    waiting = [a.id for a in applications if a.id in set(result.done) and a.state == states.ACCEPTED]
-    made = Card.objects.filter(
-        application_id__in=set(result.done) - set(waiting), state__in=states.BEFORE_HAND_OUT
-    )
+    done = set(result.done)
+    waiting = {a.id for a in applications if a.id in done and a.state == states.ACCEPTED}
+    made = Card.objects.filter(application_id__in=done - waiting, state__in=states.BEFORE_HAND_OUT)
     void_cards(actor, list(made.values_list("id", flat=True)), reason, remake=False)
     apply(APPLICATION, Application, waiting, "cancel", actor, reason=reason)
     _record("cancel", actor, result, {"reason": reason})
