@@ -1,4 +1,6 @@
-"""What the shell needs on every page: who acts and where, the navigation, the bell, the city's working day."""
+"""What the shell needs on every page: who acts and where, the navigation, the bell, the city's working
+day.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -14,10 +14,14 @@ _TONES = {level: tone for tone, level in _LEVELS.items()}
 
 
 def flash(request: HttpRequest, text: str, tone: str = "ok", undo: Action | None = None) -> None:
-    """Say `text` on the next page. `undo` is shown as its button; it must be a plain post without a dialog."""
+    """Say `text` on the next page. `undo` is shown as its button; it must be a plain post without a
+    dialog.
+    """
     packed = ""
     if undo:
-        packed = json.dumps({"label": undo.label, "url": undo.url, "params": dict(undo.params), "icon": undo.icon})
+        packed = json.dumps(
+            {"label": undo.label, "url": undo.url, "params": dict(undo.params), "icon": undo.icon}
+        )
     messages.add_message(request, _LEVELS[tone], text, extra_tags=packed)
 
 

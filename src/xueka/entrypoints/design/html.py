@@ -47,11 +47,13 @@ def show(value: Any) -> SafeString:
             return badge(value)
         case Link():
             return link(value)
-        case bool():
-            return SafeString("是" if value else "否")
         case date():
             return format_html('<time datetime="{}">{}</time>', value.isoformat(), formats.compact(value))
-        case int() | float():
-            return SafeString(formats.count(value))
         case _:
-            return conditional_escape(value)
+            return conditional_escape(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return formats.count(value) if isinstance(value, int | float) else value

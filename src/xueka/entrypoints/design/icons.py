@@ -1,4 +1,6 @@
-"""Icons from the npm package `@tabler/icons`, put into the page as SVG (the content-security policy allows no font)."""
+"""Icons from the npm package `@tabler/icons`, put into the page as SVG (the content-security policy allows
+no font).
+"""
 
 import re
 from functools import cache
@@ -11,7 +13,9 @@ _DRAWN = re.compile(r"<(?:path|circle|rect|line|polyline)\b[^>]*/>")
 
 @cache
 def strokes(name: str) -> str:
-    """The inner elements of icon `name` («check», or «filled/check»). LookupError when there is no such icon."""
+    """The inner elements of icon `name` («check», or «filled/check»). LookupError when there is no such
+    icon.
+    """
     style, _, bare = name.rpartition("/")
     path = Path(settings.NODE_MODULES) / "@tabler/icons/icons" / (style or "outline") / f"{bare}.svg"
     if not re.fullmatch(r"[a-z0-9-]+", bare) or not path.is_file():

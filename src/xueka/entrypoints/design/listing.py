@@ -22,9 +22,11 @@ _OWN = ("sort", "after", "before")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`value` is a look-up path («school__name») or a function of the row; what it gives is drawn by its type.
+    """`value` is a look-up path («school__name») or a function of the row; what it gives is drawn by its
+    type.
 
-    `sort` names an entry of the list's `sorts`. `kind`: text, number (right, tabular), code (tabular, unbroken).
+    `sort` names an entry of the list's `sorts`. `kind`: text, number (right, tabular), code (tabular,
+    unbroken).
     A `minor` column gives way on narrower screens.
     """
 
@@ -40,7 +42,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`apply(rows, value)` narrows. With `choices` it is a select (`kind="tabs"`: tabs); else «search» or «date»."""
+    """`apply(rows, value)` narrows. With `choices` it is a select (`kind="tabs"`: tabs); else «search» or
+    «date».
+    """
 
     name: str
     label: str
@@ -125,9 +129,10 @@ class _Shown:
 class DataList:
     """One list on a page.
 
-    `sorts` maps the name in the address to the order (`{"submitted": ("submitted_at", "id")}`); the first is the
-    default, `-name` turns it round. Fields of an order must not be null; the last one must be unique.
-    `key(row)` is what a selection posts; `url(row)` what Enter opens; `label(row)` names the row for a screen reader.
+    `sorts` maps the name in the address to the order (`{"submitted": ("submitted_at", "id")}`); the first is
+    the default, `-name` turns it round. Fields of an order must not be null; the last one must be unique.
+    `key(row)` is what a selection posts; `url(row)` what Enter opens; `label(row)` names the row for a
+    screen reader.
     """
 
     def __init__(
@@ -220,6 +225,11 @@ class DataList:
     @cached_property
     def active_filters(self) -> list[_Shown]:
         return [shown for shown in self.shown_filters if shown.chosen_label]
+
+    @property
+    def is_bare(self) -> bool:
+        """Nothing is here at all: the empty state stands alone, without filters and bulk actions."""
+        return not self.page.rows and not self.active_filters
 
     @cached_property
     def total(self) -> int:

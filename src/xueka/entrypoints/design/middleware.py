@@ -31,7 +31,8 @@ class MannerMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if _by_script(request) and _leads_to_login(response):
-            # A redirect would put the log-in page inside this one; 401 makes the script ask, and nothing typed is lost.
+            # A redirect would put the log-in page inside this one; 401 makes the script ask, and nothing
+            # typed is lost.
             return HttpResponse(status=401)
         return response
 

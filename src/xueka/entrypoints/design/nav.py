@@ -1,6 +1,7 @@
 """What the shell shows around a page, given as data by each portal.
 
-A portal is a Django application with a module `nav` that calls `register(Portal(...))` once; the module is loaded
+A portal is a Django application with a module `nav` that calls `register(Portal(...))` once; the module is
+loaded
 when Django starts. Navigation is named after work, never after tables.
 """
 
@@ -44,7 +45,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """What one kind of role sees. `home` is the URL name of its first page; the first item should lead there."""
+    """What one kind of role sees. `home` is the URL name of its first page; the first item should lead
+    there.
+    """
 
     code: str
     title: str

@@ -76,7 +76,8 @@ def _beyond(order: Sequence[str], mark: Sequence[Any]) -> Q:
 def _of_list(rows: Sequence[Any], order: Sequence[str], mark: Sequence[Any] | None) -> list[Any]:
     found = list(rows)
     for name in reversed(order):
-        found.sort(key=lambda row, path=name.lstrip("-"): field(row, path), reverse=name.startswith("-"))
+        values = {id(row): field(row, name.lstrip("-")) for row in found}
+        found.sort(key=lambda row, of=values: of[id(row)], reverse=name.startswith("-"))
     if mark is None:
         return found
     place = [_plain(value) for value in mark]

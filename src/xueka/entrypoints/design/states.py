@@ -1,6 +1,7 @@
 """How the states of a machine look: each portal's badge for «待区审» is the same everywhere.
 
-`register(MACHINE, {"submitted": "wait", …})` is called once from the `nav` module of a portal that shows the machine;
+`register(MACHINE, {"submitted": "wait", …})` is called once from the `nav` module of a portal that shows the
+machine;
 a state without a tone is a mistake and raises, so that a new state cannot go undrawn.
 """
 
@@ -13,7 +14,9 @@ _looks: dict[str, dict[str, Badge]] = {}
 
 
 def register(machine: Machine, tones: Mapping[str, str]) -> None:
-    """Tone of every state of `machine`; ValueError when one is missing, unknown, or differs from an earlier call."""
+    """Tone of every state of `machine`; ValueError when one is missing, unknown, or differs from an earlier
+    call.
+    """
     if set(tones) != set(machine.state_codes) or not set(tones.values()) <= set(TONES):
         wrong = set(tones) ^ set(machine.state_codes) or set(tones.values()) - set(TONES)
         raise ValueError(f"machine {machine.name}: looks do not fit: {sorted(wrong)}")

@@ -1,7 +1,8 @@
 """The shapes that components are drawn from.
 
 A view builds these and hands them to a template tag of the library `ui`; no component reads a model.
-Every text is Chinese and ready for the screen. `url` is an address made by `reverse`. A `tone` is one of TONES.
+Every text is Chinese and ready for the screen. `url` is an address made by `reverse`. A `tone` is one of
+TONES.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,8 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a person can do here. `method="post"` makes a form with a CSRF token and `params` as hidden fields.
+    """Something a person can do here. `method="post"` makes a form with a CSRF token and `params` as hidden
+    fields.
 
     An action that is not allowed now is still shown, with `disabled_reason`.
     """
@@ -99,7 +101,9 @@ class Empty:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label and a value of an object page. `value` may be a str, date, datetime, Badge, Link or safe HTML."""
+    """A label and a value of an object page. `value` may be a str, date, datetime, Badge, Link or safe
+    HTML.
+    """
 
     label: str
     value: Any
@@ -108,7 +112,9 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
-    """Head of an object page: picture, number, state, next actions (the first primary one is the obvious step)."""
+    """Head of an object page: picture, number, state, next actions (the first primary one is the obvious
+    step).
+    """
 
     title: str
     number: str = ""
@@ -170,7 +176,9 @@ class ProgressRow:
 
 @dataclass(frozen=True, slots=True)
 class SumStrip:
-    """Numbers that must add up: `parts` to `total`; `beside` is shown but not counted (lines nobody asked for)."""
+    """Numbers that must add up: `parts` to `total`; `beside` is shown but not counted (lines nobody asked
+    for).
+    """
 
     label: str
     total: int
@@ -185,7 +193,9 @@ class SumStrip:
 
 @dataclass(frozen=True, slots=True)
 class FlowStage:
-    """A station of the line: how many are there, how old the oldest is, how many are stuck. Each number a link."""
+    """A station of the line: how many are there, how old the oldest is, how many are stuck. Each number a
+    link.
+    """
 
     label: str
     count: int
@@ -199,7 +209,9 @@ class FlowStage:
 
 @dataclass(frozen=True, slots=True)
 class HeatTile:
-    """A district (school, class) as a tile; darker is further. `percent` 0–100, or None when nothing is planned."""
+    """A district (school, class) as a tile; darker is further. `percent` 0–100, or None when nothing is
+    planned.
+    """
 
     label: str
     percent: int | None
@@ -241,7 +253,9 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class PhotoCard:
-    """A student as a small card: photo, name, and green or the defect in words. `key` "" makes it unselectable."""
+    """A student as a small card: photo, name, and green or the defect in words. `key` "" makes it
+    unselectable.
+    """
 
     key: str
     name: str
@@ -255,7 +269,9 @@ class PhotoCard:
 
 @dataclass(frozen=True, slots=True)
 class ScanLine:
-    """A card (box, device) that is expected or was scanned. `state`: expected, found, missing, extra, damaged."""
+    """A card (box, device) that is expected or was scanned. `state`: expected, found, missing, extra,
+    damaged.
+    """
 
     code: str
     text: str = ""
@@ -296,7 +312,9 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class DropZone:
-    """A place to drop files. Posts multipart to `url` as `name`; the answer is a redirect to the result page."""
+    """A place to drop files. Posts multipart to `url` as `name`; the answer is a redirect to the result
+    page.
+    """
 
     url: str
     name: str = "file"
@@ -311,7 +329,9 @@ class DropZone:
 
 @dataclass(frozen=True, slots=True)
 class LongWork:
-    """Long work that may be left and come back to. The page asks `poll_url` every two seconds until `finished`."""
+    """Long work that may be left and come back to. The page asks `poll_url` every two seconds until
+    `finished`.
+    """
 
     label: str
     done: int
@@ -335,7 +355,9 @@ class Wont:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a bulk action will do and will not do, before it is done. `do` posts, carrying the same selection."""
+    """What a bulk action will do and will not do, before it is done. `do` posts, carrying the same
+    selection.
+    """
 
     title: str
     will: int

@@ -1,4 +1,6 @@
-"""The components as template tags: `{% load ui %}`. Their shapes stand in `design.ui`, their names in README.md."""
+"""The components as template tags: `{% load ui %}`. Their shapes stand in `design.ui`, their names in
+README.md.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,8 +24,12 @@ register.simple_tag(html.show, name="show")
 
 @register.simple_tag(takes_context=True)
 def shell(context: template.Context) -> Shell | None:
-    """Who acts, the navigation and the day, for the templates of the frame; None on a page without a request."""
+    """Who acts, the navigation and the day, for the templates of the frame; None on a page without a
+    request.
+    """
     request = context.get("request")
+    if "shell" in context:
+        return context["shell"]
     return Shell(request) if request is not None else None
 
 
@@ -158,8 +164,8 @@ def field(bound: BoundField, width: str = "") -> dict[str, Any]:
     widget = bound.field.widget
     kind = getattr(widget, "input_type", "") or ("select" if hasattr(widget, "choices") else "text")
     several = kind in ("radio", "checkbox") and hasattr(widget, "choices")
-    css = {"checkbox": "form-check-input", "radio": "form-check-input", "select": "form-select"}
-    attrs = {} if kind == "hidden" else {"class": css.get(kind, "form-control")}
+    css = {"checkbox": "form-check-input", "select": "form-select"}
+    attrs = {} if kind in ("hidden", "radio") or several else {"class": css.get(kind, "form-control")}
     return {
         "field": bound,
         "kind": kind,
@@ -171,7 +177,8 @@ def field(bound: BoundField, width: str = "") -> dict[str, Any]:
 
 @register.inclusion_tag("design/ui/masked.html")
 def masked(shown: str, reveal_url: str = "", label: str = "") -> dict[str, Any]:
-    """A masked personal value. With `reveal_url` a button asks for a reason and posts it; the view audits and answers
+    """A masked personal value. With `reveal_url` a button asks for a reason and posts it; the view audits
+    and answers
     with the plain value as text."""
     return {"shown": shown, "reveal_url": reveal_url, "label": label}
 
@@ -183,7 +190,10 @@ def progress(done: int, total: int, label: str = "", tone: str = "progress") -> 
 
 @register.simple_block_tag
 def panel(content: str, title: str = "", url: str = "", more: str = "", flush: bool = False) -> str:
-    """`{% panel "最近退回" url more="看全部" %} … {% endpanel %}`; `flush` for tables and lists that bring their edges."""
+    """`{% panel "最近退回" url more="看全部" %} … {% endpanel %}`.
+
+    `flush` is for tables and lists, which bring their own edges.
+    """
     shapes = {"title": title, "url": url, "more": more, "flush": flush, "content": content}
     return render_to_string("design/ui/panel.html", shapes)
 

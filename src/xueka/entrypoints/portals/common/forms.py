@@ -1,10 +1,12 @@
 """Forms of the common pages, with errors that say what to do."""
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, UsernameField
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
+
+from xueka.entrypoints.design.forms import WordedForm
 
 
-class LoginForm(AuthenticationForm):
+class LoginForm(WordedForm, AuthenticationForm):
     username = UsernameField(label="用户名", widget=forms.TextInput(attrs={"autofocus": True}))
     password = forms.CharField(
         label="密码", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
@@ -15,16 +17,26 @@ class LoginForm(AuthenticationForm):
     }
 
 
-class PasswordForm(PasswordChangeForm):
-    error_messages = {
-        "password_incorrect": "现在的密码不对，请重新输入。",
-        "password_mismatch": "两次输入的新密码不一样，请重新输入。",
-    }
+class PasswordForm(WordedForm):
+    old = forms.CharField(
+        label="现在的密码",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label="新密码",
+        strip=False,
+        help_text="至少 10 个字符；不能全是数字，不能是常见密码，不能与用户名相近。",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="再输入一次新密码",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["old_password"].label = "现在的密码"
-        self.fields["new_password1"].label = "新密码"
-        self.fields["new_password1"].help_text = "至少 10 个字符；不能全是数字，不能是常见密码，不能与用户名或姓名相近。"
-        self.fields["new_password2"].label = "再输入一次新密码"
-        self.fields["new_password2"].help_text = ""
+    def clean_again(self) -> str:
+        again = self.cleaned_data["again"]
+        if again != self.cleaned_data.get("new"):
+            raise forms.ValidationError("两次输入的新密码不一样，请重新输入。")
+        return again

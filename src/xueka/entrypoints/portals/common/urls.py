@@ -1,5 +1,4 @@
 from django.conf import settings
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from xueka.entrypoints.portals.common import views
@@ -7,8 +6,8 @@ from xueka.entrypoints.portals.common import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("login/", views.Login.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
-    path("password/", views.Password.as_view(), name="password"),
+    path("logout/", views.logout, name="logout"),
+    path("password/", views.password, name="password"),
     path("session/again/", views.logged_in_again, name="logged_in_again"),
     path("session/token/", views.token, name="session_token"),
     path("session/grant/", views.switch_grant, name="switch_grant"),

@@ -3,18 +3,20 @@
 import os
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.views import LoginView
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.entrypoints.design import nav
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.portals.common.forms import LoginForm, PasswordForm
+from xueka.kernel.errors import BadInput, Refused
+from xueka.platform.identity import services, sessions
+from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.web import portal_view
 
 
 def styleguide_is_open(settings: Any) -> bool:
@@ -23,25 +25,49 @@ def styleguide_is_open(settings: Any) -> bool:
 
 
 class Login(LoginView):
+    """Recognised by Django, counted by django-axes, begun by our sessions in the person's first role."""
+
     template_name = "common/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
 
-
-class Password(PasswordChangeView):
-    template_name = "common/password.html"
-    form_class = PasswordForm
-
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        answer = super().form_valid(form)
-        flash(self.request, "密码已修改。")
-        return answer
-
-    def get_success_url(self) -> str:
-        return reverse("home")
+    def form_valid(self, form: LoginForm) -> HttpResponse:
+        with transaction.atomic():
+            try:
+                sessions.begin(self.request, form.get_user())
+            except Refused as refusal:  # it is on record, so the transaction ends well
+                form.add_error(None, f"{refusal.message}{refusal.action}")
+                return self.form_invalid(form)
+        return redirect(self.get_success_url())
 
 
-@login_required
+@require_POST
+@transaction.atomic
+def logout(request: HttpRequest) -> HttpResponse:
+    sessions.end(request)
+    return redirect("login")
+
+
+@portal_view()
+def password(request: HttpRequest) -> HttpResponse:
+    """Choose a new password; other places where one is logged in are logged out."""
+    form = PasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = services.change_password(request.actor, form.cleaned_data["old"], form.cleaned_data["new"])
+        except Refused as refusal:
+            form.add_error("old", f"{refusal.message}{refusal.action}")
+        except BadInput as refusal:
+            form.add_error("new", refusal.detail["problems"])
+        else:
+            sessions.keep(request, user)
+            flash(request, "密码已修改。")
+            return redirect("home")
+    page = {"form": form, "due": request.presence.password_due}
+    return render(request, "common/password.html", page, status=400 if form.errors else 200)
+
+
+@portal_view()
 def home(request: HttpRequest) -> HttpResponse:
     """The first page of whatever role one acts in."""
     portal = nav.portal_for(request.actor.role)
@@ -50,29 +76,31 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect(portal.home)
 
 
-@login_required
+@portal_view()
 def logged_in_again(request: HttpRequest) -> HttpResponse:
     """Shown in the window that an expired page opened for logging in."""
     return render(request, "common/logged_in_again.html")
 
 
 @require_GET
-@login_required
+@portal_view()
 def token(request: HttpRequest) -> HttpResponse:
     """A fresh CSRF token for a page that was open before its session ended."""
     return HttpResponse(get_token(request), content_type="text/plain")
 
 
 @require_POST
-@login_required
+@portal_view()
 def switch_grant(request: HttpRequest) -> HttpResponse:
     """Act in another of one's roles and scopes from now on."""
-    request.session["grant"] = request.POST.get("grant", "")
-    return HttpResponseRedirect(reverse("home"))
+    wanted = request.POST.get("grant", "")
+    actor = sessions.switch(request, int(wanted) if wanted.isdecimal() else 0)
+    flash(request, f"现在以{ROLES[actor.role].label}的身份办理（{nav.scope_name(actor.scope)}）。")
+    return redirect("home")
 
 
 @require_GET
-@login_required
+@portal_view()
 def search(request: HttpRequest) -> HttpResponse:
     """One box for everything. A number that belongs to exactly one object leads straight to it.
 
