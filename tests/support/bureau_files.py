@@ -26,7 +26,7 @@ def line(sequence: object, card: str, **fields: str) -> str:
     given = {
         "transit": f"1000{card}",
         "tong": f"BJT{card}",
-        "uid": f"04{int(card) % 10**12:012X}",
+        "uid": f"04{int(card):012X}" if card.isdecimal() else "",
         "result": "00",
         "at": "20260903101500",
         "text": "",
@@ -42,7 +42,7 @@ def returns_text(batch: str, number: int, lines: Sequence[str]) -> str:
     return "\r\n".join([head, *lines, "|".join(["T", *map(str, totals)]), ""])
 
 
-def manifest(text: bytes, batch: str, number: int, key: PrivateKey, **changed: Any) -> dict[str, Any]:
+def manifest(text: bytes, batch: str, number: int, key: PrivateKey, /, **changed: Any) -> dict[str, Any]:
     """A manifest that agrees with `text`, unless a field is overridden."""
     rows = [row.split(b"|") for row in text.split(b"\r\n") if row.startswith(b"D")]
     results = [row[6].decode("latin-1") for row in rows if len(row) == 9]
@@ -72,6 +72,7 @@ def pack(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
 def signed_return(
     key: PrivateKey,
     lines: Sequence[str],
+    /,
     *,
     batch: str = "B26-00001",
     number: int = 1,

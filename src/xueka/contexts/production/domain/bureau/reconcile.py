@@ -4,6 +4,7 @@ Pure and total: it never raises for what a line says. Each line is judged by its
 what only the whole file can tell is settled: repeated and contradictory lines, and one chip on two cards.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from xueka.contexts.production.domain.bureau.line import (
 )
 from xueka.contexts.production.domain.bureau.records import CardContents, Source
 from xueka.contexts.production.domain.bureau.returns import LINE_FIELDS
+from xueka.contexts.production.domain.bureau.text import OPAQUE_NUMBER, UID
 from xueka.kernel.errors import LineProblem
 
 FIRST_LINE = 2
@@ -69,14 +71,7 @@ def reconcile(
     unknown: list[RefusedLine] = []
     first_line: dict[str, int] = {}
     again: dict[str, list[int]] = {}
-    chips = _Holders(CHIP_UID, "chip_uid", "LINE_CHIP_UID_TWICE", "芯片UID")
-    blanks = _Holders(TRANSIT, "transit_number", "LINE_TRANSIT_TWICE", "一卡通号")
-    watched = (chips, blanks) if contents.transit is Source.BLANK else (chips,)
-    for card, sent in expected.items():
-        if sent.settled:
-            chips.note(card, sent.settled.chip_uid)
-            blanks.note(card, sent.settled.transit_number)
-
+    watched = _watched(contents, expected)
     for number, line in enumerate(lines, FIRST_LINE):
         fields = line.split("|")
         card = fields[CARD] if len(fields) > CARD else ""
@@ -116,12 +111,31 @@ def reconcile(
     )
 
 
-class _Holders:
-    """Which card each value of one field was reported for; a value with two cards is shared, and wrong."""
+def _watched(contents: CardContents, expected: Mapping[str, ExpectedCard]) -> list["_Holders"]:
+    """The fields of which no two cards may share a value, with what earlier files settled."""
+    watched = []
+    if contents.chip:
+        watched.append(_Holders(CHIP_UID, UID, "chip_uid", "LINE_CHIP_UID_TWICE", "芯片UID"))
+    if contents.transit is Source.BLANK:
+        form, code = OPAQUE_NUMBER, "LINE_TRANSIT_TWICE"
+        watched.append(_Holders(TRANSIT, form, "transit_number", code, "一卡通号"))
+    for card, sent in expected.items():
+        if sent.settled:
+            earlier = _settled_fields(card, sent)
+            for holders in watched:
+                holders.note(card, earlier[holders.place])
+    return watched
 
-    def __init__(self, place: int, column: str, code: str, label: str) -> None:
+
+class _Holders:
+    """Which card each value of one field was reported for; a value with two cards is shared, and wrong.
+
+    A value that has not the `form` of the field is named elsewhere and not again here.
+    """
+
+    def __init__(self, place: int, form: str, column: str, code: str, label: str) -> None:
         self.place = place
-        self._column, self._code, self._label = column, code, label
+        self._form, self._column, self._code, self._label = form, column, code, label
         self._card_of: dict[str, str] = {}
         self._shared: set[str] = set()
 
@@ -133,9 +147,10 @@ class _Holders:
         self, expected: Mapping[str, ExpectedCard], lines: Sequence[str]
     ) -> Iterator[tuple[int, LineProblem]]:
         """One problem for every line of the file with a shared value."""
-        for number, line in enumerate(lines if self._shared else (), FIRST_LINE):
+        shared = {value for value in self._shared if re.fullmatch(self._form, value, re.ASCII)}
+        for number, line in enumerate(lines if shared else (), FIRST_LINE):
             fields = line.split("|")
-            if len(fields) == LINE_FIELDS and fields[CARD] in expected and fields[self.place] in self._shared:
+            if len(fields) == LINE_FIELDS and fields[CARD] in expected and fields[self.place] in shared:
                 card, value = fields[CARD], fields[self.place]
                 reason = f"第 {number} 行（学卡 {card}）：{self._label} {value} 还报给了另一张卡。"
                 yield number, LineProblem(number, self._column, self._code, value, reason)
@@ -151,7 +166,7 @@ def _settle(
 ) -> None:
     """Several lines on one card, or lines on a settled one: repetitions if they agree, else all altered."""
     said = [_saying(lines[number - FIRST_LINE]) for number in numbers]
-    settled = (str(sent.sequence), card, *sent.settled) if sent.settled else None
+    settled = _settled_fields(card, sent)[1:] if sent.settled else None
     if all(saying == (settled or said[0]) for saying in said):
         origin = "以前的回盘文件" if settled else f"第 {numbers[0]} 行"
         for number in numbers if settled else numbers[1:]:
@@ -164,6 +179,12 @@ def _settle(
         reason = f"第 {number} 行（学卡 {card}）：与{against}说法不一致。"
         problem = LineProblem(number, "line", "LINE_CONTRADICTION", card, reason)
         defects.setdefault(number, []).append(problem)
+
+
+def _settled_fields(card: str, sent: ExpectedCard) -> tuple[str, ...]:
+    """Fields 1 to 7 of the line that settled the card."""
+    assert sent.settled is not None
+    return ("D", str(sent.sequence), card, *sent.settled)
 
 
 def _saying(line: str) -> tuple[str, ...]:
