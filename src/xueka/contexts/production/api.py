@@ -1,6 +1,6 @@
 """Batches for the card bureau, their files, what comes back, problems. The only door into this context."""
 
-from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_keys
+from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_keys, write_city_keys
 from xueka.contexts.production.domain.labels import class_label
 from xueka.contexts.production.domain.outcomes import (
     OUTCOME_LABELS,
@@ -45,7 +45,7 @@ from xueka.contexts.production.services.composing import (
     remove_applications,
 )
 from xueka.contexts.production.services.ordering import approve, lock, rebuild, unlock
-from xueka.contexts.production.services.partners import PartnerEntry, confirm_partner, register_partner
+from xueka.contexts.production.services.partners import confirm_partner, register_partner
 from xueka.contexts.production.services.returns import ReturnReport, import_return
 from xueka.contexts.production.services.settling import close, declare_missing, resolve_problem, take_problem
 
@@ -62,7 +62,6 @@ __all__ = [
     "InboxFile",
     "Package",
     "Partner",
-    "PartnerEntry",
     "Problem",
     "ProblemView",
     "PublicKeys",
@@ -103,4 +102,5 @@ __all__ = [
     "sweep",
     "take_problem",
     "unlock",
+    "write_city_keys",
 ]

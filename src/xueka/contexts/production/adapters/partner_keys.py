@@ -51,6 +51,14 @@ def public_keys() -> PublicKeys:
     )
 
 
+def write_city_keys(folder: Path) -> None:
+    """Our public keys as the files that the bureau registers: city-sign.pub.pem and city-ssh.pub."""
+    found = public_keys()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "city-sign.pub.pem").write_text(found.signing_key, "ascii")
+    (folder / "city-ssh.pub").write_text(f"{found.ssh_key}\n", "ascii")
+
+
 @cache
 def _signing_key(folder: Path) -> PrivateKey:
     return PrivateKey.from_pem(_once(folder / SIGNING, lambda: PrivateKey.generate().to_pem()))

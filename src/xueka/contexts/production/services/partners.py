@@ -1,7 +1,5 @@
 """The card bureau's address and keys: entered by one person, read back by telephone, confirmed by another."""
 
-from dataclasses import dataclass
-
 import asyncssh
 
 from xueka.contexts.production.models import Partner
@@ -12,26 +10,26 @@ from xueka.platform.crypto.sm2 import PublicKey
 from xueka.platform.identity.actor import Actor
 
 
-@dataclass(frozen=True, slots=True)
-class PartnerEntry:
-    """What the bureau handed over. Keys are PEM (SM2); `host_key` is one OpenSSH line."""
+def register_partner(
+    actor: Actor,
+    *,
+    code: str,
+    name: str,
+    host: str,
+    port: int,
+    username: str,
+    host_key: str,
+    signing_key: str,
+    encryption_key: str,
+) -> Partner:
+    """Enter a bureau, or enter it anew. It is in use only when another person has confirmed it.
 
-    code: str
-    name: str
-    host: str
-    port: int
-    username: str
-    host_key: str
-    signing_key: str
-    encryption_key: str
-
-
-def register_partner(actor: Actor, entry: PartnerEntry) -> Partner:
-    """Enter a bureau, or enter it anew. It is in use only when another person has confirmed it."""
+    `signing_key` and `encryption_key` are PEM (SM2); `host_key` is one OpenSSH line.
+    """
     actor.require("city:partner:manage")
-    signing, encryption = _key(entry.signing_key, "签名公钥"), _key(entry.encryption_key, "加密公钥")
+    signing, encryption = _key(signing_key, "签名公钥"), _key(encryption_key, "加密公钥")
     try:
-        host_key = asyncssh.import_public_key(entry.host_key)
+        pinned = asyncssh.import_public_key(host_key)
     except (asyncssh.KeyImportError, ValueError) as error:
         raise BadInput(
             "HOST_KEY",
@@ -40,16 +38,16 @@ def register_partner(actor: Actor, entry: PartnerEntry) -> Partner:
             expected="一行 OpenSSH 公钥",
             action="请向卡厂索取。",
         ) from error
-    if not 0 < entry.port < 65536 or not entry.host.strip() or not entry.username.strip():
+    if not 0 < port < 65536 or not host.strip() or not username.strip():
         raise BadInput("PARTNER_ADDRESS", "请填写卡厂服务器的地址、端口和登录名。", where="地址")
     partner, _ = Partner.objects.update_or_create(
-        code=entry.code,
+        code=code,
         defaults={
-            "name": entry.name.strip(),
-            "host": entry.host.strip(),
-            "port": entry.port,
-            "username": entry.username.strip(),
-            "host_key": host_key.export_public_key().decode("ascii").strip(),
+            "name": name.strip(),
+            "host": host.strip(),
+            "port": port,
+            "username": username.strip(),
+            "host_key": pinned.export_public_key().decode("ascii").strip(),
             "signing_key": signing.to_pem().decode("ascii"),
             "signing_fingerprint": signing.fingerprint,
             "encryption_key": encryption.to_pem().decode("ascii"),
