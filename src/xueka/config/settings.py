@@ -82,8 +82,8 @@ USE_TZ = True
 
 AUTH_USER_MODEL = "identity.User"
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "xueka.platform.identity.backends.LockOut",
+    "xueka.platform.identity.backends.Password",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -93,6 +93,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "xueka.platform.identity.passwords.NotTheOldPassword"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LOGIN_URL = "login"
@@ -102,15 +103,18 @@ LOGIN_REDIRECT_URL = "/"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "xueka.platform.identity.addresses.client_address"
 AXES_LOCKOUT_TEMPLATE = "common/locked.html"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
-# Staff: idle 30 minutes (each request renews the cookie); the absolute 12 hours are the middleware's.
-SESSION_COOKIE_AGE = 30 * 60
-SESSION_SAVE_EVERY_REQUEST = True
+# Staff: idle 30 minutes, absolute 12 hours, both held by StaffSessionMiddleware.
+SESSION_IDLE_AGE = 30 * 60
 SESSION_ABSOLUTE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_AGE
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
@@ -143,6 +147,10 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
 WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
+
+# docs/interfaces/roster.md: the form of an education ID; "1" waives the districts' consent to transfers.
+REGISTRY_EDUCATION_ID_PATTERN = os.environ.get("XUEKA_EDUCATION_ID_PATTERN", r"\d{8}")
+REGISTRY_TRANSFER_WAIVED = os.environ.get("XUEKA_TRANSFER_WAIVED", "") == "1"
 
 LOGGING_CONFIG = None
 logs.configure()

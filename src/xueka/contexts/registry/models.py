@@ -207,11 +207,24 @@ class ImportRun(models.Model):
     file_name = models.CharField(max_length=200)
     sm3 = models.BinaryField(max_length=32)
     dry_run = models.BooleanField()
-    rows = models.IntegerField()
-    created = models.IntegerField()
-    updated = models.IntegerField()
-    unchanged = models.IntegerField()
-    rejected = models.IntegerField()
-    report = models.JSONField()
+    rows = models.IntegerField(default=0)
+    created = models.IntegerField(default=0)
+    updated = models.IntegerField(default=0)
+    unchanged = models.IntegerField(default=0)
+    rejected = models.IntegerField(default=0)
+    report = models.JSONField(default=dict)
     at = models.DateTimeField()
     actor = models.CharField(max_length=80)
+
+
+class StudentChange(models.Model):
+    """Which line of which file changed a student who was already on record. Never changed itself.
+
+    The file that brought a student in is the one whose `at` equals the student's `created_at`.
+    """
+
+    append_only = True
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="changes")
+    run = models.ForeignKey(ImportRun, on_delete=models.PROTECT, related_name="changes", db_index=False)
+    line = models.IntegerField()

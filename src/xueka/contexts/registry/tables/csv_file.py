@@ -49,14 +49,16 @@ def open_csv(columns: Sequence[Column], content: Content) -> Table:
         raise _not_a_table("开头 16 KB 内没有换行")
     quoted = content.find(b'"') >= 0
     head = probe[start : probe.rfind(b"\n") + 1] or probe[start:]
-    first = list(islice(_parse(io.StringIO(head.decode(encoding, "replace"), newline="")), HEADER_LOOKED_AT))
+    beginning = io.StringIO(head.decode(encoding, "replace"), newline="")
+    first = list(islice(_checked(_parse(beginning)), HEADER_LOOKED_AT))
     if first and len(first[0]) == 1:
         _check_delimiter(first[0][0])
     layout = read_header(columns, first)
 
     def chunks() -> Iterator[Chunk]:
         if quoted:
-            text = io.TextIOWrapper(_Stream(content, start), encoding=encoding, newline="")
+            stream = io.BufferedReader(_Stream(content, start), CHUNK_BYTES)
+            text = io.TextIOWrapper(stream, encoding=encoding, newline="")
             lines = _checked(_parse(text))
             next(lines)
             yield from in_chunks(lines)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 
-from python_calamine import CalamineError, CalamineSheet, SheetVisibleEnum, load_workbook
+from python_calamine import CalamineError, CalamineSheet, SheetTypeEnum, SheetVisibleEnum, load_workbook
 
 from xueka.contexts.registry.domain.columns import Column
 from xueka.contexts.registry.tables.source import (
@@ -33,10 +33,10 @@ _EXACT = 10**15
 """Numbers from here on may have lost digits in a spreadsheet, which keeps fifteen."""
 
 _PIECE = 1024**2
-# A reference to a cell with content that lies beyond column BL (64) or row 300,000.
+# A row beyond 300,000 or a cell beyond column BL (64), unless it is empty and closed at once.
 _TOO_FAR = re.compile(
-    rb"""\br\s*=\s*["'](?:[A-Z]{3}|[C-Z][A-Z]|B[M-Z]|[A-Z]*(?:\d{7}|[4-9]\d{5}|3\d*[1-9]\d*(?<=\d{6})))"""
-    rb"""[A-Z]*\d*["'](?:[^<>]*[^/<>])?>"""
+    rb"""\br\s*=\s*["'](?:(?:[A-Za-z]{3}|[C-Zc-z][A-Za-z]|[Bb][M-Zm-z])\d+"""
+    rb"""|[A-Za-z]{0,2}(?:\d{7,}|[4-9]\d{5}|3(?!00000)\d{5}))["'](?:[^<>]*[^/<>])?>"""
 )
 
 
@@ -45,7 +45,11 @@ def open_xlsx(columns: Sequence[Column], content: bytes) -> Table:
     check_archive(content)
     try:
         book = load_workbook(io.BytesIO(content))
-        visible = [sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
+        visible = [
+            sheet.name
+            for sheet in book.sheets_metadata
+            if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
+        ]
         sheet = book.get_sheet_by_name(visible[0])
         others = tuple(name for name in visible[1:] if book.get_sheet_by_name(name).height)
     except (CalamineError, IndexError):

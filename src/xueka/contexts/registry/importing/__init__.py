@@ -1,0 +1,1 @@
+"""Files that come in: read, judged, prepared in several processes, applied in one transaction."""

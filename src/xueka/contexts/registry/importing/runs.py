@@ -1,0 +1,64 @@
+"""What every import has in common: one at a time, a rehearsal that changes nothing, a record that stays."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from cryptography.hazmat.primitives import hashes
+from django.db import connection, transaction
+
+from xueka.contexts.registry.domain.report import ImportReport
+from xueka.contexts.registry.models import ImportRun
+from xueka.contexts.registry.tables.csv_file import Content
+from xueka.platform.audit.services import record
+from xueka.platform.identity.actor import Actor
+
+PERMISSION = "city:registry:import"
+_LOCK = int.from_bytes(hashlib.sha256(b"xueka registry import").digest()[:7], "big")
+
+
+def one_at_a_time() -> None:
+    """Wait until no other import is at work; held until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+@contextlib.contextmanager
+def rehearsal(dry_run: bool) -> Iterator[None]:
+    """What is done inside is undone at the end of a dry run."""
+    with transaction.atomic():
+        yield
+        if dry_run:
+            transaction.set_rollback(True)
+
+
+def file_digest(content: Content) -> bytes:
+    """SM3 of the whole file."""
+    digest = hashes.Hash(hashes.SM3())
+    for start in range(0, len(content), 1 << 24):
+        digest.update(content[start : start + (1 << 24)])
+    return digest.finalize()
+
+
+def keep(actor: Actor, run: ImportRun, report: ImportReport) -> None:
+    """Store the run with its report, and one audit entry with the file's digest and the counts."""
+    counts = report.counts()
+    for name in ("rows", "created", "updated", "unchanged", "rejected"):
+        setattr(run, name, counts[name])
+    run.report = report.as_dict()
+    run.save()
+    record(
+        actor,
+        f"{run.kind}.{'check' if run.dry_run else 'import'}",
+        "import",
+        run.id,
+        detail={"file": run.file_name, "sm3": run.sm3.hex(), **counts},
+    )
+
+
+def new_run(actor: Actor, kind: str, file_name: str, sm3: bytes, dry_run: bool, at: datetime) -> ImportRun:
+    """A run not yet stored."""
+    return ImportRun(
+        kind=kind, file_name=file_name[-200:], sm3=sm3, dry_run=dry_run, at=at, actor=actor.username
+    )

@@ -1,0 +1,254 @@
+"""Prepared rows on their way into the tables: staged by COPY, then applied in sets.
+
+Everything happens in the caller's transaction, on temporary tables that disappear with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection
+
+from xueka.contexts.registry.domain.report import Difference
+from xueka.contexts.registry.domain.transitions import OPEN, TRANSFER
+from xueka.contexts.registry.importing.copy_block import HEADER, TRAILER
+from xueka.contexts.registry.importing.preparing import STAGED, Prepared
+from xueka.contexts.registry.models import ImportRun, Transfer
+from xueka.platform.history.services import apply, begin
+from xueka.platform.identity.actor import Actor
+
+_TYPES = "int, text, text, text, text, int2, text, int8, text, int2, text, bytea, bytea, bytea, bytea, bool"
+_STAGED = ", ".join(STAGED)
+_TYPED = ", ".join(f"{name} {kind}" for name, kind in zip(STAGED, _TYPES.split(", "), strict=True))
+
+_OPEN_TABLES = [
+    "DROP TABLE IF EXISTS roster_stage, roster_waiting, roster_change",
+    f"CREATE TEMP TABLE roster_stage ({_TYPED}) ON COMMIT DROP",
+    "CREATE TEMP TABLE roster_waiting (LIKE roster_stage) ON COMMIT DROP",
+    """
+    CREATE TEMP TABLE roster_change (
+        student_id int8, line int, old_school int8, old_class int8, old_status text, enrolled_from date,
+        new_school int8, new_class int8, new_status text, asked_school int8, asked_class int8, away bool
+    ) ON COMMIT DROP
+    """,
+]
+
+# A number that another student holds at this moment: it is decided at the end of the file.
+_SET_ASIDE = f"""
+    WITH held AS (
+        DELETE FROM roster_stage s USING registry_student x
+         WHERE x.id_index = s.id_index AND x.education_id <> s.education_id
+        RETURNING {", ".join(f"s.{name}" for name in STAGED)})
+    INSERT INTO roster_waiting SELECT * FROM held
+"""  # noqa: S608 - names of our own columns
+
+# Refused for good: the holder is not in this file with another number, or was refused with it.
+_TAKEN = f"""
+    DELETE FROM roster_waiting s USING registry_student x
+     WHERE x.id_index = s.id_index AND x.education_id <> s.education_id
+       AND NOT EXISTS (SELECT 1 FROM roster_waiting w WHERE w.education_id = x.education_id)
+    RETURNING s.line, s.education_id, s.envelope, x.education_id
+"""  # noqa: S608
+
+_NEW_CLASSES = """
+    INSERT INTO registry_schoolclass (school_id, stage, grade, name)
+    SELECT DISTINCT s.school_id, s.stage, s.grade, s.class_name FROM roster_stage s
+     WHERE NOT EXISTS (SELECT 1 FROM registry_schoolclass c
+                        WHERE (c.school_id, c.stage, c.grade, c.name)
+                            = (s.school_id, s.stage, s.grade, s.class_name))
+     ORDER BY 1, 2, 3, 4
+"""
+
+_CLASS_OF = "(c.school_id, c.stage, c.grade, c.name) = (s.school_id, s.stage, s.grade, s.class_name)"
+
+_INSERT = f"""
+    INSERT INTO registry_student
+           (education_id, name, sort_key, sort_key_by_hand, sex, birth_year, status, enrolled_from, school_id,
+            school_class_id, envelope, id_index, phone_index, row_digest, created_at, updated_at)
+    SELECT s.education_id, s.name, s.sort_key, false, s.sex, s.birth_year, s.status, %(today)s, s.school_id,
+           c.id, s.envelope, s.id_index, s.phone_index, s.row_digest, %(now)s, %(now)s
+      FROM roster_stage s JOIN registry_schoolclass c ON {_CLASS_OF}
+     WHERE NOT s.known
+     ORDER BY s.line
+"""  # noqa: S608
+
+# `away`: the file shows the student in another district; both districts have to confirm that.
+_CHANGES = f"""
+    INSERT INTO roster_change
+    SELECT x.id, s.line, x.school_id, x.school_class_id, x.status, x.enrolled_from,
+           CASE WHEN d.away THEN x.school_id ELSE s.school_id END,
+           CASE WHEN d.away THEN x.school_class_id ELSE c.id END,
+           s.status, s.school_id, c.id, d.away
+      FROM roster_stage s
+      JOIN registry_schoolclass c ON {_CLASS_OF}
+      JOIN registry_school asked ON asked.id = s.school_id
+      JOIN registry_student x ON x.education_id = s.education_id
+      JOIN registry_school present ON present.id = x.school_id
+     CROSS JOIN LATERAL (SELECT asked.district_id <> present.district_id AND NOT %(waived)s AS away) d
+     WHERE s.known
+     ORDER BY x.id
+       FOR UPDATE OF x
+"""  # noqa: S608
+
+_END_ENROLMENTS = """
+    INSERT INTO registry_enrolment
+           (student_id, school_id, school_class_id, status, from_date, to_date, reason)
+    SELECT student_id, old_school, old_class, old_status,
+           enrolled_from, greatest(enrolled_from, %(today)s::date),
+           CASE WHEN old_school <> new_school THEN 'moved' WHEN old_class <> new_class THEN 'class'
+                ELSE 'status' END
+      FROM roster_change
+     WHERE (old_school, old_class, old_status) <> (new_school, new_class, new_status)
+     ORDER BY student_id
+"""
+
+# Numbers that change hands within the file are let go before anybody takes them.
+_LET_GO = """
+    UPDATE registry_student x SET id_index = NULL FROM roster_stage s
+     WHERE s.known AND x.education_id = s.education_id AND x.id_index IS DISTINCT FROM s.id_index
+"""
+
+# A key that staff have put right stays as long as the name does.
+_UPDATE = """
+    UPDATE registry_student x
+       SET sort_key = CASE WHEN x.sort_key_by_hand AND x.name = s.name THEN x.sort_key ELSE s.sort_key END,
+           sort_key_by_hand = x.sort_key_by_hand AND x.name = s.name,
+           name = s.name, sex = s.sex, birth_year = s.birth_year, status = c.new_status,
+           school_id = c.new_school, school_class_id = c.new_class,
+           enrolled_from = CASE WHEN (c.old_school, c.old_class, c.old_status)
+                                  <> (c.new_school, c.new_class, c.new_status)
+                                THEN greatest(x.enrolled_from, %(today)s::date) ELSE x.enrolled_from END,
+           envelope = s.envelope, id_index = s.id_index, phone_index = s.phone_index,
+           row_digest = s.row_digest, updated_at = %(now)s
+      FROM roster_change c, roster_stage s
+     WHERE x.id = c.student_id AND s.line = c.line
+"""
+
+_REMEMBER = """
+    INSERT INTO registry_studentchange (student_id, run_id, line)
+    SELECT student_id, %(run)s, line FROM roster_change ORDER BY student_id
+"""
+
+_STALE_TRANSFERS = f"""
+    SELECT t.id FROM registry_transfer t JOIN roster_change c USING (student_id)
+     WHERE t.state = '{OPEN}' AND NOT (c.away AND t.to_school_id = c.asked_school)
+"""  # noqa: S608
+
+_OTHER_CLASS = f"""
+    UPDATE registry_transfer t SET to_class_id = c.asked_class FROM roster_change c
+     WHERE t.student_id = c.student_id AND t.state = '{OPEN}' AND c.away AND t.to_class_id <> c.asked_class
+"""  # noqa: S608
+
+_ASK = f"""
+    INSERT INTO registry_transfer (student_id, from_school_id, to_school_id, to_class_id, state, asked_at,
+                                   released_by, accepted_by, rejected_by)
+    SELECT c.student_id, c.old_school, c.asked_school, c.asked_class, '{OPEN}', %(now)s, '', '', ''
+      FROM roster_change c
+     WHERE c.away AND NOT EXISTS (SELECT 1 FROM registry_transfer t
+                                   WHERE t.student_id = c.student_id AND t.state = '{OPEN}')
+     ORDER BY c.student_id
+    RETURNING id
+"""  # noqa: S608
+
+_DIFFERENCES = """
+    SELECT c.line, x.education_id, old.code, new.code, c.away
+      FROM roster_change c
+      JOIN registry_student x ON x.id = c.student_id
+      JOIN registry_school old ON old.id = c.old_school
+      JOIN registry_school new ON new.id = c.asked_school
+     WHERE c.old_school <> c.asked_school
+     ORDER BY c.line
+"""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What one set of rows did."""
+
+    created: int
+    updated: int
+    differences: list[Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row whose identity number another student holds."""
+
+    line: int
+    education_id: str
+    envelope: bytes
+    holder: str
+
+
+class Staging:
+    """One import at work."""
+
+    def __init__(self, actor: Actor, run: ImportRun, *, now: datetime, today: date, waived: bool) -> None:
+        self._actor = actor
+        self._now = now
+        self._values: dict[str, Any] = {"now": now, "today": today, "run": run.id, "waived": waived}
+        for statement in _OPEN_TABLES:
+            self._execute(statement)
+
+    def apply(self, prepared: Prepared) -> Applied:
+        """Bring one chunk into the tables, except for rows whose number is held by somebody else."""
+        if not prepared.staged:
+            return Applied(0, 0, [])
+        self._execute("TRUNCATE roster_stage")
+        statement = f"COPY roster_stage ({_STAGED}) FROM STDIN (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(HEADER)
+            copy.write(prepared.block)
+            copy.write(TRAILER)
+        self._execute(_SET_ASIDE)
+        return self._apply_stage()
+
+    def settle(self) -> tuple[Applied, list[Taken]]:
+        """Decide the rows that were set aside.
+
+        A number passes from one student to another when this file gives its holder a different one; the chain
+        of such passings is followed to its end, and a ring of them is as good. Everything else is refused.
+        """
+        taken: list[Taken] = []
+        while found := self._rows(_TAKEN):
+            # A row may meet its holder once only: numbers are unique, and so are education IDs in the file.
+            taken += [
+                Taken(line, education_id, bytes(seal), holder) for line, education_id, seal, holder in found
+            ]
+        self._execute("TRUNCATE roster_stage")
+        self._execute(f"INSERT INTO roster_stage SELECT {_STAGED} FROM roster_waiting")  # noqa: S608
+        self._execute(_LET_GO)
+        return self._apply_stage(), taken
+
+    def _apply_stage(self) -> Applied:
+        self._execute(_NEW_CLASSES)
+        created = self._execute(_INSERT)
+        self._execute("TRUNCATE roster_change")
+        updated = self._execute(_CHANGES)
+        if not updated:
+            return Applied(created, 0, [])
+        differences = [Difference(*row) for row in self._rows(_DIFFERENCES)]
+        self._execute(_END_ENROLMENTS)
+        self._execute(_UPDATE)
+        self._execute(_REMEMBER)
+        self._transfers()
+        return Applied(created, updated, differences)
+
+    def _transfers(self) -> None:
+        if stale := [identity for (identity,) in self._rows(_STALE_TRANSFERS)]:
+            apply(TRANSFER, Transfer, stale, "withdraw", self._actor, reason="名册已更新")
+            Transfer.objects.filter(id__in=stale).update(closed_at=self._now)
+        self._execute(_OTHER_CLASS)
+        asked = [identity for (identity,) in self._rows(_ASK)]
+        begin(TRANSFER, asked, self._actor)
+
+    def _execute(self, statement: str) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, self._values)
+            return max(cursor.rowcount, 0)
+
+    def _rows(self, statement: str) -> Sequence[tuple]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, self._values)
+            return cursor.fetchall()
