@@ -30,6 +30,11 @@ class Actor:
         return cls(f"cli:{os_user}", os_user, "system", EVERYWHERE, permissions=ROLES["system"].permissions)
 
     @classmethod
+    def nobody(cls, address: str) -> "Actor":
+        """Whoever is not (yet) known: attempts to log in. May do nothing."""
+        return cls("", "", "", Scope("none"), address=address)
+
+    @classmethod
     def in_role(cls, username: str, name: str, role: str, scope: Scope, **extra) -> "Actor":
         """A person in one of her roles."""
         return cls(username, name, role, scope, permissions=ROLES[role].permissions, **extra)

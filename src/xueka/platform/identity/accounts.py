@@ -1,0 +1,73 @@
+"""Reading users, their roles, and who they are when they act."""
+
+from xueka.kernel import clock
+from xueka.kernel.errors import NotFound, Refused
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.models import Grant, User
+from xueka.platform.identity.passwords import CITY_ROLES_RENEW_AFTER
+from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.scope import Scope
+
+
+def open_grants(user: User) -> list[Grant]:
+    """What the user may act as today, oldest first. Roles that this version no longer knows do not count."""
+    return [grant for grant in user.grants.filter(revoked_at=None).order_by("id") if grant.role in ROLES]
+
+
+def as_actor(user: User, grant: Grant, address: str = "") -> Actor:
+    """The user in one of her roles."""
+    return Actor.in_role(user.username, user.name, grant.role, grant.scope, user_id=user.pk, address=address)
+
+
+def actors_of(user: User) -> list[Actor]:
+    """The user in each of her roles."""
+    return [as_actor(user, grant) for grant in open_grants(user)]
+
+
+def actor_for(name: str) -> Actor:
+    """Whom `--as USER` or `--as USER:ROLE` names; without a role the user's first one.
+
+    Raises NotFound `USER_NOT_FOUND`, Refused `USER_INACTIVE` or `USER_WITHOUT_ROLE`.
+    """
+    username, _, role = name.partition(":")
+    user = find(username)
+    if not user.is_active:
+        raise Refused(
+            "USER_INACTIVE", f"用户 {username} 已停用，不能办理业务。", action="请换一个在用的账号。"
+        )
+    actors = [actor for actor in actors_of(user) if role in ("", actor.role)]
+    if not actors:
+        raise Refused(
+            "USER_WITHOUT_ROLE",
+            f"用户 {username} 没有{f'角色 {role}' if role else '任何有效的角色'}。",
+            found="、".join(actor.role for actor in actors_of(user)) or None,
+            action="请由市级管理员授予角色。",
+        )
+    return actors[0]
+
+
+def find(username: str) -> User:
+    """The user of that name. Raises NotFound `USER_NOT_FOUND`."""
+    try:
+        return User.objects.get(username=username)
+    except User.DoesNotExist:
+        raise NotFound("USER_NOT_FOUND", f"没有用户 {username}。", action="请核对用户名。") from None
+
+
+def users(scope: Scope, *, search: str = "", after: str = "", limit: int = 50) -> list[User]:
+    """Users who hold or held a role inside `scope`, with their grants; paged by the last user name seen."""
+    inside = Grant.objects.filter(scope.filter(district="district_code", school="school_code"))
+    found = User.objects.filter(username__gt=after).prefetch_related("grants")
+    if scope.level not in ("system", "city"):
+        found = found.filter(pk__in=inside.values("user"))
+    if search:
+        found = found.filter(username__startswith=search) | found.filter(name__contains=search)
+    return list(found.order_by("username")[:limit])
+
+
+def password_due(user: User, grants: list[Grant]) -> bool:
+    """Whether the user must choose a new password before doing anything else."""
+    if user.must_change_password:
+        return True
+    in_the_city = any(ROLES[grant.role].level == "city" for grant in grants)
+    return in_the_city and clock.now() - user.password_changed_at >= CITY_ROLES_RENEW_AFTER

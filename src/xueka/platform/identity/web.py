@@ -1,0 +1,46 @@
+"""The edge of the portals: who may see a page, and the transaction of what it does."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def portal_view(permission: str | None = None) -> Callable[[View], View]:
+    """For a view function or a view class: log-in required, then the permission, then one transaction.
+
+    Anonymous people go to the log-in page; without the permission `Forbidden` (403) is raised. What is not a
+    GET runs in a transaction, which is rolled back by an exception and by an answer of status 400 or more: a
+    view that catches a refusal and draws the form again leaves nothing half-done if it says so by the status.
+    Every refusal (`XuekaError`) that leaves the view is drawn by the middleware of the design.
+    """
+
+    def decorate(view: View) -> View:
+        if isinstance(view, type):
+            return method_decorator(decorate, name="dispatch")(view)  # type: ignore[return-value]
+
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.actor is None:
+                return redirect_to_login(request.get_full_path())
+            if permission is not None:
+                request.actor.require(permission)
+            if request.method in SAFE:
+                return view(request, *args, **kwargs)
+            with transaction.atomic():
+                response = view(request, *args, **kwargs)
+                if response.status_code >= 400:
+                    transaction.set_rollback(True)
+            return response
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
