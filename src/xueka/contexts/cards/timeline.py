@@ -127,7 +127,7 @@ def _card_dict(card: Card, alone: bool) -> dict[str, Any]:
         "valid_from": card.valid_from.isoformat() if card.valid_from else None,
         "valid_until": card.valid_until.isoformat() if card.valid_until else None,
         "application": card.application.number,
-        "not_alone": not alone,
+        "stands_alone": alone,
     }
 
 
