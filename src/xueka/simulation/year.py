@@ -1,0 +1,243 @@
+"""A city's card year: roster, first issue, losses, changes and transfers, all through the public services."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.numbers import api as numbers
+from xueka.contexts.operations import api as operations
+from xueka.contexts.registry import api as registry
+from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
+from xueka.kernel.errors import Refused
+from xueka.platform.audit import chain
+from xueka.platform.identity.actor import Actor
+from xueka.simulation import bureau, files, issuing, people, staff
+from xueka.simulation.digest import business_digest
+from xueka.simulation.people import SyntheticStudent
+from xueka.simulation.world import (
+    ACROSS_DISTRICTS,
+    BAD_ROWS,
+    DAMAGED,
+    DATA_CHANGE,
+    LOST,
+    TRANSFER,
+    World,
+)
+
+SCHOOL_YEAR = 2025
+STUDENTS_PER_SCHOOL = 350
+DISTRICTS = 16
+#: Above this many students only a sample gets photos, and the card kind asks for none.
+ALL_PHOTOS_UP_TO, PHOTO_SAMPLE = 5_000, 1_000
+CONSENT = 0.97
+FOUND_AGAIN = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a city, which dice, how clumsy a bureau (light, heavy, none)."""
+
+    students: int
+    seed: int
+    schools: int | None = None
+    faults: str = "light"
+
+    @property
+    def school_count(self) -> int:
+        return self.schools or max(DISTRICTS, round(self.students / STUDENTS_PER_SCHOOL))
+
+
+def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Play the year on the present database, which must be empty; the answer is that of `xueka simulate`.
+
+    `home` is where the bureau's process keeps its things. Raises Refused `HOME_NOT_EMPTY`.
+    """
+    if registry.Student.objects.exists():
+        raise Refused(
+            "HOME_NOT_EMPTY",
+            "这个数据目录里已有学籍数据，不能再模拟一个城市。",
+            action="请用环境变量 XUEKA_HOME 指定一个空目录。",
+        )
+    began = time.monotonic()
+    clock = SimulatedClock(datetime(SCHOOL_YEAR, 8, 25, 9, tzinfo=SHANGHAI))
+    world = World(plan.seed, clock, tell)
+    with simulated(clock), bureau.running(home, seed=plan.seed, faults=plan.faults) as card:
+        city = people_of_the_city(world, plan)
+        prepare(world, plan, card)
+        enrol(world, city)
+        first_issue(world, plan)
+        incidents(world, city)
+        chain.seal()
+    results = operations.verify()
+    return {
+        "students": registry.Student.objects.count(),
+        "schools": plan.school_count,
+        "cards_active": cards.Card.objects.filter(state="active").count(),
+        **world.counts,
+        "invariants": {
+            "checked": sum(result.checked for result in results),
+            "violated": sum(result.violated for result in results),
+        },
+        "digest": business_digest(),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def people_of_the_city(world: World, plan: Plan) -> list[SyntheticStudent]:
+    """Who lives in this city; nobody knows of them yet."""
+    schools = people.schools(world.dice("schools"), plan.school_count)
+    return people.students(world.dice("students"), schools, plan.students, SCHOOL_YEAR)
+
+
+def prepare(world: World, plan: Plan, card: dict[str, Any]) -> None:
+    """Before the first day of term: number ranges and the bureau's keys."""
+    first, second = staff.operator("a"), staff.operator("b")
+    room = plan.students * 3 + 1_000
+    low = max(100, plan.students // 20)
+    with world.work():
+        numbers.add_range(first, "card", "市教委", f"{SCHOOL_YEAR % 100}", 9, 1, room, low_water=low)
+        numbers.add_range(first, "transit", "一卡通公司", "10007510", 9, 1, room // 2, low_water=low)
+        numbers.add_range(first, "transit", "一卡通公司", "10007511", 9, 1, room // 2, low_water=low)
+        numbers.add_range(first, "beijing_tong", "市民卡管理中心", "BJT", 11, 1, room, low_water=low)
+        bureau.introduce(card, first, second)
+    if plan.students > ALL_PHOTOS_UP_TO:
+        with transaction.atomic():
+            cards.CardKind.objects.filter(code=issuing.KIND).update(photo_required=False)
+
+
+def enrol(world: World, city: list[SyntheticStudent]) -> None:
+    """The registration system's files: schools, a roster with mistakes, the mended rows, consents."""
+    operator = staff.operator("a")
+    world.tell("导入学校与学籍名册")
+    schools = {student.school.code: student.school for student in city}
+    with world.work():
+        registry.import_schools(operator, files.schools_csv(schools.values()), "schools.csv")
+    spoiled, whose = files.spoil(world.dice("bad rows"), city, BAD_ROWS)
+    with world.work(minutes=600):
+        report = registry.import_roster(operator, files.roster_csv(spoiled), "roster.csv")
+    world.count("refused_rows", report.rejected)
+    mended = [student for student in city if student.education_id in whose]
+    if mended:
+        with world.work():
+            registry.import_roster(operator, files.roster_csv(mended), "roster-mended.csv")
+    consenting = [
+        student.id
+        for student in registry.Student.objects.order_by("education_id")
+        if world.happens(f"consent {student.education_id}", CONSENT)
+    ]
+    with world.work():
+        registry.record_consent(Actor.system("simulation"), consenting, "given", "2025-08", "监护人", "paper")
+
+
+def first_issue(world: World, plan: Plan) -> None:
+    """September: every school applies for its students."""
+    world.until(9, 3, year=SCHOOL_YEAR)
+    world.tell("九月：申领、审核、制卡、配送、发放")
+    students = list(cards.without_card(staff.CITY, issuing.KIND).order_by("education_id"))
+    if plan.students <= ALL_PHOTOS_UP_TO:
+        issuing.issue(world, students, "new", "秋季首发", photos=True)
+        return
+    issuing.issue(world, students[:PHOTO_SAMPLE], "new", "秋季首发（照片抽样）", photos=True)
+    issuing.issue(world, students[PHOTO_SAMPLE:], "new", "秋季首发", photos=False)
+
+
+def incidents(world: World, city: list[SyntheticStudent]) -> None:
+    """The rest of the year: some lose their card, break it, change their name or their school."""
+    by_id = {student.education_id: student for student in city}
+    for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
+        world.until(month, day, year=year)
+        world.tell(f"{year} 年 {month} 月：挂失、换卡、转学")
+        season = f"{year}-{month:02d}"
+        fates = _fates(world, season)
+        for reason, education_ids in (
+            ("lost", _lose(world, season, fates["lost"])),
+            ("damaged", fates["damaged"]),
+            ("data_change", _rename(world, [by_id[i] for i in fates["data_change"]])),
+            ("transfer", _move(world, city, [by_id[i] for i in fates["transfer"]])),
+        ):
+            found = registry.Student.objects.filter(education_id__in=education_ids).select_related(
+                "school", "school_class"
+            )
+            if students := list(found.order_by("education_id")):
+                world.count("replacements", len(students))
+                issuing.issue(world, students, reason, f"{month}月{cards.REASONS[reason]}", photos=False)
+
+
+def _fates(world: World, season: str) -> dict[str, list[str]]:
+    """Who meets what in this third of the year: one thing at most, to holders of an active card."""
+    fates: dict[str, list[str]] = {"lost": [], "damaged": [], "data_change": [], "transfer": []}
+    holders = cards.Card.objects.filter(state="active").values_list("student__education_id", flat=True)
+    for education_id in sorted(holders):
+        dice = world.dice(f"fate {season} {education_id}").random() * 3
+        for fate, rate in zip(fates, (LOST, DAMAGED, DATA_CHANGE, TRANSFER), strict=True):
+            if dice < rate:
+                fates[fate].append(education_id)
+                break
+            dice -= rate
+    return fates
+
+
+def _lose(world: World, season: str, education_ids: list[str]) -> list[str]:
+    """Report them lost; some turn up again. Returns whose card stays lost."""
+    gone = []
+    for card in cards.Card.objects.filter(
+        state="active", student__education_id__in=education_ids
+    ).select_related("school", "student"):
+        officer = staff.school_officer(card.school.district_id, card.school.code)
+        with world.work():
+            cards.report_lost(officer, card.id, "家长电话挂失")
+        if world.happens(f"found {season} {card.number}", FOUND_AGAIN):
+            with world.work():
+                cards.lift(officer, card.id, "在家中找到")
+            world.count("found_again")
+        else:
+            gone.append(card.student.education_id)
+    return gone
+
+
+def _rename(world: World, students: list[SyntheticStudent]) -> list[str]:
+    """The registration system sends the changed names; the education ID stays."""
+    changed = [replace(student, name=f"{student.name[0]}更名") for student in students]
+    if changed:
+        with world.work():
+            registry.import_roster(staff.operator("a"), files.roster_csv(changed), "roster-changes.csv")
+    return [student.education_id for student in changed]
+
+
+def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticStudent]) -> list[str]:
+    """Transfers inside a district and across districts; both districts confirm the latter."""
+    schools = sorted({student.school for student in city}, key=lambda school: school.code)
+    moved = []
+    for student in students:
+        dice = world.dice(f"transfer {student.education_id}")
+        across = dice.random() < ACROSS_DISTRICTS
+        options = [
+            school
+            for school in schools
+            if school.stage == student.school.stage
+            and school.code != student.school.code
+            and (school.district != student.school.district) == across
+        ]
+        if options:
+            moved.append(replace(student, school=dice.choice(options), class_name="1班"))
+    if not moved:
+        return []
+    with world.work():
+        registry.import_roster(staff.operator("a"), files.roster_csv(moved), "roster-transfers.csv")
+    for transfer in registry.transfers(staff.CITY):
+        with world.work(minutes=60):
+            registry.confirm_transfer(
+                staff.district_officer(transfer.from_school.district_id), transfer.id, "release"
+            )
+        with world.work(minutes=60):
+            registry.confirm_transfer(
+                staff.district_officer(transfer.to_school.district_id), transfer.id, "accept"
+            )
+    world.count("transfers", len(moved))
+    return [student.education_id for student in moved]
