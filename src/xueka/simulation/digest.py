@@ -1,7 +1,7 @@
 """One digest of a city's business end state: equal seeds give equal digests on any machine.
 
-It covers what happened on the simulation's own clock and leaves out what must differ between runs: database ids,
-wall-clock times, random secrets and signatures, and therefore the bytes of packages and return files.
+It covers what happened on the simulation's own clock and leaves out what must differ between runs:
+database ids, wall-clock times, random secrets and signatures, and so the bytes of packages and return files.
 """
 
 from cryptography.hazmat.primitives import hashes
@@ -9,15 +9,15 @@ from django.db import connection
 
 #: Each gives one text per row.
 _PARTS = [
-    """SELECT concat_ws('|', 'student', s.education_id, s.name, s.sort_key, s.sex, s.birth_year, s.status, o.code,
-                        c.stage, c.grade, c.name)
+    """SELECT concat_ws('|', 'student', s.education_id, s.name, s.sort_key, s.sex, s.birth_year, s.status,
+                        o.code, c.stage, c.grade, c.name)
          FROM registry_student s JOIN registry_school o ON o.id = s.school_id
          JOIN registry_schoolclass c ON c.id = s.school_class_id""",
     """SELECT concat_ws('|', 'consent', s.education_id, c.action, c.notice_version, c.method,
                         extract(epoch FROM c.at))
          FROM registry_consent c JOIN registry_student s ON s.id = c.student_id""",
-    """SELECT concat_ws('|', 'application', a.number, s.education_id, a.kind_id, a.reason, a.state, o.code, a.doubts,
-                        a.refusal_code, extract(epoch FROM a.submitted_at))
+    """SELECT concat_ws('|', 'application', a.number, s.education_id, a.kind_id, a.reason, a.state, o.code,
+                        a.doubts, a.refusal_code, extract(epoch FROM a.submitted_at))
          FROM cards_application a JOIN cards_cardaccount t ON t.id = a.account_id
          JOIN registry_student s ON s.id = t.student_id JOIN registry_school o ON o.id = a.school_id""",
     """SELECT concat_ws('|', 'card', c.number, s.education_id, c.kind_id, c.state, c.transit_number,
@@ -29,7 +29,8 @@ _PARTS = [
          FROM history_transition GROUP BY machine, event, from_state, to_state""",
     """SELECT concat_ws('|', 'range', sort, prefix, first, last, next_serial) FROM numbers_numberrange""",
     "SELECT concat_ws('|', 'number', sort, number, state) FROM numbers_numberuse",
-    """SELECT concat_ws('|', 'batch', b.number, b.state, b.card_count, c.number, i.position, i.outcome, i.result_code)
+    """SELECT concat_ws('|', 'batch', b.number, b.state, b.card_count, c.number, i.position, i.outcome,
+                        i.result_code)
          FROM production_batch b JOIN production_batchitem i ON i.batch_id = b.id
          LEFT JOIN cards_card c ON c.id = i.card_id""",
     """SELECT concat_ws('|', 'problem', b.number, p.kind, p.line, p.state, p.resolution, c.number)

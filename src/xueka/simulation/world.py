@@ -44,7 +44,7 @@ class World:
         return Random(int.from_bytes(hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()[:8], "big"))  # noqa: S311
 
     def happens(self, purpose: str, rate: float) -> bool:
-        """Whether something of this rate happens to this one thing; the answer does not depend on the order asked."""
+        """Whether a thing of this rate happens here; the order of asking does not matter."""
         return self.dice(purpose).random() < rate
 
     @contextmanager
