@@ -1,5 +1,7 @@
 """Reading users, their roles, and who they are when they act."""
 
+import getpass
+
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.actor import Actor
@@ -25,7 +27,9 @@ def actors_of(user: User) -> list[Actor]:
 
 
 def actor_for(name: str) -> Actor:
-    """Whom `--as USER` or `--as USER:ROLE` names; without a role the user's first one.
+    """Whom `--as USER` or `--as USER:ROLE` names on the command line; without a role the user's first one.
+
+    The address says who really typed: `cli:` and the name of the operating-system user.
 
     Raises NotFound `USER_NOT_FOUND`, Refused `USER_INACTIVE` or `USER_WITHOUT_ROLE`.
     """
@@ -35,15 +39,15 @@ def actor_for(name: str) -> Actor:
         raise Refused(
             "USER_INACTIVE", f"用户 {username} 已停用，不能办理业务。", action="请换一个在用的账号。"
         )
-    actors = [actor for actor in actors_of(user) if role in ("", actor.role)]
-    if not actors:
+    grants = [grant for grant in open_grants(user) if role in ("", grant.role)]
+    if not grants:
         raise Refused(
             "USER_WITHOUT_ROLE",
             f"用户 {username} 没有{f'角色 {role}' if role else '任何有效的角色'}。",
             found="、".join(actor.role for actor in actors_of(user)) or None,
             action="请由市级管理员授予角色。",
         )
-    return actors[0]
+    return as_actor(user, grants[0], f"cli:{getpass.getuser()}")
 
 
 def find(username: str) -> User:

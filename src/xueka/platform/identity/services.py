@@ -67,19 +67,17 @@ def grant(actor: Actor, username: str, role: str, *, district: str = "", school:
     return _open(actor, user, role, _scope_of(role, district, school))
 
 
-def revoke(actor: Actor, grant_id: int, reason: str = "") -> None:
-    """End a role from now on; whoever acts in it is logged out at the next request."""
+def revoke(actor: Actor, username: str, grant_id: int, reason: str = "") -> None:
+    """End one of the user's roles from now on; whoever acts in it is logged out at the next request."""
     actor.require(MANAGE)
-    found = Grant.objects.select_related("user").filter(pk=grant_id, revoked_at=None).first()
+    user = _locked(username)
+    _not_oneself(actor, user)
+    found = user.grants.filter(pk=grant_id, revoked_at=None).first()
     if found is None:
         raise NotFound("GRANT_NOT_FOUND", "没有这项授权，或它已被收回。", action="请刷新页面后再试。")
-    user = _locked(found.user.username)
-    _not_oneself(actor, user)
-    ended = Grant.objects.filter(pk=grant_id, revoked_at=None).update(
-        revoked_at=clock.now(), revoked_by=actor.username
-    )
-    if ended:
-        record(actor, "user.revoke", "user", user.username, detail={**_told(found), "reason": reason})
+    found.revoked_at, found.revoked_by = clock.now(), actor.username
+    found.save(update_fields=["revoked_at", "revoked_by"])
+    record(actor, "user.revoke", "user", username, detail={**_told(found), "reason": reason})
 
 
 def deactivate(actor: Actor, username: str, reason: str = "") -> User:

@@ -89,7 +89,7 @@ def test_only_who_manages_users_may(person: MakeUser) -> None:
     acts = [
         lambda: services.create_user(operator, "abc", "名", "auditor"),
         lambda: services.grant(operator, "zhao", "auditor"),
-        lambda: services.revoke(operator, grant.pk),
+        lambda: services.revoke(operator, "zhao", grant.pk),
         lambda: services.deactivate(operator, "zhao"),
         lambda: services.reactivate(operator, "zhao"),
         lambda: services.reset_password(operator, "zhao"),
@@ -110,12 +110,12 @@ def test_roles_are_given_and_taken(person: MakeUser) -> None:
     added = services.grant(ADMIN, "zhao", "district_officer", district=DISTRICT)
     assert services.grant(ADMIN, "zhao", "district_officer", district=DISTRICT) == added
     assert [actor.role for actor in accounts.actors_of(zhao)] == ["school_officer", "district_officer"]
-    services.revoke(ADMIN, added.pk, "调离")
+    services.revoke(ADMIN, "zhao", added.pk, "调离")
     assert [actor.role for actor in accounts.actors_of(zhao)] == ["school_officer"]
     added.refresh_from_db()
     assert (added.revoked_by, added.revoked_at is not None) == ("admin", True)
     with pytest.raises(NotFound):
-        services.revoke(ADMIN, added.pk)
+        services.revoke(ADMIN, "zhao", added.pk)
     again = services.grant(ADMIN, "zhao", "district_officer", district=DISTRICT)
     assert again.pk != added.pk
     entry = Entry.objects.get(action="user.revoke")
@@ -138,7 +138,7 @@ def test_nobody_manages_herself(person: MakeUser) -> None:
     (actor,) = accounts.actors_of(chen)
     acts = [
         lambda: services.grant(actor, "chen", "city_operator"),
-        lambda: services.revoke(actor, chen.grants.get().pk),
+        lambda: services.revoke(actor, "chen", chen.grants.get().pk),
         lambda: services.deactivate(actor, "chen"),
         lambda: services.reset_password(actor, "chen"),
     ]
