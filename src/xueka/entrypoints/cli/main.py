@@ -19,8 +19,8 @@ SUFFIX = "_commands"
 def build() -> typer.Typer:
     """The whole command.
 
-    A module `NAME_commands` brings either `register(app)`, which adds commands to the top level, or `app`,
-    which becomes the group NAME. Modules import Django inside functions: `xueka calendar` does without.
+    A module `NAME_commands` brings either `app`, which becomes the group NAME, or `register(app)`, which adds
+    commands to the top level. Modules import Django inside functions: `xueka calendar` does without.
     """
     app = typer.Typer(
         name="xueka",
@@ -33,10 +33,10 @@ def build() -> typer.Typer:
         if not found.name.endswith(SUFFIX):
             continue
         module = importlib.import_module(f"{cli.__name__}.{found.name}")
-        if hasattr(module, "register"):
-            module.register(app)
-        else:
+        if hasattr(module, "app"):
             app.add_typer(module.app, name=found.name.removesuffix(SUFFIX))
+        else:
+            module.register(app)
     return app
 
 

