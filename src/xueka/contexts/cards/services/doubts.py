@@ -15,17 +15,6 @@ _A_YEAR = timedelta(days=365)
 _HANDED_OUT = [s.ACTIVE, s.LOST, s.CANCELLED]
 
 
-def has_consent(application_ids: Sequence[int]) -> set[int]:
-    """Those whose student's latest consent record says given."""
-    latest = registry.Consent.objects.filter(student=OuterRef("account__student")).order_by("-id")
-    return set(
-        Application.objects.filter(id__in=application_ids)
-        .annotate(last_consent=Subquery(latest.values("action")[:1]))
-        .filter(last_consent="given")
-        .values_list("id", flat=True)
-    )
-
-
 def of(application_ids: Sequence[int]) -> dict[int, list[str]]:
     """Doubt codes (keys of DOUBTS) of each application, in the order of DOUBTS."""
     since = clock.now() - _A_YEAR
@@ -33,28 +22,37 @@ def of(application_ids: Sequence[int]) -> dict[int, list[str]]:
     recent_card = Card.objects.filter(
         account=OuterRef("account"), kind=OuterRef("kind"), state__in=_HANDED_OUT, created_at__gte=since
     )
-    moved = registry.Transfer.objects.filter(student=OuterRef("account__student"), asked_at__gte=since)
+    moved = registry.Transfer.objects.filter(
+        student=OuterRef("account__student"), state__in=["open", "closed"], asked_at__gte=since
+    )
     same_person = registry.Student.objects.filter(
         phone_index=Subquery(student.values("phone_index")[:1]),
         name=OuterRef("account__student__name"),
         sex=OuterRef("account__student__sex"),
         birth_year=OuterRef("account__student__birth_year"),
     ).exclude(id=OuterRef("account__student"))
-    rows = (
+    rows = list(
         Application.objects.filter(id__in=application_ids)
         .annotate(
             second_within_year=Exists(recent_card),
             transfer_other_district=Exists(moved),
             duplicate_person=Exists(same_person),
         )
-        .values("id", "second_within_year", "transfer_other_district", "duplicate_person", "photo__findings")
+        .values(
+            "id",
+            "account__student_id",
+            "second_within_year",
+            "transfer_other_district",
+            "duplicate_person",
+            "photo__findings",
+        )
     )
-    consenting = has_consent(application_ids)
+    unconsented = registry.without_consent([row["account__student_id"] for row in rows])
     found: dict[int, list[str]] = {}
     for row in rows:
         holds = {code for code in DOUBTS if row.get(code)}
         holds |= {finding["code"] for finding in row["photo__findings"] or []}
-        if row["id"] not in consenting:
+        if row["account__student_id"] in unconsented:
             holds.add("no_consent")
         found[row["id"]] = [code for code in DOUBTS if code in holds]
     return found

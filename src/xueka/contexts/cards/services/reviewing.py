@@ -11,6 +11,7 @@ from xueka.contexts.cards.models import Application, Card
 from xueka.contexts.cards.services import doubts
 from xueka.contexts.cards.services.common import fetch_applications, in_order, required_text
 from xueka.contexts.cards.services.making import void_cards
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.platform.audit.services import record
@@ -125,8 +126,8 @@ def _judge(
 
 
 def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Case]:
-    asking = [a.id for a in applications if a.kind.consent_required]
-    consenting = doubts.has_consent(asking) if verb == "submit" and asking else set()
+    asking = [a.account.student_id for a in applications if a.kind.consent_required]
+    unconsented = registry.without_consent(asking) if verb == "submit" and asking else set()
     at_bureau: set[int] = set()
     if verb == "cancel":
         cards = Card.objects.filter(
@@ -140,7 +141,7 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
             a.kind.review_levels,
             a.kind.is_open,
             a.kind.photo_required and a.photo_id is None,
-            a.kind.consent_required and a.id not in consenting,
+            a.account.student_id in unconsented and a.kind.consent_required,
             a.submitted_by,
             a.id in at_bureau,
         )
