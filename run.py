@@ -131,7 +131,10 @@ def _assets():
 
 
 def _test(arguments):
-    """Lint, types, import contracts, then every test; the last line is pytest's. Nonzero if any failed."""
+    """Lint, types, import contracts, then every test; the last line is pytest's. Nonzero if any failed.
+
+    The tests that are marked as needing the database run on the oldest supported server as well.
+    """
     _system_parts()
     checks = {
         "ruff": ["ruff", "check"],
@@ -147,9 +150,15 @@ def _test(arguments):
             command = [VENV / "bin" / program, *options]
             if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
                 failed.append(name)
+    workers = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
+    if not arguments and _oldest_server():
+        _say(f"在 {_oldest_server()} 上测试数据库部分")
+        environment = {**os.environ, "XUEKA_DATABASE_PROGRAMS": str(_oldest_server())}
+        tests = [PYTHON, "-m", "pytest", "-q", *workers, "-m", "django_db", ROOT / "tests" / "unit"]
+        if subprocess.run(tests, cwd=ROOT, env=environment).returncode != 0:
+            failed.append("较早的 PostgreSQL")
     if failed:
         _say(f"未通过：{'、'.join(failed)}；继续运行测试。")
-    workers = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2"]
     tests = subprocess.run([PYTHON, "-m", "pytest", *workers, *arguments], cwd=ROOT).returncode
     return tests or (1 if failed else 0)
 
@@ -179,8 +188,17 @@ def _missing_parts():
         ("Chromium 浏览器", "chromium"): any(map(shutil.which, browsers)),
         ("中文字体", "fonts-noto-cjk"): "Noto Sans CJK" in _output(["fc-list", ":lang=zh"]),
         ("OpenSSL 命令", "openssl"): shutil.which("openssl"),
+        ("PostgreSQL 服务器程序", "postgresql"): _oldest_server(),
     }
     return dict(part for part, present in found.items() if not present)
+
+
+def _oldest_server():
+    """The machine's oldest PostgreSQL that we promise to run on (15 or newer), beside the embedded one."""
+    found = [path.parents[1] for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    return min(
+        (path for path in found if int(path.name) >= 15), key=lambda path: int(path.name), default=None
+    )
 
 
 # ---- small things
