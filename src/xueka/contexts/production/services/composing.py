@@ -113,17 +113,13 @@ def dissolve(actor: Actor, batch_id: int, reason: str) -> Batch:
     return batch
 
 
-def make_followup(actor: Actor, batch_id: int) -> Batch:
-    """An open batch of everything of this batch that has to be made again and waits for it."""
+def make_followup(actor: Actor, batch_id: int) -> Batch | None:
+    """An open batch of all cards of this one that have to be made again; None where there are none."""
     actor.require("city:batch:create")
     batch = locked_batch(actor, batch_id)
-    waiting = to_remake(batch)
-    if batch.state not in (RECONCILING, CLOSED) or not waiting:
-        raise Refused(
-            "NOTHING_TO_REMAKE",
-            f"批次 {batch.number} 没有待重制的卡。",
-            action="制卡失败或作废的卡会自动列入待重制；已编入其他批次的不再列出。",
-        )
+    waiting = to_remake(batch) if batch.state in (RECONCILING, CLOSED) else []
+    if not waiting:
+        return None
     return create_batch(actor, batch.kind_id, waiting, title=f"{batch.number} 重制", remake_of=batch)
 
 
