@@ -107,7 +107,9 @@ class Student(models.Model):
         indexes = [
             models.Index(fields=["school", "school_class", "sort_key", "id"], name="registry_student_list"),
             models.Index(fields=["phone_index"], name="registry_guardian_phone"),
-            models.Index(fields=["name"], name="registry_name_prefix", opclasses=["text_pattern_ops"]),
+            models.Index(
+                fields=["name", "id"], name="registry_name_prefix", opclasses=["text_pattern_ops", "int8_ops"]
+            ),
         ]
 
 
@@ -143,14 +145,17 @@ class Enrolment(models.Model):
 
 
 class Consent(models.Model):
-    """A guardian's consent given or withdrawn: notice version, by whom, when, how. Never changed."""
+    """A guardian's consent given or withdrawn: notice version, by whom, when, how. Never changed.
+
+    `given_by` is an envelope with the guardian's {name}: guardians' names are never stored in clear.
+    """
 
     append_only = True
 
     student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="consents")
     action = models.CharField(max_length=16)
     notice_version = models.CharField(max_length=32)
-    given_by = models.CharField(max_length=64)
+    given_by = models.BinaryField()
     method = models.CharField(max_length=32)
     at = models.DateTimeField()
     recorded_by = models.CharField(max_length=80)

@@ -1,7 +1,7 @@
 """The rules of one row of the school directory (docs/interfaces/roster.md)."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -126,21 +126,31 @@ class SchoolJudge:
         return code
 
 
-def main_school_problem(
-    row: SchoolRow, line: int, layout: Layout, mains: Collection[str], campuses: Collection[str]
-) -> LineProblem | None:
-    """What is wrong with a campus's main school, given all schools and all campuses after the import."""
-    if not row.main_code or (row.main_code in mains and row.main_code not in campuses):
+@dataclass(frozen=True, slots=True)
+class Mains:
+    """Schools as they would be after the import; `relied_on` are mains of campuses not in the file."""
+
+    schools: set[str]
+    campuses: set[str]
+    relied_on: set[str]
+
+
+def main_school_problem(row: SchoolRow, line: int, layout: Layout, mains: Mains) -> LineProblem | None:
+    """What is wrong with the main school that a row names, or None."""
+    main = row.main_code
+    if not main:
         return None
-    column = layout.labels["main_code"]
-    if row.main_code in campuses:
-        code, what, expected = "MAIN_SCHOOL_IS_CAMPUS", "它自己也是校区", "主校的标识码"
-    else:
+    if main not in mains.schools:
         code, what, expected = "MAIN_SCHOOL_UNKNOWN", "没有这所主校", "本文件或名录中的学校标识码"
-    value = shown(row.main_code)
-    return LineProblem(
-        line, column, code, value, sentence(line, column, what, value=value, expected=expected, action=FIX)
-    )
+    elif main in mains.campuses:
+        code, what, expected = "MAIN_SCHOOL_IS_CAMPUS", "它自己也是校区", "主校的标识码"
+    elif row.code in mains.relied_on:
+        code, what, expected = "CAMPUS_IS_MAIN_SCHOOL", "本校是其他校区的主校，不能同时是校区", "空白"
+    else:
+        return None
+    column, value = layout.labels["main_code"], shown(main)
+    text = sentence(line, column, what, value=value, expected=expected, action=FIX)
+    return LineProblem(line, column, code, value, text)
 
 
 def _stages(text: str) -> tuple[str, ...]:

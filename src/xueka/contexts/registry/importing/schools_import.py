@@ -6,7 +6,13 @@ from itertools import chain
 from xueka.contexts.registry.domain.columns import Layout
 from xueka.contexts.registry.domain.report import ImportReport
 from xueka.contexts.registry.domain.roster import is_blank
-from xueka.contexts.registry.domain.school_list import COLUMNS, SchoolJudge, SchoolRow, main_school_problem
+from xueka.contexts.registry.domain.school_list import (
+    COLUMNS,
+    Mains,
+    SchoolJudge,
+    SchoolRow,
+    main_school_problem,
+)
 from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.models import District, School
 from xueka.contexts.registry.tables.csv_file import Content, broken_text
@@ -82,12 +88,17 @@ def _refuse_orphans(rows: dict[int, SchoolRow], layout: Layout, report: ImportRe
     """Refuse campuses whose main school is neither on record nor in the file, or is a campus itself."""
     stored = dict(School.objects.values_list("code", "main_school__code"))
     while True:
+        in_file = {row.code for row in rows.values()}
         main_of = {**stored, **{row.code: row.main_code or None for row in rows.values()}}
-        campuses = {code for code, main in main_of.items() if main}
+        named = Mains(
+            schools=set(main_of),
+            campuses={code for code, main in main_of.items() if main},
+            relied_on={main for code, main in main_of.items() if main and code not in in_file},
+        )
         orphans = {
             line: problem
             for line, row in rows.items()
-            if (problem := main_school_problem(row, line, layout, main_of, campuses))
+            if (problem := main_school_problem(row, line, layout, named))
         }
         if not orphans:
             return
@@ -99,10 +110,11 @@ def _refuse_orphans(rows: dict[int, SchoolRow], layout: Layout, report: ImportRe
 def _apply(rows: dict[str, SchoolRow], report: ImportReport) -> None:
     present = {school.code: school for school in School.objects.select_for_update().order_by("id")}
     main_of = {school.id: school.code for school in present.values()}
-    created, changed = [], []
+    created: list[School] = []
+    changed: list[School] = []
     for code, row in rows.items():
         school = present.get(code) or School(code=code)
-        before = None if school.pk is None else _values(school, main_of.get(school.main_school_id))
+        before = None if school.pk is None else _values(school, main_of.get(school.main_school_id or 0))
         for name, text in row.texts.items():
             setattr(school, name, text)
         school.district_id, school.stages = row.district, list(row.stages)

@@ -44,12 +44,12 @@ _SET_ASIDE = f"""
 """  # noqa: S608 - names of our own columns
 
 # Refused for good: the holder is not in this file with another number, or was refused with it.
-_TAKEN = f"""
+_TAKEN = """
     DELETE FROM roster_waiting s USING registry_student x
      WHERE x.id_index = s.id_index AND x.education_id <> s.education_id
        AND NOT EXISTS (SELECT 1 FROM roster_waiting w WHERE w.education_id = x.education_id)
     RETURNING s.line, s.education_id, s.envelope, x.education_id
-"""  # noqa: S608
+"""
 
 _NEW_CLASSES = """
     INSERT INTO registry_schoolclass (school_id, stage, grade, name)
