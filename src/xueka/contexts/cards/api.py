@@ -68,6 +68,15 @@ from xueka.contexts.cards.services.reviewing import (
     withdraw,
 )
 from xueka.contexts.cards.timeline import account_view, timeline
+from xueka.contexts.cards.worklists import (
+    Progress,
+    Waiting,
+    application_rows,
+    card_rows,
+    cards_by_class,
+    progress,
+    waiting_by_school,
+)
 
 __all__ = [
     "ACCEPTED",
@@ -91,12 +100,15 @@ __all__ = [
     "Photo",
     "PhotoOutcome",
     "PhotoRule",
+    "Progress",
     "Refusal",
+    "Waiting",
     "accepted_applications",
     "account",
     "account_view",
     "application",
     "application_counts",
+    "application_rows",
     "applications",
     "applications_by_id",
     "approve",
@@ -105,7 +117,9 @@ __all__ = [
     "card",
     "card_counts",
     "card_ids_by_number",
+    "card_rows",
     "cards",
+    "cards_by_class",
     "cards_to_pack",
     "check_portrait",
     "class_progress",
@@ -128,6 +142,7 @@ __all__ = [
     "preview",
     "preview_create",
     "preview_hand_out",
+    "progress",
     "receive",
     "refuse",
     "reopen_account",
@@ -142,6 +157,7 @@ __all__ = [
     "upload_photo",
     "upload_photo_archive",
     "void_cards",
+    "waiting_by_school",
     "withdraw",
     "without_card",
 ]

@@ -2,7 +2,7 @@
 
 from xueka.contexts.logistics.domain.transitions import BOX, DELIVERY
 from xueka.contexts.logistics.invariants import INVARIANTS
-from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy
+from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy, Scan
 from xueka.contexts.logistics.queries import (
     Counts,
     box,
@@ -12,6 +12,7 @@ from xueka.contexts.logistics.queries import (
     counts,
     deliveries,
     delivery,
+    delivery_rows,
     discrepancies,
     place_of,
 )
@@ -22,10 +23,12 @@ from xueka.contexts.logistics.services.receiving import (
     Receipt,
     compare,
     hand_out,
+    preview_hand_out,
     receive_box,
     report_lost_box,
     resolve_discrepancy,
 )
+from xueka.contexts.logistics.services.scanning import compare_scans, scan, scans, sign, unscan
 
 __all__ = [
     "BOX",
@@ -38,15 +41,18 @@ __all__ = [
     "Delivery",
     "Discrepancy",
     "Receipt",
+    "Scan",
     "box",
     "boxes",
     "boxes_of",
     "cancel_delivery",
     "compare",
+    "compare_scans",
     "contents",
     "counts",
     "deliveries",
     "delivery",
+    "delivery_rows",
     "discrepancies",
     "dispatch",
     "hand_out",
@@ -54,7 +60,12 @@ __all__ = [
     "packing_list_xlsx",
     "place_of",
     "prepare_deliveries",
+    "preview_hand_out",
     "receive_box",
     "report_lost_box",
     "resolve_discrepancy",
+    "scan",
+    "scans",
+    "sign",
+    "unscan",
 ]

@@ -85,6 +85,23 @@ class BoxCard(models.Model):
         ]
 
 
+class Scan(models.Model):
+    """A card number that the receiving school has scanned, kept until (and after) the box is signed for.
+
+    So a browser that breaks down in the middle loses nothing, and two people may scan one box together.
+    """
+
+    box = models.ForeignKey(Box, on_delete=models.PROTECT, related_name="scans")
+    code = models.CharField(max_length=32)
+    is_damaged = models.BooleanField(default=False)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["box", "code"], name="logistics_scan_once")]
+
+
 class Discrepancy(models.Model):
     """A difference found on receipt: short, extra, damaged, wrong school; or a lost box."""
 

@@ -36,6 +36,11 @@ def deliveries(
     )
 
 
+def delivery_rows(scope: Scope) -> QuerySet[Delivery]:
+    """Every delivery of a scope with its school, unordered, for lists that are paged by key."""
+    return Delivery.objects.visible_to(scope).select_related("school__district")
+
+
 def delivery(scope: Scope, number: str) -> Delivery:
     """One delivery by its number; NotFound for strangers too."""
     found = (

@@ -22,6 +22,7 @@ from xueka.contexts.registry.queries import (
     students,
     transfers,
 )
+from xueka.contexts.registry.rows import consents, student_rows, transfer_rows
 from xueka.contexts.registry.services.consent import (
     CONSENT_ACTIONS,
     CONSENT_METHODS,
@@ -54,6 +55,7 @@ __all__ = [
     "changes",
     "classes",
     "confirm_transfer",
+    "consents",
     "correct_sort_key",
     "enrolments",
     "find_by_id_number",
@@ -68,7 +70,9 @@ __all__ = [
     "school",
     "schools",
     "student",
+    "student_rows",
     "students",
+    "transfer_rows",
     "transfers",
     "without_consent",
 ]

@@ -165,20 +165,32 @@ def resolve_discrepancy(actor: Actor, discrepancy_id: int, resolution: str, note
 
 def hand_out(actor: Actor, card_ids: Sequence[int]) -> cards.BulkResult:
     """Give cards to their students. A card with an open discrepancy (damaged, short) is refused."""
+    free, refused = _without_held(card_ids)
+    result = cards.hand_out(actor, free)
+    if result.done:
+        BoxCard.objects.filter(card_id__in=result.done, is_here=True).update(is_here=False)
+    return cards.BulkResult(done=result.done, refused=[*result.refused, *refused])
+
+
+def preview_hand_out(actor: Actor, card_ids: Sequence[int]) -> cards.BulkResult:
+    """What `hand_out` would do. Changes nothing."""
+    free, refused = _without_held(card_ids)
+    result = cards.preview_hand_out(actor, free)
+    return cards.BulkResult(done=result.done, refused=[*result.refused, *refused])
+
+
+def _without_held(card_ids: Sequence[int]) -> tuple[list[int], list[cards.Refusal]]:
     held = set(
         Discrepancy.objects.filter(
             state="open", card_id__in=card_ids, kind__in=["short", "damaged"]
         ).values_list("card_id", flat=True)
     )
-    result = cards.hand_out(actor, [card_id for card_id in card_ids if card_id not in held])
     refused = [
-        (card_id, "DISCREPANCY_OPEN", "收货时登记为破损或缺失，待市级处理。")
+        cards.Refusal(card_id, "DISCREPANCY_OPEN", "收货时登记为破损或缺失，待市级处理。")
         for card_id in card_ids
         if card_id in held
     ]
-    if result.done:
-        BoxCard.objects.filter(card_id__in=result.done, is_here=True).update(is_here=False)
-    return cards.BulkResult(done=result.done, refused=[*result.refused, *refused])
+    return [card_id for card_id in card_ids if card_id not in held], refused
 
 
 def _open(actor: Actor, box: Box, kind: str, found: Sequence[tuple[int | None, str]]) -> None:
