@@ -4,12 +4,13 @@ Works on a QuerySet and, for short lists that are already in memory, on a list.
 """
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from xueka.kernel.errors import BadInput
@@ -41,7 +42,7 @@ def page(rows: QuerySet | Sequence[Any], order: Sequence[str], size: int, *, aft
     mark = _read(after or before, len(order)) if after or before else None
     ask = tuple(_turned(name) for name in order) if backwards else tuple(order)
     if isinstance(rows, QuerySet):
-        found = list((rows.filter(_beyond(ask, mark)) if mark else rows).order_by(*ask)[: size + 1])
+        found = list(_later(rows, ask, mark).order_by(*ask)[: size + 1])
     else:
         found = _of_list(rows, ask, mark)[: size + 1]
     more = len(found) > size
@@ -60,6 +61,13 @@ def page(rows: QuerySet | Sequence[Any], order: Sequence[str], size: int, *, aft
 
 def _turned(name: str) -> str:
     return name[1:] if name.startswith("-") else f"-{name}"
+
+
+def _later(rows: QuerySet, order: Sequence[str], mark: Sequence[Any] | None) -> QuerySet:
+    try:
+        return rows.filter(_beyond(order, mark)) if mark else rows
+    except (ValueError, TypeError, ValidationError):  # a mark of another list: text where a date belongs
+        raise _unreadable() from None
 
 
 def _beyond(order: Sequence[str], mark: Sequence[Any]) -> Q:
@@ -100,15 +108,20 @@ def _mark(row: Any, order: Sequence[str]) -> str:
 
 def _read(mark: str, length: int) -> list[Any]:
     try:
-        values = json.loads(urlsafe_b64decode(mark + "=" * (-len(mark) % 4)))
+        padded = mark + "=" * (-len(mark) % 4)
+        values = json.loads(b64decode(padded, altchars=b"-_", validate=True))
     except ValueError:
         values = None
     scalars = isinstance(values, list) and all(isinstance(v, str | int | float) for v in values)
     if not scalars or len(values) != length:
-        raise BadInput(
-            "PAGE_MARK_UNREADABLE",
-            "网址里的翻页位置读不出来。",
-            where="网址",
-            action="请去掉网址里 after 或 before 一段，从第一页看起。",
-        )
+        raise _unreadable()
     return values
+
+
+def _unreadable() -> BadInput:
+    return BadInput(
+        "PAGE_MARK_UNREADABLE",
+        "网址里的翻页位置读不出来。",
+        where="网址",
+        action="请去掉网址里 after 或 before 一段，从第一页看起。",
+    )

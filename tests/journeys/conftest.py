@@ -1,0 +1,3 @@
+from tests.journeys.support import chromium, page
+
+__all__ = ["chromium", "page"]

@@ -1,0 +1,116 @@
+"""A real browser for the journeys: Debian's Chromium, watched for errors, with axe and screenshots at
+hand.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("XUEKA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK, TABLET, PHONE = (1440, 900), (1024, 768), (360, 740)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine; Debian's package `chromium` brings it")
+    # Playwright keeps an event loop in this thread; the ORM calls of a journey's set-up are not async all
+    # the same.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A fresh browser at a desk, whose relative addresses lead to the test's server.
+
+    Fails the test when a script fails or the content-security policy blocks something.
+    """
+    context = chromium.new_context(
+        base_url=live_server.url,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        viewport={"width": DESK[0], "height": DESK[1]},
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if _is_fault(said.type, said.text) else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def _is_fault(kind: str, text: str) -> bool:
+    """An answer of status 4xx is logged by the browser too; whether it was right is for the test to say."""
+    return kind == "error" and not text.startswith("Failed to load resource")
+
+
+def log_in(page: Page, username: str, password: str) -> None:
+    page.goto("/login/")
+    page.get_by_label("用户名").fill(username)
+    page.get_by_label("密码").fill(password)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url(lambda url: "/login/" not in url)
+
+
+@cache
+def _axe_source() -> str:
+    return (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it stands: rule, element, and why. Empty is right."""
+    page.evaluate(_axe_source())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']} {node['target']}: {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def assert_sound(page: Page) -> None:
+    """Light and dark: axe finds nothing. At a desk, between and on a phone: nothing sticks out sideways."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert axe(page) == [], scheme
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    for width, height in (PHONE, TABLET, DESK):
+        page.set_viewport_size({"width": width, "height": height})
+        out = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert out == 0, f"{page.url} is {out} px too wide at {width}"
+
+
+def screenshot(page: Page, name: str, *, manual: bool = False, whole: bool = True) -> Path:
+    """Keep a picture: below build/screenshots, or for the manual below docs/manual/images."""
+    folder = ROOT / ("docs/manual/images" if manual else "build/screenshots")
+    path = folder / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path, full_page=whole, animations="disabled")
+    return path
