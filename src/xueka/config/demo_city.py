@@ -7,7 +7,7 @@ from collections.abc import Callable
 from xueka.platform.database import home, migrate, server
 
 BUILDING, BUILT = "building", "built"
-KEPT = {
+KEPT = {"calendar", "database", "demo-city", "keys", "run", "serve.json", "serve.lock"}  # by `_clear`
     "database",
     "keys",
     "run",

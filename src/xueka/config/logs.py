@@ -33,6 +33,7 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(os.environ.get("XUEKA_LOG_LEVEL", "WARNING"))
+    logging.getLogger("django.request").setLevel("ERROR")  # an address that does not exist is no event
     logging.getLogger("xueka").setLevel(os.environ.get("XUEKA_LOG_LEVEL", "INFO"))
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -1,6 +1,5 @@
 """Django settings. Everything that differs between installations comes from the environment or XUEKA_HOME."""
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -16,18 +15,7 @@ ALLOWED_HOSTS = os.environ.get("XUEKA_HOSTS", "localhost,127.0.0.1,[::1]").split
 ROOT_URLCONF = "xueka.config.urls"
 WSGI_APPLICATION = "xueka.config.wsgi.application"
 
-_OURS = [
-    *(
-        f"xueka.platform.{name}"
-        for name in ("database", "identity", "audit", "history", "jobs", "crypto", "files")
-    ),
-    *(
-        f"xueka.contexts.{name}"
-        for name in ("registry", "numbers", "cards", "production", "logistics", "operations")
-    ),
-    "xueka.entrypoints.design",
-    *(f"xueka.entrypoints.portals.{name}" for name in ("common", "city", "district", "school")),
-]
+PORTALS = sorted(found.parent.name for found in SOURCE.glob("entrypoints/portals/*/apps.py"))
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -37,7 +25,13 @@ INSTALLED_APPS = [
     "django_htmx",
     "axes",
     "procrastinate.contrib.django",
-    *(name for name in _OURS if (SOURCE.parent / name.replace(".", "/") / "apps.py").exists()),
+    *(f"xueka.platform.{name}" for name in ("database", "identity", "audit", "history", "jobs", "files")),
+    *(
+        f"xueka.contexts.{name}"
+        for name in ("registry", "numbers", "cards", "production", "logistics", "operations")
+    ),
+    "xueka.entrypoints.design",
+    *(f"xueka.entrypoints.portals.{name}" for name in PORTALS),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -47,12 +41,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    *(
-        ["xueka.platform.identity.middleware.StaffSessionMiddleware"]
-        if importlib.util.find_spec("xueka.platform.identity.middleware")
-        else []
-    ),
+    "xueka.platform.identity.middleware.StaffSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "xueka.entrypoints.design.middleware.MannerMiddleware",
     "axes.middleware.AxesMiddleware",

@@ -1,24 +1,14 @@
-"""Every address of the site; each portal brings its own."""
+"""Every address of the site; each portal brings its own (`urls`) under its name."""
 
 import importlib.util
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-_PORTALS = {
-    "": "xueka.entrypoints.portals.common.urls",
-    "city/": "xueka.entrypoints.portals.city.urls",
-    "district/": "xueka.entrypoints.portals.district.urls",
-    "school/": "xueka.entrypoints.portals.school.urls",
-}
-
-
-def _present(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
+AT_THE_ROOT = {"common", "objects"}  # log-in and search; students, cards, boxes …, which several roles share
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path(prefix, include(module)) for prefix, module in _PORTALS.items() if _present(module)
+    path("" if name in AT_THE_ROOT else f"{name}/", include(f"xueka.entrypoints.portals.{name}.urls"))
+    for name in settings.PORTALS
+    if importlib.util.find_spec(f"xueka.entrypoints.portals.{name}.urls")
 ]

@@ -54,7 +54,7 @@ def edge(username: str | None = None) -> "Iterator[Actor]":
         chain.seal()
 
 
-def answer(result: Mapping[str, Any], as_json: bool, human: Callable[[], None] | None = None) -> None:
+def answer(result: Mapping[str, Any], as_json: bool, human: Callable[[], object] | None = None) -> None:
     """Print the result: one JSON object, or what `human` prints, or `key: value` lines."""
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
