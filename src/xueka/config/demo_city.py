@@ -8,13 +8,6 @@ from xueka.platform.database import home, migrate, server
 
 BUILDING, BUILT = "building", "built"
 KEPT = {"calendar", "database", "demo-city", "keys", "run", "serve.json", "serve.lock"}  # by `_clear`
-    "database",
-    "keys",
-    "run",
-    "serve.lock",
-    "serve.json",
-    "demo-city",
-}  # when a half-built city is cleared
 
 
 def build_once(tell: Callable[[str], None]) -> None:
