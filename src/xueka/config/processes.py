@@ -8,7 +8,7 @@ from xueka.platform.supervisor.children import Child
 
 
 def children(listener: socket.socket) -> list[Child]:
-    """What `xueka serve` keeps running: pages, jobs and, for a demo city, the stand-in for its card bureau."""
+    """What `xueka serve` keeps running: pages, jobs and, in a demo city, the card bureau's simulator."""
     command = [sys.executable, "-m", "xueka"]
     web = ["web", "--fd", str(listener.fileno())]
     found = [
@@ -16,9 +16,7 @@ def children(listener: socket.socket) -> list[Child]:
         Child("后台任务", [*command, "worker"]),
     ]
     bureau = home.home() / "bureau"
-    if (
-        bureau / "partner.json"
-    ).exists():  # the simulator introduced itself to this city, with a port to keep
+    if (bureau / "partner.json").exists():  # it has introduced itself to this city
         simulator = [sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(bureau), "--faults", "light"]
         found.append(Child("制卡厂模拟器", simulator))
     return found
