@@ -230,7 +230,7 @@ def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticSt
         return []
     with world.work():
         registry.import_roster(staff.operator("a"), files.roster_csv(moved), "roster-transfers.csv")
-    for transfer in registry.transfers(staff.CITY):
+    for transfer in registry.transfers(staff.CITY, limit=10_000).rows:
         with world.work(minutes=60):
             registry.confirm_transfer(
                 staff.district_officer(transfer.from_school.district_id), transfer.id, "release"
