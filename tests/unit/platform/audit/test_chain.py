@@ -4,12 +4,14 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
 from xueka.platform.audit import canonical, chain, head, sealing, services
+from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.audit.models import Entry, Seal, Unsealed
 from xueka.platform.identity.actor import Actor
 
@@ -24,7 +26,7 @@ def write(count: int, action: str = "thing.done") -> None:
 
 
 @pytest.fixture
-def sealed(transactional_db: None, audit_head: Path) -> None:
+def sealed(log: None, audit_head: Path) -> None:
     """Ten links, made by three acts of sealing."""
     for count in (4, 3, 3):
         write(count)
@@ -38,8 +40,7 @@ def kinds() -> list[tuple[str, int | None]]:
 # --- sound chains ---
 
 
-@pytest.mark.django_db(transaction=True)
-def test_an_empty_log_is_sound() -> None:
+def test_an_empty_log_is_sound(log: None) -> None:
     assert chain.seal() == 0
     report = chain.verify()
     assert (report.checked, report.violated) == (0, 0)
@@ -61,10 +62,11 @@ def test_a_fresh_tail_is_sound(sealed: None) -> None:
     write(2)
     report = chain.verify()
     assert (report.sealed, report.unsealed, report.violated) == (10, 2, 0)
-    assert report.as_result().checked == 12
+    result = audit_chain()
+    assert (result.name, result.checked, result.violated) == ("audit_chain_unbroken", 12, 0)
 
 
-def test_a_limit_is_kept(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_is_kept(log: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "BATCH", 3)
     write(10)
     assert chain.seal(limit=4) == 4
@@ -72,7 +74,7 @@ def test_a_limit_is_kept(transactional_db: None, monkeypatch: pytest.MonkeyPatch
     assert chain.verify().violated == 0
 
 
-def test_an_entry_that_commits_late_is_sealed_late(transactional_db: None) -> None:
+def test_an_entry_that_commits_late_is_sealed_late(log: None) -> None:
     """Its id is smaller than those of entries already sealed; the chain does not lose it."""
     started, finish = threading.Event(), threading.Event()
 
@@ -99,14 +101,14 @@ def test_an_entry_that_commits_late_is_sealed_late(transactional_db: None) -> No
     assert chain.verify().violated == 0
 
 
-def test_what_is_rolled_back_leaves_no_work(transactional_db: None) -> None:
+def test_what_is_rolled_back_leaves_no_work(log: None) -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         write(1)
         raise ZeroDivisionError
     assert not Unsealed.objects.exists()
 
 
-def test_only_one_seals_at_a_time(transactional_db: None) -> None:
+def test_only_one_seals_at_a_time(log: None) -> None:
     write(2)
     counts: list[int] = []
 
@@ -124,7 +126,18 @@ def test_only_one_seals_at_a_time(transactional_db: None) -> None:
     assert chain.seal() == 2
 
 
-def test_sealing_inside_a_transaction_is_a_mistake(transactional_db: None) -> None:
+def test_acts_of_sealing_never_share_their_time(log: None) -> None:
+    """Nor does time run backwards in the chain when the server's clock is put back."""
+    ahead = head.Head(1, bytes(32), datetime(2099, 1, 1, tzinfo=UTC))
+    write(1)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        count, made = sealing._seal_batch(ahead, 10)
+        assert (count, made.seq) == (1, 2)
+        assert made.at == ahead.at + timedelta(microseconds=1)
+        raise ZeroDivisionError
+
+
+def test_sealing_inside_a_transaction_is_a_mistake(log: None) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
         chain.seal()
 
@@ -317,9 +330,7 @@ def test_a_head_two_acts_behind_is_refused(sealed: None) -> None:
     assert chain.seal() == 0
 
 
-def test_a_missing_head_is_accepted_only_after_the_first_act(
-    transactional_db: None, audit_head: Path
-) -> None:
+def test_a_missing_head_is_accepted_only_after_the_first_act(log: None, audit_head: Path) -> None:
     write(3)
     chain.seal()
     audit_head.unlink()
@@ -367,4 +378,6 @@ def test_problems_beyond_the_named_ones_are_counted(
         "entry": report.problems[0].entry,
         "message": f"第 1 环与封存时不符：内容或次序被改动（记录 {report.problems[0].entry}）",
     }
-    assert report.as_result().as_dict()["violated"] == 10
+    result = audit_chain()
+    assert (result.checked, result.violated) == (10, 10)
+    assert result.examples[0] == report.problems[0].message

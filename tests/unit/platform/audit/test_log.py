@@ -57,9 +57,7 @@ def test_the_application_may_not_change_the_log(table: str, statement: str) -> N
 @pytest.mark.parametrize(
     ("table", "column"), [("audit_entry", "id"), ("audit_seal", "seq"), ("history_transition", "seq")]
 )
-def test_the_owner_may_not_change_it_by_mistake(
-    transactional_db: None, table: str, column: str, statement: str
-) -> None:
+def test_the_owner_may_not_change_it_by_mistake(log: None, table: str, column: str, statement: str) -> None:
     name = connection.settings_dict["NAME"]
     with psycopg.connect(**address.parameters(Role.OWNER, name)) as owner:
         owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")  # rolled back with the refusal
