@@ -117,7 +117,14 @@ def _assets():
     if _read(stamp) == wanted:
         return
     _say("安装前端文件……")
-    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    arguments = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ]
     npm = shutil.which("npm")
     if not npm or subprocess.run([npm, *arguments], cwd=ROOT).returncode != 0:
         _pip_install(_lock("node"))
