@@ -12,7 +12,7 @@ from xueka.contexts.production.adapters import bureau_package
 from xueka.contexts.production.domain import outcomes
 from xueka.contexts.production.domain.bureau.reconcile import Reconciliation, reconcile
 from xueka.contexts.production.domain.bureau.records import read_return_name
-from xueka.contexts.production.domain.bureau.returns import ReturnRefused
+from xueka.contexts.production.domain.bureau.returns import ReturnManifest, ReturnRefused
 from xueka.contexts.production.models import Batch, Package, Problem, ReturnFile
 from xueka.contexts.production.services import applying
 from xueka.contexts.production.services.common import batch_not_found, locked_batch, record
@@ -130,15 +130,15 @@ def keep_stray(actor: Actor, content: bytes, file_name: str, batch_number: str) 
 
 def _judge(
     batch: Batch, content: bytes, file_name: str
-) -> tuple[Any, Reconciliation, dict[str, applying.Place]]:
+) -> tuple[ReturnManifest, Reconciliation, dict[str, applying.Place]]:
     named = read_return_name(file_name)
     package = _package_made(batch)
     opened = bureau_package.open_return(
         content,
-        signing_key=confirmed_partner().signing_public_key,
-        batch=batch.number,
-        number=named[1] if named else None,
-        package_sm3=bytes(package.file.sm3).hex() if package else "",
+        confirmed_partner().signing_public_key,
+        batch.number,
+        expected_number=named[1] if named else None,
+        expected_package_sm3=bytes(package.file.sm3).hex() if package else "",
     )
     if batch.returns.filter(state=APPLIED, return_number=opened.manifest.number).exists():
         raise ReturnRefused(
