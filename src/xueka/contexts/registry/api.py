@@ -6,7 +6,15 @@ from xueka.contexts.registry.domain.vocabulary import ENROLLED, STAGES, STATUSES
 from xueka.contexts.registry.importing.roster_import import import_roster
 from xueka.contexts.registry.importing.schools_import import import_schools
 from xueka.contexts.registry.invariants import INVARIANTS
-from xueka.contexts.registry.models import District, ImportRun, School, SchoolClass, Student, Transfer
+from xueka.contexts.registry.models import (
+    Consent,
+    District,
+    ImportRun,
+    School,
+    SchoolClass,
+    Student,
+    Transfer,
+)
 from xueka.contexts.registry.paging import Page
 from xueka.contexts.registry.queries import (
     Stay,
@@ -42,6 +50,7 @@ __all__ = [
     "STATUSES",
     "TRANSFER",
     "TRANSFER_SIDES",
+    "Consent",
     "Difference",
     "District",
     "ImportReport",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from xueka.contexts.registry.domain.report import shown
 from xueka.kernel.errors import BadInput, LineProblem
 from xueka.kernel.text import compact
 
@@ -36,10 +37,10 @@ class Layout:
         return [
             LineProblem(
                 1,
-                header,
+                shown(header),
                 "COLUMN_UNKNOWN",
-                header,
-                f"第 1 行「{header}」：不认识这一列，其内容没有读取。如果它另有其名，请改用文档中的列名。",
+                shown(header),
+                f"第 1 行「{shown(header)}」：不认识这一列，没有读取。如果它另有其名，请改用文档中的列名。",
             )
             for header in self.unknown
         ]
@@ -102,7 +103,7 @@ def _missing(missing: Sequence[Column], unknown: Sequence[str], headers: Sequenc
         "COLUMNS_MISSING",
         f"表头缺少 {len(missing)} 列：{listed}。",
         where="第 1 行（表头）",
-        found="、".join(header[:20] for header in headers[:40] if header) or "空白",
+        found="、".join(shown(header) for header in headers[:40] if header) or "空白",
         expected="、".join(column.header for column in missing),
         action="请按文档补齐列名后再导入；本次没有改动任何数据。",
         missing=[column.header for column in missing],

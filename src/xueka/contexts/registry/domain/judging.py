@@ -5,13 +5,12 @@ never stops the others.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from functools import partial
 
 from xueka.contexts.registry.domain.columns import Layout
-from xueka.contexts.registry.domain.report import sentence, shown
+from xueka.contexts.registry.domain.report import printable, sentence, shown
 from xueka.contexts.registry.domain.roster import (
     CELL_LIMIT,
     CLASS_LIMIT,
@@ -204,7 +203,7 @@ class _Judge:
                 value=shown(text),
                 expected=f"{limit} 字以内",
             )
-        elif _unprintable(text):
+        elif printable(text, "") != text:
             self.refuse(key, f"{code}_CHARACTERS", f"{what}中有不可见的控制字符", value=shown(text))
         return text
 
@@ -337,7 +336,7 @@ class _Judge:
         return phone
 
     def free_text(self, key: str) -> str:
-        return "".join(" " if _unprintable(char) else char for char in normalise(self.cell(key)))
+        return printable(normalise(self.cell(key)), " ")
 
     def check_twins(self, key: str, code: str, lines: Sequence[int], value: str, what: str) -> None:
         if lines:
@@ -364,7 +363,3 @@ def _other_number_problem(kind: str, number: str) -> Reason | None:
             "ID_LOST_DIGITS", "证件号码被表格软件当作数字，末尾几位已丢失", "完整的号码；该列请设为“文本”格式"
         )
     return Reason("ID_FORMAT", "证件号码格式不符", "5 至 30 位字母或数字")
-
-
-def _unprintable(text: str) -> bool:
-    return any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)

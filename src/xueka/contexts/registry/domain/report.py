@@ -1,6 +1,7 @@
 """What an import did, and how its findings are put into words."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from xueka.kernel.masking import mask_id
 LISTED = 50_000
 """So many errors, warnings and differences a report lists one by one; beyond it only counts them."""
 
+_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _LONG_NUMBER = re.compile(r"[0-9０-９]{11,}")
 
 
@@ -95,9 +97,14 @@ class ImportReport:
         }
 
 
+def printable(text: str, instead: str) -> str:
+    """Control characters and lone surrogates, which neither paper nor database takes, replaced."""
+    return "".join(instead if unicodedata.category(char) in _UNPRINTABLE else char for char in text)
+
+
 def shown(value: str) -> str:
-    """A found value fit for a report: short, and a long number in a wrong column masked."""
-    value = _LONG_NUMBER.sub(lambda number: mask_id(number[0]), value)
+    """A found value fit for a report: short, printable, and a long number in a wrong column masked."""
+    value = printable(_LONG_NUMBER.sub(lambda number: mask_id(number[0]), value), "\ufffd")
     return value if len(value) <= 40 else value[:40] + "…"
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from xueka.contexts.registry.domain.report import ImportReport, sentence
+from xueka.contexts.registry.domain.report import ImportReport, sentence, shown
 from xueka.contexts.registry.domain.roster import COLUMNS, Rules, Twins
 from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.importing.crew import Crew, processes_for
@@ -148,8 +148,8 @@ def _name_unread(table: Table, report: ImportReport) -> None:
                 1,
                 "",
                 "SHEET_IGNORED",
-                name,
-                f"工作表「{name}」没有读取：每次只导入第一张工作表。如果它也是名册，请单独导入。",
+                shown(name),
+                f"工作表「{shown(name)}」没有读取：每次只导入第一张工作表。如果它也是名册，请单独导入。",
             )
             for name in table.ignored_sheets
         ]

@@ -8,7 +8,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives import hashes
 from django.db import connection, transaction
 
-from xueka.contexts.registry.domain.report import ImportReport
+from xueka.contexts.registry.domain.report import ImportReport, printable
 from xueka.contexts.registry.models import ImportRun
 from xueka.contexts.registry.tables.csv_file import Content
 from xueka.platform.audit.services import record
@@ -60,5 +60,10 @@ def keep(actor: Actor, run: ImportRun, report: ImportReport) -> None:
 def new_run(actor: Actor, kind: str, file_name: str, sm3: bytes, dry_run: bool, at: datetime) -> ImportRun:
     """A run not yet stored."""
     return ImportRun(
-        kind=kind, file_name=file_name[-200:], sm3=sm3, dry_run=dry_run, at=at, actor=actor.username
+        kind=kind,
+        file_name=printable(file_name, "")[-200:],
+        sm3=sm3,
+        dry_run=dry_run,
+        at=at,
+        actor=actor.username,
     )
