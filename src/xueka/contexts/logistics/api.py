@@ -14,6 +14,7 @@ from xueka.contexts.logistics.queries import (
     delivery,
     delivery_rows,
     discrepancies,
+    discrepancies_of,
     place_of,
 )
 from xueka.contexts.logistics.services.documents import packing_list_pdf, packing_list_xlsx
@@ -54,6 +55,7 @@ __all__ = [
     "delivery",
     "delivery_rows",
     "discrepancies",
+    "discrepancies_of",
     "dispatch",
     "hand_out",
     "packing_list_pdf",

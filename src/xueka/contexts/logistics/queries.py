@@ -105,6 +105,11 @@ def discrepancies(
     )
 
 
+def discrepancies_of(box_: Box) -> list[Discrepancy]:
+    """Every difference found on receipt of a box, open or not, oldest first."""
+    return list(box_.discrepancies.select_related("card__student").order_by("id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Boxes on the road, cards in them, and open discrepancies, in a scope."""

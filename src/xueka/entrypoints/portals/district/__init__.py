@@ -1,0 +1,1 @@
+"""What a district does: see who is late, review, confirm transfers."""

@@ -1,0 +1,63 @@
+"""What the district officer sees beside every page."""
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.registry import api as registry
+from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
+from xueka.entrypoints.portals.objects import review
+
+
+def _transfers(request: HttpRequest) -> int:
+    return registry.transfer_rows(request.actor.scope).filter(state="open").count()
+
+
+def notices(request: HttpRequest) -> Sequence[Notice]:
+    """The schools that have waited longest."""
+    found = cards.waiting_by_school(request.actor.scope, "district_review")[:5]
+    return [
+        Notice(
+            f"{each.school_name}有 {each.clean + each.doubtful} 份申领待审",
+            reverse("objects:review_school", args=[each.school_code]),
+            each.oldest,
+        )
+        for each in found
+    ]
+
+
+register(
+    Portal(
+        "district",
+        "区",
+        "district:home",
+        frozenset({"district_officer"}),
+        [
+            NavGroup("", [NavItem("今天", "district:home", "home")]),
+            NavGroup(
+                "办理",
+                [
+                    NavItem(
+                        "审核", "objects:review", "checks", "district:application:review", review.waiting
+                    ),
+                    NavItem(
+                        "转学", "district:transfers", "transfer", "district:transfer:confirm", _transfers
+                    ),
+                    NavItem("进度", "district:progress", "chart-bar", "school:application:read"),
+                ],
+            ),
+            NavGroup(
+                "查询",
+                [
+                    NavItem("申领", "objects:applications", "file-check", "school:application:read"),
+                    NavItem("学生", "objects:students", "users", "school:student:read"),
+                    NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),
+                ],
+            ),
+        ],
+        notices,
+    )
+)

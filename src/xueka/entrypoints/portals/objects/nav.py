@@ -1,0 +1,124 @@
+"""How states look, what the search box finds, what schools are called: the same for every portal."""
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.logistics import api as logistics
+from xueka.contexts.registry import api as registry
+from xueka.entrypoints.design import nav, states
+from xueka.entrypoints.design.nav import Hit
+from xueka.entrypoints.portals.objects import shapes
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity.scope import Scope
+
+_AT_MOST = 5
+
+states.register(cards.ACCOUNT, {"open": "ok", "closed": "ended"})
+states.register(
+    cards.APPLICATION,
+    {
+        "draft": "neutral",
+        "school_review": "wait",
+        "district_review": "wait",
+        "city_review": "wait",
+        "returned": "bad",
+        "accepted": "progress",
+        "in_production": "progress",
+        "fulfilled": "ok",
+        "refused": "bad",
+        "withdrawn": "ended",
+        "cancelled": "ended",
+    },
+)
+states.register(
+    cards.CARD,
+    {
+        "planned": "neutral",
+        "ordered": "progress",
+        "made": "progress",
+        "failed": "bad",
+        "packed": "progress",
+        "in_transit": "progress",
+        "at_school": "wait",
+        "active": "ok",
+        "lost": "stop",
+        "cancelled": "ended",
+        "void": "ended",
+        "destroyed": "ended",
+    },
+)
+states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})
+states.register(
+    logistics.DELIVERY,
+    {"packing": "neutral", "in_transit": "progress", "received": "ok", "lost": "bad", "cancelled": "ended"},
+)
+states.register(
+    logistics.BOX,
+    {"packed": "neutral", "in_transit": "progress", "received": "ok", "lost": "bad", "cancelled": "ended"},
+)
+
+
+def school_name(scope: Scope) -> str | None:
+    if scope.level != "school":
+        return None
+    try:
+        return registry.school(scope, scope.school).name
+    except NotFound:
+        return None
+
+
+def search(request: HttpRequest, query: str) -> Iterator[Hit]:
+    """Students, cards, applications, boxes and deliveries inside the scope, by number or by name."""
+    if request.actor.may("school:student:read"):
+        yield from _students(request.actor.scope, query)
+    if request.actor.may("school:card:read") and query.isascii():
+        yield from _cards(request.actor.scope, query)
+    if request.actor.may("school:application:read") and query.upper().startswith("SL"):
+        yield from _applications(request.actor.scope, query)
+    if request.actor.may("school:delivery:read") and query.isascii():
+        yield from _parcels(request.actor.scope, query)
+
+
+def _students(scope: Scope, query: str) -> Iterator[Hit]:
+    for student in registry.students(scope, search=query, limit=_AT_MOST).rows:
+        place = f"{student.school.name} {shapes.class_of(student.school_class)}"
+        title = f"{student.name} {student.education_id}"
+        yield Hit(
+            "学生", title, shapes.student_url(student.education_id), place, student.education_id == query
+        )
+
+
+def _cards(scope: Scope, query: str) -> Iterator[Hit]:
+    for card in cards.cards(scope, search=query, limit=_AT_MOST):
+        own = query in (card.number, card.transit_number, card.beijing_tong_number)
+        detail = f"{card.student.name} · {states.badge('card', card.state).text}"
+        url = reverse("objects:card", args=[card.number])
+        if own or query.upper() == card.chip_uid:
+            yield Hit("学生卡", card.number, url, detail, True)
+
+
+def _applications(scope: Scope, query: str) -> Iterator[Hit]:
+    for found in cards.applications(scope, search=query, limit=_AT_MOST):
+        detail = f"{found.account.student.name} · {states.badge('application', found.state).text}"
+        yield Hit("申领", found.number, shapes.application_url(found.number), detail, True)
+
+
+def _parcels(scope: Scope, query: str) -> Iterator[Hit]:
+    try:
+        box = logistics.box(scope, query.upper())
+    except NotFound:
+        pass
+    else:
+        detail = f"{box.school.name} · {states.badge('box', box.state).text}"
+        yield Hit("卡箱", box.number, reverse("objects:box", args=[box.number]), detail, True)
+    for found in logistics.deliveries(scope, search=query, limit=_AT_MOST):
+        detail = f"{found.school.name} · {states.badge('delivery', found.state).text}"
+        own = query.upper() in (found.number, found.waybill.upper())
+        yield Hit("配送单", found.number, reverse("objects:delivery", args=[found.number]), detail, own)
+
+
+nav.register_search(search)
+nav.register_scope_namer(school_name)

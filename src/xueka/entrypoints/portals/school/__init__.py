@@ -1,0 +1,1 @@
+"""What a school does: apply, correct, receive, hand out, report lost."""

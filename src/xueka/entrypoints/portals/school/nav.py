@@ -1,0 +1,99 @@
+"""What the school officer and the school reviewer see beside every page."""
+
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.logistics import api as logistics
+from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
+from xueka.entrypoints.portals.objects import review, shapes
+
+
+def _returned(request: HttpRequest) -> int:
+    return cards.application_counts(request.actor.scope).get("returned", 0)
+
+
+def _on_the_way(request: HttpRequest) -> int:
+    return logistics.counts(request.actor.scope).boxes_in_transit
+
+
+def _to_hand_out(request: HttpRequest) -> int:
+    return cards.card_counts(request.actor.scope).get("at_school", 0)
+
+
+def notices(request: HttpRequest) -> Sequence[Notice]:
+    """Boxes on the way, and what came back for correction."""
+    scope = request.actor.scope
+    boxes = [
+        Notice(
+            f"卡箱 {box.number} 在路上，{shapes.expected(box.delivery.expected_on)}",
+            reverse("objects:box", args=[box.number]),
+            box.delivery.dispatched_at,
+            "progress",
+        )
+        for box in logistics.boxes(scope, states=("in_transit",), limit=5)
+    ]
+    returned = [
+        Notice(
+            f"{each.account.student.name}的申领被退回：{shapes.reason(each)}",
+            shapes.application_url(each.number),
+            each.updated_at,
+            "bad",
+        )
+        for each in cards.applications(scope, states=("returned",), limit=5)
+    ]
+    return [*returned, *boxes]
+
+
+_LOOK_UP = NavGroup(
+    "查询",
+    [
+        NavItem("申领", "objects:applications", "file-check", "school:application:read"),
+        NavItem("学生", "objects:students", "users", "school:student:read"),
+        NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+        NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),
+    ],
+)
+
+register(
+    Portal(
+        "school",
+        "学校",
+        "school:home",
+        frozenset({"school_officer"}),
+        [
+            NavGroup("", [NavItem("今天", "school:home", "home")]),
+            NavGroup(
+                "办理",
+                [
+                    NavItem("申领", "school:apply", "send", "school:application:submit"),
+                    NavItem(
+                        "被退回", "school:returned", "arrow-back-up", "school:application:submit", _returned
+                    ),
+                    NavItem("收货", "school:receive", "package", "school:delivery:receive", _on_the_way),
+                    NavItem("发放", "school:hand_out", "hand-grab", "school:card:hand_out", _to_hand_out),
+                    NavItem("挂失补换", "school:lost", "lock", "school:card:report_lost"),
+                ],
+            ),
+            _LOOK_UP,
+        ],
+        notices,
+    )
+)
+register(
+    Portal(
+        "school_review",
+        "学校审核",
+        "objects:review",
+        frozenset({"school_reviewer"}),
+        [
+            NavGroup(
+                "办理",
+                [NavItem("审核", "objects:review", "checks", "school:application:review", review.waiting)],
+            ),
+            _LOOK_UP,
+        ],
+    )
+)
