@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from django.db import transaction
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
@@ -38,6 +39,7 @@ class City:
         scope = Scope(level, code, school.code if level == "school" else "")
         return Actor.in_role(username, username, role, scope)
 
+    @transaction.atomic
     def students(self, number: int = 1, school: int = 0, **change: object) -> list[int]:
         """New students in the first class of a school; returns their ids."""
         where = self.schools[school]
@@ -53,6 +55,7 @@ class City:
         )  # fmt: skip
         return [student.id for student in made]
 
+    @transaction.atomic
     def drafts(self, student_ids: list[int], *, reason: str = "new", photos: bool = True) -> list[int]:
         made = cards.create_applications(self.system, student_ids, KIND, reason)
         assert not made.refused, made.refused
@@ -61,6 +64,7 @@ class City:
                 cards.upload_photo(self.system, student_id, PORTRAIT, "x.jpg")
         return made.done
 
+    @transaction.atomic
     def accepted(self, student_ids: list[int], *, reason: str = "new") -> list[int]:
         made = self.drafts(student_ids, reason=reason)
         for result in (
@@ -71,9 +75,11 @@ class City:
             assert not result.refused, result.refused
         return made
 
+    @transaction.atomic
     def planned(self, student_ids: list[int], *, reason: str = "new") -> list[cards.Card]:
         return cards.plan_cards(self.operator, self.accepted(student_ids, reason=reason))
 
+    @transaction.atomic
     def at_school(self, student_ids: list[int], *, reason: str = "new") -> list[int]:
         ids = [card.id for card in self.planned(student_ids, reason=reason)]
         cards.order_cards(self.system, ids)
@@ -82,6 +88,7 @@ class City:
             step(self.system, ids)
         return ids
 
+    @transaction.atomic
     def active(self, student_ids: list[int], *, reason: str = "new") -> list[int]:
         ids = self.at_school(student_ids, reason=reason)
         result = cards.hand_out(self.system, ids)
@@ -92,6 +99,7 @@ class City:
 PORTRAIT = draw_portrait(1)
 
 
+@transaction.atomic
 def build() -> City:
     cards.sync_card_kinds()
     city = City()
