@@ -92,13 +92,14 @@ def _write(
     The next seq is read under the row lock of the object itself, so two writers never meet here; the unique
     index on (machine, object_id, seq) answers it and would refuse a doubled step.
     """
-    own = [Jsonb(details.get(move[0], {})) for move in moves] if details else [None] * len(moves)
+    own: list[Any] = [Jsonb(details.get(move[0], {})) for move in moves] if details else [None] * len(moves)
     last = (
         "0"
         if first
         else "coalesce((SELECT h.seq FROM history_transition h WHERE h.machine = %(machine)s"
         " AND h.object_id = m.id ORDER BY h.seq DESC LIMIT 1), 0)"
     )
+    shared: Any = Jsonb(dict(detail or {}))
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -117,7 +118,7 @@ def _write(
                 "at": clock.now(),
                 "actor": actor.username,
                 "reason": reason,
-                "detail": Jsonb(dict(detail or {})),
+                "detail": shared,
                 "ids": [move[0] for move in moves],
                 "sources": [move[1] for move in moves],
                 "targets": [move[2] for move in moves],

@@ -35,9 +35,18 @@ class Actor:
         return cls("", "", "", Scope("none"), address=address)
 
     @classmethod
-    def in_role(cls, username: str, name: str, role: str, scope: Scope, **extra) -> "Actor":
+    def in_role(
+        cls,
+        username: str,
+        name: str,
+        role: str,
+        scope: Scope,
+        *,
+        user_id: int | None = None,
+        address: str = "",
+    ) -> "Actor":
         """A person in one of her roles."""
-        return cls(username, name, role, scope, permissions=ROLES[role].permissions, **extra)
+        return cls(username, name, role, scope, user_id, address, ROLES[role].permissions)
 
     def may(self, permission: str) -> bool:
         return permission in self.permissions or "*" in self.permissions

@@ -31,10 +31,14 @@ class Password(ModelBackend):
     """User name and password; a deactivated user is nobody, also in the middle of a session."""
 
     def authenticate(
-        self, request: HttpRequest, username: str | None = None, password: str | None = None, **other: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **other: Any,
     ) -> User | None:
         user = super().authenticate(request, username=username, password=password, **other)
-        if user is None:
+        if user is None and request is not None:
             _refused(request, username, "wrong")
         return user
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from xueka.platform.identity import sessions
+from xueka.platform.identity.sessions import StaffRequest
 
 #: Pages that are open to somebody who has yet to choose a new password.
 WITHOUT_RENEWAL = frozenset({"password", "logout", "login", "logged_in_again", "session_token"})
@@ -22,21 +23,23 @@ _SAID = {
 class StaffSessionMiddleware:
     """Stands after Django's authentication."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[StaffRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: StaffRequest) -> HttpResponse:
         request.presence = present = sessions.resume(request)
-        request.actor, request.grant, request.grants = present.actor, present.grant, present.grants
+        request.actor = present.actor  # type: ignore[assignment]  # None for nobody, see StaffRequest
+        request.grant, request.grants = present.grant, present.grants
         return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+        self, request: StaffRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
     ) -> HttpResponse | None:
         """Runs inside the other middleware: messages can be said here, and the address is resolved."""
         present = request.presence
         if present.ended:
             messages.info(request, _SAID[present.ended])
-        if present.password_due and request.resolver_match.url_name not in WITHOUT_RENEWAL:
+        page = request.resolver_match.url_name if request.resolver_match else None
+        if present.password_due and page not in WITHOUT_RENEWAL:
             return redirect("password")
         return None

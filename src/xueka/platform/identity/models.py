@@ -1,15 +1,12 @@
 """Users and what they may do where."""
 
+from typing import ClassVar, Self
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 
 from xueka.platform.identity.scope import Scope
-
-
-class UserManager(BaseUserManager["User"]):
-    def get_by_natural_key(self, username: str) -> "User":
-        return self.get(username=username)
 
 
 class User(AbstractBaseUser):
@@ -23,7 +20,7 @@ class User(AbstractBaseUser):
     must_change_password = models.BooleanField(default=False)
 
     USERNAME_FIELD = "username"
-    objects = UserManager()
+    objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()
 
     class Meta:
         ordering = ["username"]

@@ -107,7 +107,7 @@ def change_password(actor: Actor, old: str, new: str) -> User:
     Raises Refused `PASSWORD_WRONG`, BadInput `PASSWORD_UNFIT` (the reasons also as `detail["problems"]`).
     Every session of the user ends but the one whose hash the caller renews (`sessions.keep`).
     """
-    user = User.objects.select_for_update().get(pk=actor.user_id)
+    user = User.objects.select_for_update().get(username=actor.username)
     if not user.check_password(old):
         raise Refused("PASSWORD_WRONG", "现在的密码不对。", action="请重新输入。")
     try:

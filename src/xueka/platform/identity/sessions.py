@@ -33,6 +33,17 @@ class Presence:
     ended: str = ""
 
 
+class StaffRequest(HttpRequest):
+    """A request as `StaffSessionMiddleware` passes it on. `actor` is None only where nobody is logged in,
+    which no portal view ever sees.
+    """
+
+    presence: Presence
+    actor: Actor
+    grant: Grant | None
+    grants: list[Grant]
+
+
 def begin(request: HttpRequest, user: User) -> Actor:
     """Log in a user whom `django.contrib.auth.authenticate` has recognised, in her first role.
 
@@ -67,12 +78,12 @@ def end(request: HttpRequest) -> None:
         auth.logout(request)
 
 
-def switch(request: HttpRequest, grant_id: int) -> Actor:
+def switch(request: StaffRequest, grant_id: int) -> Actor:
     """Act in another of one's own roles from now on. Raises NotFound `GRANT_NOT_FOUND` for any other."""
     for grant in request.grants:
         if grant.pk == grant_id:
             request.session["grant"] = grant.pk
-            actor = accounts.as_actor(request.user, grant, client_address(request))
+            actor = accounts.as_actor(grant.user, grant, client_address(request))
             record(actor, "session.switch", "user", actor.username, detail={"from": str(request.actor.scope)})
             return actor
     raise NotFound("GRANT_NOT_FOUND", "没有这项授权，或它已被收回。", action="请刷新页面后再试。")
@@ -92,8 +103,9 @@ def resume(request: HttpRequest) -> Presence:
     if "grant" not in request.session and grants:
         _start(request, grants[0])
     present = next((grant for grant in grants if grant.pk == request.session.get("grant")), None)
-    if why := _over(request, present):
-        last = Grant.objects.filter(pk=request.session.get("grant"), user=user).first()
+    why = _over(request, present)
+    if why or present is None:
+        last = user.grants.filter(pk=request.session.get("grant") or 0).first()
         actor = (
             accounts.as_actor(user, last, client_address(request))
             if last

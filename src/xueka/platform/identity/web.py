@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.decorators import method_decorator
+
+from xueka.platform.identity.sessions import StaffRequest
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 View = TypeVar("View", bound=Callable[..., Any])
@@ -27,8 +29,8 @@ def portal_view(permission: str | None = None) -> Callable[[View], View]:
             return method_decorator(decorate, name="dispatch")(view)  # type: ignore[return-value]
 
         @functools.wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.actor is None:
+        def guarded(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.presence.actor is None:
                 return redirect_to_login(request.get_full_path())
             if permission is not None:
                 request.actor.require(permission)
