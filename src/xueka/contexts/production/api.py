@@ -27,6 +27,7 @@ from xueka.contexts.production.queries import (
     SixNumbers,
     batch,
     batch_counts,
+    batch_rows,
     batches,
     has_final_return,
     inbox,
@@ -35,6 +36,7 @@ from xueka.contexts.production.queries import (
     problem,
     problem_counts,
     problems,
+    remakes,
     six_numbers,
 )
 from xueka.contexts.production.services.composing import (
@@ -72,6 +74,7 @@ __all__ = [
     "approve",
     "batch",
     "batch_counts",
+    "batch_rows",
     "batches",
     "build_packages",
     "class_label",
@@ -95,6 +98,7 @@ __all__ = [
     "public_keys",
     "rebuild",
     "register_partner",
+    "remakes",
     "remove_applications",
     "resolve_problem",
     "send_packages",

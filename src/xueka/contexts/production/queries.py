@@ -81,6 +81,16 @@ def batches(
     return list(found.order_by("-id")[:limit])
 
 
+def batch_rows(scope: Scope) -> QuerySet[Batch]:
+    """All batches of the scope, for a list that orders and narrows them itself."""
+    return Batch.objects.visible_to(scope).select_related("kind")
+
+
+def remakes(scope: Scope, batch: Batch) -> list[Batch]:
+    """The follow-up batches that make this one's cards again."""
+    return list(Batch.objects.visible_to(scope).filter(remake_of=batch).order_by("id"))
+
+
 def batch(scope: Scope, number: str) -> BatchView:
     """One batch. Raises NotFound."""
     found = Batch.objects.visible_to(scope).select_related("kind", "remake_of").filter(number=number).first()
