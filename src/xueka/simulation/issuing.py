@@ -17,7 +17,7 @@ from xueka.simulation.world import LOST_BOXES, World
 KIND = "bjt_student"
 BATCH_SIZE = 2000
 #: Portraits are drawn of this many faces; drawing one anew for each child would only cost time.
-FACES = 48
+FACES = 24
 SENT_BACK = 0.01
 SHORT, DAMAGED_ON_THE_WAY = 0.001, 0.0005
 BUREAU_PATIENCE = 120.0  # seconds of real time for one batch

@@ -9,7 +9,6 @@ from xueka.contexts.cards.invariants import INVARIANTS
 from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo
 from xueka.contexts.cards.portrait import check_portrait
 from xueka.contexts.cards.queries import (
-    ClassProgress,
     accepted_applications,
     account,
     application,
@@ -21,7 +20,6 @@ from xueka.contexts.cards.queries import (
     card_ids_by_number,
     cards,
     cards_to_pack,
-    class_progress,
     latest_photos,
     standing_alone,
     without_card,
@@ -69,11 +67,13 @@ from xueka.contexts.cards.services.reviewing import (
 )
 from xueka.contexts.cards.timeline import account_view, timeline
 from xueka.contexts.cards.worklists import (
+    DistrictProgress,
     Progress,
     Waiting,
     application_rows,
     card_rows,
     cards_by_class,
+    district_progress,
     progress,
     waiting_by_school,
 )
@@ -95,7 +95,7 @@ __all__ = [
     "Card",
     "CardAccount",
     "CardKind",
-    "ClassProgress",
+    "DistrictProgress",
     "LostEffect",
     "Photo",
     "PhotoOutcome",
@@ -122,12 +122,12 @@ __all__ = [
     "cards_by_class",
     "cards_to_pack",
     "check_portrait",
-    "class_progress",
     "close_account",
     "confirm_made",
     "create_applications",
     "destroy",
     "dispatch",
+    "district_progress",
     "fail_cards",
     "hand_out",
     "kinds",

@@ -1,0 +1,106 @@
+"""School lists and rosters: tried first, then imported, with every doubtful row named."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from xueka.contexts.registry import api as registry
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.ui import Badge, DropZone, Fact, Link
+from xueka.entrypoints.portals.objects import shapes
+from xueka.kernel.errors import BadInput
+from xueka.platform.identity.web import portal_view
+
+_KINDS = {"roster": "学籍名册", "schools": "学校名单"}
+SHOWN = 500
+
+
+@require_http_methods(["GET", "POST"])
+@portal_view("city:registry:import")
+def page(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _take(request)
+    url = reverse("city:imports")
+    runs = registry.import_runs(limit=30).rows
+    shown = {
+        "zones": [
+            (
+                label,
+                DropZone(
+                    url,
+                    label=f"把{label}（XLSX 或 CSV）拖到这里",
+                    hint="先试算，不改数据；看过结果再正式导入。",
+                    accept=".xlsx,.csv",
+                    button="试算",
+                    params={"kind": kind, "dry_run": "1"},
+                ),
+                DropZone(
+                    url,
+                    label=f"把{label}（XLSX 或 CSV）拖到这里",
+                    hint="有错的行不影响其他行；同一份文件再导一次不会有改动。",
+                    accept=".xlsx,.csv",
+                    button="正式导入",
+                    params={"kind": kind},
+                ),
+            )
+            for kind, label in _KINDS.items()
+        ],
+        "runs": [
+            (
+                run.at,
+                Link(run.file_name, reverse("city:import_run", args=[run.id])),
+                _KINDS.get(run.kind, run.kind),
+                Badge("试算", "neutral") if run.dry_run else Badge("已导入", "ok"),
+                run.rows,
+                run.created,
+                run.updated,
+                run.rejected,
+                shapes.actor_name(run.actor),
+            )
+            for run in runs
+        ],
+    }
+    return render(request, "city/imports.html", shown)
+
+
+@require_GET
+@portal_view("city:registry:import")
+def result(request: HttpRequest, run_id: int) -> HttpResponse:
+    """A result that can be kept: figures and every line that was refused or is doubtful."""
+    run = registry.import_run(run_id)
+    errors, warnings = run.report.get("errors", []), run.report.get("warnings", [])
+    shown = {
+        "run": run,
+        "facts": [
+            Fact("文件", run.file_name),
+            Fact("方式", "试算，没有改动数据" if run.dry_run else "已导入"),
+            Fact("行数", run.rows),
+            Fact("新建", run.created),
+            Fact("更新", run.updated),
+            Fact("未变", run.unchanged),
+            Fact("拒收", run.rejected),
+        ],
+        "errors": errors[:SHOWN],
+        "more_errors": max(0, len(errors) - SHOWN),
+        "warnings": warnings[:SHOWN],
+    }
+    return render(request, "city/import_run.html", shown)
+
+
+def _take(request: HttpRequest) -> HttpResponse:
+    file, kind = request.FILES.get("file"), request.POST.get("kind", "")
+    if file is None or kind not in _KINDS:
+        raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择 XLSX 或 CSV 文件后再试。")
+    do = registry.import_roster if kind == "roster" else registry.import_schools
+    dry_run = request.POST.get("dry_run") == "1"
+    report = do(request.actor, file.read(), file.name, dry_run=dry_run)
+    word = "试算完成，没有改动数据" if dry_run else "导入完成"
+    flash(
+        request,
+        f"{word}：共 {report.rows} 行，新建 {report.created}，"
+        f"更新 {report.updated}，拒收 {report.rejected}。",
+        "wait" if report.rejected else "ok",
+    )
+    latest = registry.import_runs(limit=1).rows
+    return redirect("city:import_run", latest[0].id) if latest else redirect("city:imports")

@@ -1,0 +1,99 @@
+"""What the city sees beside its pages: the operator's line, the auditor's log."""
+
+from django.http import HttpRequest
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.logistics import api as logistics
+from xueka.contexts.production import api as production
+from xueka.entrypoints.design import states
+from xueka.entrypoints.design.nav import NavGroup, NavItem, Portal, register
+
+states.register(
+    production.BATCH,
+    {
+        "open": "neutral",
+        "locked": "wait",
+        "approved": "progress",
+        "ready": "progress",
+        "sent": "progress",
+        "bounced": "bad",
+        "acknowledged": "progress",
+        "reconciling": "wait",
+        "closed": "ok",
+        "dissolved": "ended",
+    },
+)
+
+
+def _to_review(request: HttpRequest) -> int:
+    return cards.application_counts(request.actor.scope).get("city_review", 0)
+
+
+def _problems(request: HttpRequest) -> int:
+    return sum(production.problem_counts(request.actor.scope).values())
+
+
+def _discrepancies(request: HttpRequest) -> int:
+    return logistics.counts(request.actor.scope).discrepancies_open
+
+
+register(
+    Portal(
+        "city",
+        "市级运营",
+        "city:home",
+        frozenset({"city_operator"}),
+        [
+            NavGroup(
+                "今天",
+                [NavItem("流水线", "city:home", "layout-dashboard")],
+            ),
+            NavGroup(
+                "受理与制卡",
+                [
+                    NavItem("受理", "objects:review", "checks", "city:application:review", _to_review),
+                    NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
+                    NavItem("回盘问题", "city:problems", "alert-triangle", "city:problem:read", _problems),
+                    NavItem("号段与空白卡", "city:numbers", "123", "city:range:read"),
+                    NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
+                ],
+            ),
+            NavGroup(
+                "配送",
+                [
+                    NavItem("装箱发运", "city:deliveries", "truck-delivery", "city:delivery:pack"),
+                    NavItem(
+                        "收货差异", "city:discrepancies", "package-off", "city:card:void", _discrepancies
+                    ),
+                ],
+            ),
+            NavGroup(
+                "查询",
+                [
+                    NavItem("学生", "objects:students", "users", "school:student:read"),
+                    NavItem("申领", "objects:applications", "file-check", "school:application:read"),
+                    NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),
+                ],
+            ),
+        ],
+    )
+)
+register(
+    Portal(
+        "audit",
+        "审计",
+        "city:audit",
+        frozenset({"auditor"}),
+        [
+            NavGroup("审计", [NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read")]),
+            NavGroup(
+                "查询",
+                [
+                    NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
+                    NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                ],
+            ),
+        ],
+    )
+)

@@ -1,0 +1,73 @@
+"""Number ranges as gauges, a new range, and the stock of blanks."""
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from xueka.contexts.numbers import api as numbers
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.forms import WordedForm
+from xueka.entrypoints.portals.city.home import gauges
+from xueka.kernel.errors import BadInput, XuekaError
+from xueka.platform.identity.web import portal_view
+
+
+class NewRange(WordedForm):
+    sort = forms.ChoiceField(label="号码种类", choices=numbers.Sort.choices)
+    issuer = forms.CharField(label="发放单位", max_length=64, help_text="例如：一卡通公司")
+    prefix = forms.CharField(
+        label="前缀", required=False, max_length=16, help_text="号码开头不变的部分；学生卡号填两位年份。"
+    )
+    width = forms.IntegerField(label="序号位数", min_value=1, max_value=18, initial=9)
+    first = forms.IntegerField(label="起始序号", min_value=0)
+    last = forms.IntegerField(label="终止序号", min_value=0)
+    low_water = forms.IntegerField(
+        label="预警数量", min_value=0, initial=1000, help_text="剩余不多于此数时提醒。"
+    )
+    document = forms.CharField(label="来文号", required=False, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@portal_view("city:range:read")
+def page(request: HttpRequest) -> HttpResponse:
+    actor = request.actor
+    form = NewRange(request.POST or None)
+    problem = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            numbers.add_range(actor, **form.cleaned_data)
+        except XuekaError as refusal:
+            problem = refusal
+        else:
+            flash(request, "号段已登记。")
+            return redirect("city:numbers")
+    shown = {
+        "form": form if actor.may("city:range:manage") else None,
+        "problem": problem,
+        "gauges": gauges(actor.scope),
+        "ranges": numbers.ranges(actor.scope),
+        "lots": numbers.stock(actor.scope),
+    }
+    return render(request, "city/numbers.html", shown, status=400 if problem or form.errors else 200)
+
+
+@require_POST
+@portal_view("city:range:manage")
+def take_lot(request: HttpRequest) -> HttpResponse:
+    """A hand-over file of blanks: all lines or none."""
+    file = request.FILES.get("file")
+    if file is None:
+        raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择交接清单（CSV）后再交一次。")
+    report = numbers.import_blank_lot(
+        request.actor,
+        file.read(),
+        request.POST.get("number", ""),
+        request.POST.get("supplier", ""),
+        request.POST.get("handed_over_by", ""),
+    )
+    if report.errors:
+        shown = {"problems": report.errors, "title": "交接清单没有入库", "back": "city:numbers"}
+        return render(request, "city/line_problems.html", shown, status=400)
+    flash(request, f"空白卡已入库 {report.rows} 张。")
+    return redirect("city:numbers")
