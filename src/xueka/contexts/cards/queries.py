@@ -1,7 +1,6 @@
 """Reads on applications and cards; every one takes the reader's scope. Lists are paged by key."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
@@ -150,56 +149,9 @@ def without_card(
     underway = Application.objects.filter(account__student=OuterRef("id"), kind_id=kind).exclude(
         state__in=s.CLOSED_APPLICATION
     )
-    found = registry.Student.objects.visible_to(scope).filter(
-        ~Exists(live), ~Exists(underway), status__in=ENTITLED
-    )
-    found = _in_place(found, "", school, class_id)
+    entitled = registry.Student.objects.visible_to(scope).filter(status__in=ENTITLED)
+    found = _in_place(entitled.filter(~Exists(live), ~Exists(underway)), "", school, class_id)
     return found.select_related("school", "school_class").order_by(*_BY_CLASS, "sort_key", "id")
-
-
-@dataclass(frozen=True, slots=True)
-class ClassProgress:
-    """How far a class is with a kind: of its entitled students, how many applied and how many hold a card."""
-
-    class_id: int
-    class_name: str
-    stage: str
-    grade: int
-    students: int
-    underway: int
-    holding: int
-
-
-def class_progress(scope: Scope, kind: str, school: str) -> list[ClassProgress]:
-    """This kind's progress by class of one school."""
-    live = Card.objects.filter(student=OuterRef("id"), kind_id=kind, state__in=s.LIVE)
-    underway = Application.objects.filter(account__student=OuterRef("id"), kind_id=kind).exclude(
-        state__in=s.CLOSED_APPLICATION
-    )
-    rows = (
-        registry.Student.objects.visible_to(scope)
-        .filter(school__code=school, status__in=ENTITLED)
-        .annotate(holds=Exists(live), applied=Exists(underway))
-        .values("school_class_id", "school_class__name", "school_class__stage", "school_class__grade")
-        .annotate(
-            students=Count("id"),
-            underway=Count("id", filter=Q(applied=True)),
-            holding=Count("id", filter=Q(holds=True)),
-        )
-        .order_by("school_class__stage", "school_class__grade", "school_class__name")
-    )
-    return [
-        ClassProgress(
-            row["school_class_id"],
-            row["school_class__name"],
-            row["school_class__stage"],
-            row["school_class__grade"],
-            row["students"],
-            row["underway"],
-            row["holding"],
-        )
-        for row in rows
-    ]
 
 
 def standing_alone(found: Iterable[Card]) -> set[int]:

@@ -72,18 +72,13 @@ def _account_behind(scope: Scope, number: str) -> CardAccount:
 
 
 def _cards_of(account: CardAccount, scope: Scope) -> list[Card]:
-    return list(
-        account.cards(manager="objects")
-        .visible_to(scope)
-        .select_related("kind", "application")
-        .order_by("id")
-    )
+    found = Card.objects.visible_to(scope).filter(account=account)
+    return list(found.select_related("kind", "application").order_by("id"))
 
 
 def _applications_of(account: CardAccount, scope: Scope) -> list[Application]:
-    return list(
-        account.applications(manager="objects").visible_to(scope).select_related("kind").order_by("id")
-    )
+    found = Application.objects.visible_to(scope).filter(account=account)
+    return list(found.select_related("kind").order_by("id"))
 
 
 def _timeline(account: CardAccount, scope: Scope) -> list[dict[str, Any]]:

@@ -160,7 +160,7 @@ def fate(scope: Scope, number: str) -> list[dict[str, Any]]:
 def blank_uids(card_ids: Sequence[int]) -> dict[int, str]:
     """Chip UIDs that the blanks of these cards brought along, by card."""
     found = Blank.objects.filter(card_id__in=card_ids, state__in=["bound", "used"]).exclude(uid="")
-    return dict(found.values_list("card_id", "uid"))
+    return {card_id: uid for card_id, uid in found.values_list("card_id", "uid") if card_id is not None}
 
 
 def _view(found: NumberRange) -> RangeView:

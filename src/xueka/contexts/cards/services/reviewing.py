@@ -36,8 +36,8 @@ def submit(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
     result, moves = _judge("submit", actor, application_ids, applications)
     now = clock.now()
     by_doubts = defaultdict(list)
-    for application_id, found in doubts.of(result.done).items():
-        by_doubts[tuple(found)].append(application_id)
+    for application_id, codes in doubts.of(result.done).items():
+        by_doubts[tuple(codes)].append(application_id)
     for found, ids in by_doubts.items():
         Application.objects.filter(id__in=ids).update(
             doubts=list(found),
