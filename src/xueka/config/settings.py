@@ -98,6 +98,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "xueka.platform.identity.addresses.client_address"
 AXES_LOCKOUT_TEMPLATE = "common/locked.html"
+AXES_DISABLE_ACCESS_LOG = True  # the audit log has them
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
