@@ -38,6 +38,11 @@ def issue(
 
 def apply_for(world: World, students: Sequence[registry.Student], reason: str, *, photos: bool) -> list[int]:
     """School officers apply, districts review, the city accepts. Returns the accepted applications."""
+    return review(world, submit(world, students, reason, photos=photos))
+
+
+def submit(world: World, students: Sequence[registry.Student], reason: str, *, photos: bool) -> list[int]:
+    """School officers apply, with a photo each where `photos`; returns what waits for the district."""
     submitted: list[int] = []
     for school, members in _by_school(students):
         officer = staff.school_officer(school.district_id, school.code)
@@ -48,7 +53,7 @@ def apply_for(world: World, students: Sequence[registry.Student], reason: str, *
                 cards.upload_photo(officer, student.id, portrait, f"{student.education_id}.jpg")
                 world.count("photos")
             submitted += cards.submit(officer, made.done).done
-    return review(world, submitted)
+    return submitted
 
 
 def review(world: World, submitted: Sequence[int]) -> list[int]:

@@ -224,6 +224,7 @@ def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticSt
             and school.code != student.school.code
             and (school.district != student.school.district) == across
         ]
+        options = options or [school for school in schools if school.stage == student.school.stage][1:]
         if options:
             moved.append(replace(student, school=dice.choice(options), class_name="1班"))
     if not moved:

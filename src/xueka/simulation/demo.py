@@ -1,0 +1,107 @@
+"""The demo city of a first start: a year behind it, and work waiting at every desk."""
+
+import json
+import socket
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import transaction
+
+from xueka.contexts.logistics import api as logistics
+from xueka.contexts.production import api as production
+from xueka.contexts.registry import api as registry
+from xueka.kernel import clock
+from xueka.kernel.clock import SimulatedClock, simulated
+from xueka.platform.audit import chain
+from xueka.platform.database import home
+from xueka.platform.identity import demo as accounts
+from xueka.simulation import bureau, files, issuing, people, staff, year
+from xueka.simulation.people import SyntheticStudent
+from xueka.simulation.world import World
+
+STUDENTS, SCHOOLS, SEED, FAULTS = 2_400, 32, 2025, "light"
+NEWCOMERS = 240
+
+
+def build_demo_city() -> None:
+    """Play the year, then leave newcomers at every stage of the line, and make one account per role."""
+    plan = year.Plan(students=STUDENTS, seed=SEED, schools=SCHOOLS, faults=FAULTS)
+    year.simulate(plan, bureau_home(), _tell)
+    world = World(SEED, SimulatedClock(clock.now() - timedelta(days=12)), _tell)
+    with simulated(world.clock), bureau.running(bureau_home(), seed=SEED, faults=FAULTS):
+        _tell("今天：新生补办，各处都有待办的事")
+        _leave_work(world, _newcomers(world))
+    school = registry.School.objects.order_by("code").first()
+    with transaction.atomic():
+        accounts.make_demo_accounts(district=school.district_id, school=school.code)
+    chain.seal()
+
+
+def bureau_command() -> list[str]:
+    """How `serve` runs the demo's bureau; its address is entered anew if its port is taken by now."""
+    card = json.loads((bureau_home() / "partner.json").read_text("utf-8"))
+    port = _free_port(card["port"])
+    if port != card["port"]:
+        with transaction.atomic():
+            bureau.introduce({**card, "port": port}, staff.operator("a"), staff.operator("b"))
+    command = [sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(bureau_home())]
+    return [*command, "--port", str(port), "--seed", str(SEED), "--faults", FAULTS]
+
+
+def bureau_home() -> Path:
+    return home.home() / "bureau"
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return wanted
+
+
+def _newcomers(world: World) -> list[SyntheticStudent]:
+    """Children whose registration came late: nobody has applied for them yet."""
+    schools = people.schools(world.dice("schools"), SCHOOLS)
+    return people.students(world.dice("newcomers"), schools[:16], NEWCOMERS, year.SCHOOL_YEAR + 1)
+
+
+def _leave_work(world: World, newcomers: list[SyntheticStudent]) -> None:
+    """Of each school's newcomers a quarter on the road, locked, in review, not yet asked for."""
+    first, second = staff.operator("a"), staff.operator("b")
+    with world.work(minutes=30):
+        registry.import_roster(first, files.roster_csv(newcomers), "roster-newcomers.csv")
+    found = registry.Student.objects.filter(education_id__in=[student.education_id for student in newcomers])
+    students = list(found.select_related("school", "school_class").order_by("school__code", "education_id"))
+    on_the_road, ordered, in_review = (students[quarter::4] for quarter in range(3))
+
+    issuing.produce(world, issuing.apply_for(world, on_the_road, "new", photos=True), "新生补办")
+    with world.work(minutes=60):
+        deliveries = logistics.prepare_deliveries(first)
+    for delivery in deliveries[: len(deliveries) * 3 // 4]:
+        with world.work(minutes=5):
+            logistics.dispatch(
+                first,
+                delivery.id,
+                carrier="顺丰速运",
+                waybill=f"SF{delivery.number[2:]}",
+                expected_on=clock.today() + timedelta(days=4),
+            )
+    world.clock.advance(timedelta(days=3))
+    accepted = issuing.apply_for(world, ordered, "new", photos=True)
+    with world.work(minutes=30):
+        batch = production.create_batch(second, issuing.KIND, accepted, "新生补办第二批")
+    with world.work(minutes=30):
+        production.lock(second, batch.id)
+    world.clock.advance(timedelta(days=3))
+    issuing.submit(world, in_review, "new", photos=True)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"xueka: {line}\n")
+    sys.stderr.flush()
