@@ -256,7 +256,7 @@ class _Judge:
         judge_number = citizen_id_problem if kind in CITIZEN_FORM else partial(_other_number_problem, kind)
         if reason := judge_number(number):
             # What has lost its digits identifies nobody, and showing it is what explains the mishap.
-            value = number if _SCIENTIFIC.fullmatch(number) else mask_id(shown(number))
+            value = number if _SCIENTIFIC.fullmatch(number) else shown(mask_id(number))
             self.refuse("id_number", reason.code, reason.message, value=value, expected=reason.expected)
         elif kind and number:
             if kind in CITIZEN_FORM:
@@ -297,7 +297,7 @@ class _Judge:
             "national_number",
             reason.code,
             reason.message,
-            value=mask_id(shown(national)),
+            value=shown(mask_id(national)),
             expected=reason.expected,
             action="本行已导入，学籍号照原样保留；请在学籍系统中核对。"
             if kept
@@ -328,7 +328,7 @@ class _Judge:
                 "guardian_phone",
                 reason.code,
                 reason.message,
-                value=mask_phone(shown(phone)),
+                value=shown(mask_phone(phone)),
                 expected=reason.expected,
                 action="本行已导入，但没有采用这个手机号；请向监护人核对后补正。",
             )
