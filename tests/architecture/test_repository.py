@@ -31,7 +31,8 @@ def _lines(suffixes: tuple[str, ...] = ()) -> "list[tuple[str, str]]":
 
 
 def test_no_machine_registry_or_key_is_named() -> None:
-    exempt = re.compile("/test_repository.py:|/PUBLIC-TEST-")  # keys of published vectors say so in their names
+    # The keys of published vectors say in their names what they are.
+    exempt = re.compile("/test_repository.py:|/PUBLIC-TEST-")
     assert [where for where, line in _lines() if FOREIGN.search(line) and not exempt.search(where)] == []
 
 
