@@ -47,7 +47,6 @@ def open_csv(columns: Sequence[Column], content: Content) -> Table:
     start = len(_BOM) if probe.startswith(_BOM) else 0
     if b"\n" not in probe[:_MAX_HEADER] and size > _MAX_HEADER:
         raise _not_a_table("开头 16 KB 内没有换行")
-    quoted = content.find(b'"') >= 0
     head = probe[start : probe.rfind(b"\n") + 1] or probe[start:]
     beginning = io.StringIO(head.decode(encoding, "replace"), newline="")
     first = list(islice(_checked(_parse(beginning)), HEADER_LOOKED_AT))
@@ -56,7 +55,7 @@ def open_csv(columns: Sequence[Column], content: Content) -> Table:
     layout = read_header(columns, first)
 
     def chunks() -> Iterator[Chunk]:
-        if quoted:
+        if content.find(b'"') >= 0:
             stream = io.BufferedReader(_Stream(content, start), CHUNK_BYTES)
             text = io.TextIOWrapper(stream, encoding=encoding, newline="")
             lines = _checked(_parse(text))
