@@ -150,7 +150,8 @@ def done(request: HttpRequest, class_id: int) -> HttpResponse:
     shown = {
         "name": shapes.class_of(own),
         "count": len(found),
-        "next": shapes.next_level(found[0]) if found else "",
+        "title": f"已提交 {len(found)} 份申领" if found else "没有提交",
+        "sub": f"下一步：{shapes.next_level(found[0])}" if found else "",
         "applications": [
             Link(each.account.student.name, shapes.application_url(each.number)) for each in found
         ],

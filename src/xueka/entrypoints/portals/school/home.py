@@ -15,7 +15,7 @@ from xueka.entrypoints.portals.school import kinds
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.web import portal_view
 
-_REVIEWS = ("school_review", "district_review", "city_review")
+_UNDERWAY = ("school_review", "district_review", "city_review", "accepted", "in_production")
 _SHOWN = 3
 
 
@@ -66,22 +66,19 @@ def _to_hand_out(scope: Scope) -> Tile:
 
 
 def _row(each: cards.Progress) -> ProgressRow:
-    """Holding, at school, on the way, in review, returned, not yet applied: they add up to the class."""
+    """Holding, at school, under way, returned, not yet applied: they add up to the class."""
     arrived = each.made("at_school")
-    making = each.applied("accepted", "in_production") - arrived
+    underway = each.applied(*_UNDERWAY) - arrived
     parts = [
         Part("已发放", each.holding, "ok"),
         Part("待发放", arrived, "wait"),
-        Part("制卡配送", making, "progress"),
-        Part("审核中", each.applied(*_REVIEWS), "stop"),
+        Part("审核、制卡、配送", underway, "progress"),
         Part("被退回", each.applied("returned"), "bad"),
         Part("待申领", each.without + each.applied("draft"), "neutral"),
     ]
     url = reverse("school:apply_class", args=[each.id])
     stage, grade, name = each.label
-    return ProgressRow(
-        production.class_label(stage, grade, name), parts, each.students, url, f"{each.students} 人"
-    )
+    return ProgressRow(production.class_label(stage, grade, name), parts, each.students, url)
 
 
 @require_GET

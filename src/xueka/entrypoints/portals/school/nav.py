@@ -50,7 +50,7 @@ def notices(request: HttpRequest) -> Sequence[Notice]:
 _LOOK_UP = NavGroup(
     "查询",
     [
-        NavItem("申领", "objects:applications", "file-check", "school:application:read"),
+        NavItem("申领记录", "objects:applications", "file-check", "school:application:read"),
         NavItem("学生", "objects:students", "users", "school:student:read"),
         NavItem("学生卡", "objects:cards", "id", "school:card:read"),
         NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),

@@ -1,0 +1,98 @@
+"""A district reviews a school: two are refused, one by one; the rest is approved after a preview."""
+
+from django.db import transaction
+from playwright.sync_api import Page, expect
+
+from tests.journeys.support import assert_sound, screenshot
+from tests.journeys.town import SYSTEM, Town, clicks
+from xueka.contexts.cards import api as cards
+from xueka.contexts.registry import api as registry
+
+
+def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
+    students = town.students()[:8]
+    with transaction.atomic():  # two without consent: allowed, but they deserve a look
+        registry.record_consent(SYSTEM, [each.id for each in students[:2]], "withdrawn", "2026-1", "家长", "paper")
+    ids = town.submitted(students)
+    town.submitted(town.students("second")[:2])
+    town.log_in(page, "district")
+    expect(page.get_by_role("heading", name="今天要办的事")).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "district-home", manual=True)
+    page.get_by_role("link", name="去审核").click()
+    assert_sound(page)
+    screenshot(page, "district-queue", manual=True)
+    page.get_by_role("link", name="东城区示范小学").click()
+    expect(page.get_by_text("没有监护人同意记录").first).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "district-school", manual=True)
+
+    page.keyboard.press("n")
+    expect(page.get_by_text("还有 2 份需要看")).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "district-one", manual=True)
+    page.keyboard.press("r")
+    page.keyboard.press("1")
+    screenshot(page, "district-reason", manual=True, whole=False)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("还有 1 份需要看")).to_be_visible()
+    page.keyboard.press("f")
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="东城区示范小学")).to_be_visible()
+    expect(page.get_by_text("没有疑问的 6 份")).to_be_visible()
+
+    with clicks(page) as counted:
+        page.get_by_role("button", name="通过没有疑问的 6 份").click()
+        assert_sound(page)
+        screenshot(page, "district-preview", manual=True)
+        page.get_by_role("button", name="通过 6 份").click()
+        expect(page.get_by_text("通过 6 份。")).to_be_visible()
+        assert counted() <= 2
+    states = [cards.application(SYSTEM.scope, id_).state for id_ in ids]
+    assert states == ["returned", "refused"] + ["city_review"] * 6
+    assert cards.application(SYSTEM.scope, ids[0]).refusal_code == "photo_unclear"
+    assert cards.application(SYSTEM.scope, ids[1]).refusal_code == "data_mismatch"
+    page.goto("/district/progress/")
+    assert_sound(page)
+    screenshot(page, "district-progress", manual=True)
+    page.goto(f"/applications/{cards.application(SYSTEM.scope, ids[0]).number}/")
+    assert_sound(page)
+    screenshot(page, "district-application", manual=True)
+
+
+def test_a_school_reviewer_reviews_where_the_kind_asks_for_it(page: Page, town: Town) -> None:
+    with transaction.atomic():
+        kind = cards.kinds()[0]
+        kind.review_levels = ["school", "district", "city"]
+        kind.save()
+    town.submitted(town.students()[:3])
+    town.log_in(page, "reviewer")
+    page.get_by_role("link", name="东城区示范小学").click()
+    page.get_by_role("button", name="通过没有疑问的 3 份").click()
+    page.get_by_role("button", name="通过 3 份").click()
+    expect(page.get_by_text("通过 3 份。")).to_be_visible()
+    assert cards.application_counts(SYSTEM.scope) == {"district_review": 3}
+
+
+def test_both_districts_confirm_a_transfer(page: Page, town: Town) -> None:
+    [student] = town.students()[:1]
+    target = town.schools["stranger"]
+    with transaction.atomic():
+        opened = town.transfer(student, target)
+    town.log_in(page, "district")
+    page.get_by_role("link", name="去确认").click()
+    assert_sound(page)
+    screenshot(page, "district-transfers", manual=True)
+    page.get_by_role("button", name="同意转出").click()
+    page.get_by_role("dialog").get_by_role("button", name="同意转出").click()
+    expect(page.get_by_text("已确认，等待另一区")).to_be_visible()
+    page.context.clear_cookies()
+    town.log_in(page, "westdistrict")
+    page.goto("/district/transfers/")
+    page.get_by_role("button", name="同意接收").click()
+    page.get_by_role("dialog").get_by_role("button", name="同意接收").click()
+    expect(page.get_by_text("两区都已确认，已转学")).to_be_visible()
+    assert registry.student(SYSTEM.scope, student.id).school_id == target.id
+    opened.refresh_from_db()
+    assert opened.state == "closed"

@@ -1,0 +1,97 @@
+"""A school officer applies for a class with photos, and corrects what came back."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+from django.db import transaction
+from playwright.sync_api import Page, expect
+
+from tests.journeys.support import assert_sound, screenshot
+from tests.journeys.town import SYSTEM, Town, clicks, portrait
+from xueka.contexts.cards import api as cards
+
+
+def archive(town: Town, folder: Path) -> Path:
+    """Photos of the first class: the last child has none, one file is no photo, one is nobody's."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for index, student in enumerate(town.students()[:11]):
+            content = b"not a photo" if index == 10 else portrait(index)
+            file.writestr(f"三年级1班/{student.education_id}.jpg", content)
+        file.writestr("../../99999999.jpg", portrait(1))
+    path = folder / "三年级1班.zip"
+    path.write_bytes(packed.getvalue())
+    return path
+
+
+def test_a_class_is_applied_for_in_five_clicks(page: Page, town: Town, tmp_path: Path) -> None:
+    town.log_in(page, "school")
+    expect(page.get_by_role("heading", name="今天要办的事")).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "school-home", manual=True)
+    with clicks(page) as counted:
+        page.get_by_role("link", name="去申领").click()
+        page.get_by_role("link", name="三年级1班").click()
+        page.locator("input[type=file]").set_input_files(archive(town, tmp_path))
+        page.get_by_role("button", name="上传并检查").click()
+        page.get_by_role("link", name="全选合格 10 人").click()
+        page.get_by_role("button", name="提交 10 人").click()
+        expect(page.get_by_role("heading", name="已提交 10 份申领")).to_be_visible()
+        assert counted() <= 5
+    expect(page.get_by_text("下一步：东城区审核")).to_be_visible()
+    expect(page.get_by_label("三年级1班").get_by_role("listitem")).to_have_count(10)
+    assert_sound(page)
+    screenshot(page, "school-applied", manual=True)
+    waiting = cards.applications(town.actor("district_officer").scope, states=("district_review",))
+    assert len(waiting) == 10
+    assert {each.submitted_by for each in waiting} == {"school"}
+
+
+def test_defects_are_said_beside_the_child(page: Page, town: Town, tmp_path: Path) -> None:
+    town.log_in(page, "school")
+    page.goto("/school/apply/")
+    assert_sound(page)
+    screenshot(page, "school-classes", manual=True)
+    page.get_by_role("link", name="三年级1班").click()
+    screenshot(page, "school/class-empty")
+    assert_sound(page)
+    page.locator("input[type=file]").set_input_files(archive(town, tmp_path))
+    page.get_by_role("button", name="上传并检查").click()
+    expect(page.get_by_text("文件不是完整的 JPEG 照片")).to_be_visible()
+    expect(page.locator(".xk-photo").get_by_text("没有照片").last).to_be_visible()
+    expect(page.get_by_text("99999999.jpg", exact=False).first).to_be_visible()
+    expect(page.get_by_text("文件名对应不到")).to_be_visible()
+    page.get_by_role("link", name="全选合格 10 人").click()
+    assert_sound(page)
+    screenshot(page, "school-photos", manual=True)
+
+
+def test_a_returned_application_is_corrected(page: Page, town: Town, tmp_path: Path) -> None:
+    students = town.students()[:2]
+    ids = town.submitted(students)
+    with transaction.atomic():
+        cards.send_back(SYSTEM, ids[:1], "photo_unclear", "侧脸")
+    town.log_in(page, "school")
+    expect(page.get_by_text("照片不清晰：侧脸").first).to_be_visible()
+    page.get_by_role("link", name="去改正").click()
+    assert_sound(page)
+    screenshot(page, "school-returned", manual=True)
+    page.get_by_role("link", name=students[0].name).click()
+    expect(page.get_by_text("照片不清晰：侧脸").first).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "school-correct", manual=True)
+    better = tmp_path / "好照片.jpg"
+    better.write_bytes(portrait(40))
+    page.locator("input[type=file]").set_input_files(better)
+    page.get_by_role("button", name="上传照片").click()
+    expect(page.get_by_text("的照片合格，已收下")).to_be_visible()
+    page.get_by_role("button", name="提交").click()
+    expect(page.get_by_text("现在东城区审核")).to_be_visible()
+    page.get_by_role("button", name="撤回").click()
+    page.get_by_role("dialog").get_by_role("button", name="撤回").click()
+    expect(page.get_by_text(re.compile("已撤回")).first).to_be_visible()
+    page.goto("/applications/")
+    assert_sound(page)
+    screenshot(page, "school-applications", manual=True)
