@@ -3,7 +3,7 @@
 import socket
 import sys
 
-from xueka.platform.database import home
+from xueka.config import demo_city
 from xueka.platform.supervisor.children import Child
 
 
@@ -15,8 +15,8 @@ def children(listener: socket.socket) -> list[Child]:
         Child("网页", [*command, *web], descriptors=[listener.fileno()]),
         Child("后台任务", [*command, "worker"]),
     ]
-    bureau = home.home() / "bureau"
-    if (bureau / "partner.json").exists():  # it has introduced itself to this city
-        simulator = [sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(bureau), "--faults", "light"]
-        found.append(Child("制卡厂模拟器", simulator))
+    if demo_city.is_built():
+        from xueka.simulation import demo
+
+        found.append(Child("卡厂模拟器", demo.bureau_command()))
     return found
