@@ -1,4 +1,4 @@
-"""Addresses of a small site for tests of log-in, sessions and the edge."""
+"""Addresses beside the real ones, for tests of log-in, sessions and the edge."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -40,5 +40,5 @@ urlpatterns = [
     path("test/write/<str:ending>/", write),
     path("test/audit/", Audit.as_view()),
     path("test/anyone/", anyone),
-    path("", include("xueka.entrypoints.portals.common.urls")),
+    path("", include("xueka.config.urls")),
 ]

@@ -245,7 +245,7 @@ def test_switching_between_ones_own_roles(client: Client, person: MakeUser) -> N
 
 
 def test_who_must_change_the_password_sees_nothing_else(client: Client, person: MakeUser) -> None:
-    person("zhao")
+    person("zhao", "school_officer")
     User.objects.update(must_change_password=True)
     other = Client()
     for each in (client, other):
