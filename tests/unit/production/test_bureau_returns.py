@@ -174,7 +174,23 @@ def test_a_signed_manifest_that_is_wrong_is_refused(code: str, changed: dict[str
 )
 def test_a_manifest_that_is_no_json_object_is_refused(raw: bytes) -> None:
     package = pack({"manifest.json": raw, "manifest.sig": KEY.sign(raw), "returns.txt": b""})
-    assert refusal(package).code in {"RETURN_FORMAT"}
+    assert refusal(package).code == "RETURN_FORMAT"
+
+
+def test_a_manifest_that_says_a_thing_twice_is_refused() -> None:
+    said = json.dumps(manifest(TEXT.encode(), BATCH, 1, KEY))
+    for raw, code in ((said, None), (said[:-1] + ', "final": false}', "RETURN_FORMAT")):
+        package = pack(
+            {
+                "manifest.json": raw.encode(),
+                "manifest.sig": KEY.sign(raw.encode()),
+                "returns.txt": TEXT.encode(),
+            }
+        )
+        if code:
+            assert refusal(package).code == code
+        else:
+            assert open_return(package, KEY.public, BATCH).lines == LINES
 
 
 def rezip(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> bytes:
@@ -222,6 +238,7 @@ def lying_bomb() -> bytes:
         ("RETURN_FORMAT", rezip(lambda m: m | {"manifest.sig": b"\0" * 257})),
         ("RETURN_FORMAT", flagged(GOOD, encrypted=True)),
         ("RETURN_FORMAT", flagged(GOOD, method=zipfile.ZIP_LZMA)),
+        ("RETURN_FORMAT", signed_return(KEY, LINES, method=zipfile.ZIP_BZIP2)),
         ("RETURN_FORMAT", bomb()),
         ("RETURN_FORMAT", lying_bomb()),
         ("RETURN_TRUNCATED", GOOD[: len(GOOD) // 2]),

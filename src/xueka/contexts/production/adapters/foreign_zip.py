@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from xueka.contexts.production.domain.bureau.returns import refuse
 
 _LOCAL_HEADER = b"PK\x03\x04"
-_ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile is known to raise for archives that are broken on purpose.
+# What zipfile raises for archives that are broken on purpose, encrypted ones among them (RuntimeError).
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -53,8 +52,8 @@ def read_members(data: bytes, limits: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
-    if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
-        refuse("RETURN_FORMAT", "回盘包的成员加了密或压缩方法不允许。", where=member.filename)
+    if member.compress_type not in _METHODS:
+        refuse("RETURN_FORMAT", "回盘包成员的压缩方法不允许。", where=member.filename)
     if member.file_size > limit:
         refuse(
             "RETURN_FORMAT",

@@ -128,7 +128,7 @@ def _fields_problem(number: int, fields: list[str]) -> LineProblem:
 
 
 def _moment(text: str) -> datetime | None:
-    if len(text) != 14 or not (text.isascii() and text.isdigit()):
+    if len(text) != 14 or not text.isdigit():
         return None
     try:
         return datetime.fromisoformat(f"{text[:8]}T{text[8:]}").replace(tzinfo=SHANGHAI)
