@@ -10,9 +10,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from PIL import Image
 from playwright.sync_api import Page
 
-from tests.journeys.support import log_in
+from tests.journeys.support import log_in, screenshot
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
@@ -28,8 +29,9 @@ from xueka.simulation.portraits import draw_portrait
 KIND = "bjt_student"
 SYSTEM = Actor.system("town")
 _NAMES = [
-    "王子涵", "李雨桐", "张浩然", "刘梓萱", "陈一诺", "杨思远", "赵欣怡", "黄俊杰", "周若曦", "吴宇轩", "徐可馨",
-    "孙嘉懿", "胡沐阳", "朱书瑶", "高睿", "林芷若", "何景行", "郭乐天", "马安", "罗知夏", "梁𬍛", "宋砚秋",
+    "王子涵", "李雨桐", "张浩然", "刘梓萱", "陈一诺", "杨思远", "赵欣怡", "黄俊杰", "周若曦", "吴宇轩",
+    "徐可馨", "孙嘉懿", "胡沐阳", "朱书瑶", "高睿",
+    "林芷若", "何景行", "郭乐天", "马安", "罗知夏", "梁𬍛", "宋砚秋",
 ]  # fmt: skip
 
 
@@ -202,6 +204,15 @@ def _user(username: str, name: str, role: str, school: registry.School) -> str:
     user.must_change_password = False
     user.save(update_fields=["must_change_password"])
     return password
+
+
+def picture(page: Page, name: str, *, whole: bool = True) -> None:
+    """A picture for the manual, in 256 colours so that it stays small."""
+    path = screenshot(page, name, manual=True, whole=whole)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    assert path.stat().st_size < 150_000, f"{name} is too large for the manual"
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from django.db import transaction
 from playwright.sync_api import Page, expect
 
-from tests.journeys.support import assert_sound, screenshot
-from tests.journeys.town import SYSTEM, Town, clicks
+from tests.journeys.support import assert_sound
+from tests.journeys.town import SYSTEM, Town, clicks, picture
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 
@@ -12,28 +12,30 @@ from xueka.contexts.registry import api as registry
 def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
     students = town.students()[:8]
     with transaction.atomic():  # two without consent: allowed, but they deserve a look
-        registry.record_consent(SYSTEM, [each.id for each in students[:2]], "withdrawn", "2026-1", "家长", "paper")
+        registry.record_consent(
+            SYSTEM, [each.id for each in students[:2]], "withdrawn", "2026-1", "家长", "paper"
+        )
     ids = town.submitted(students)
     town.submitted(town.students("second")[:2])
     town.log_in(page, "district")
     expect(page.get_by_role("heading", name="今天要办的事")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "district-home", manual=True)
+    picture(page, "district-home")
     page.get_by_role("link", name="去审核").click()
     assert_sound(page)
-    screenshot(page, "district-queue", manual=True)
+    picture(page, "district-queue")
     page.get_by_role("link", name="东城区示范小学").click()
     expect(page.get_by_text("没有监护人同意记录").first).to_be_visible()
     assert_sound(page)
-    screenshot(page, "district-school", manual=True)
+    picture(page, "district-school")
 
     page.keyboard.press("n")
     expect(page.get_by_text("还有 2 份需要看")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "district-one", manual=True)
+    picture(page, "district-one")
     page.keyboard.press("r")
     page.keyboard.press("1")
-    screenshot(page, "district-reason", manual=True, whole=False)
+    picture(page, "district-reason", whole=False)
     page.keyboard.press("Enter")
     expect(page.get_by_text("还有 1 份需要看")).to_be_visible()
     page.keyboard.press("f")
@@ -45,7 +47,7 @@ def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
     with clicks(page) as counted:
         page.get_by_role("button", name="通过没有疑问的 6 份").click()
         assert_sound(page)
-        screenshot(page, "district-preview", manual=True)
+        picture(page, "district-preview")
         page.get_by_role("button", name="通过 6 份").click()
         expect(page.get_by_text("通过 6 份。")).to_be_visible()
         assert counted() <= 2
@@ -55,10 +57,10 @@ def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
     assert cards.application(SYSTEM.scope, ids[1]).refusal_code == "data_mismatch"
     page.goto("/district/progress/")
     assert_sound(page)
-    screenshot(page, "district-progress", manual=True)
+    picture(page, "district-progress")
     page.goto(f"/applications/{cards.application(SYSTEM.scope, ids[0]).number}/")
     assert_sound(page)
-    screenshot(page, "district-application", manual=True)
+    picture(page, "district-application")
 
 
 def test_a_school_reviewer_reviews_where_the_kind_asks_for_it(page: Page, town: Town) -> None:
@@ -83,7 +85,7 @@ def test_both_districts_confirm_a_transfer(page: Page, town: Town) -> None:
     town.log_in(page, "district")
     page.get_by_role("link", name="去确认").click()
     assert_sound(page)
-    screenshot(page, "district-transfers", manual=True)
+    picture(page, "district-transfers")
     page.get_by_role("button", name="同意转出").click()
     page.get_by_role("dialog").get_by_role("button", name="同意转出").click()
     expect(page.get_by_text("已确认，等待另一区")).to_be_visible()

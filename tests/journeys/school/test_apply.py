@@ -9,7 +9,7 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from tests.journeys.support import assert_sound, screenshot
-from tests.journeys.town import SYSTEM, Town, clicks, portrait
+from tests.journeys.town import SYSTEM, Town, clicks, picture, portrait
 from xueka.contexts.cards import api as cards
 
 
@@ -20,7 +20,7 @@ def archive(town: Town, folder: Path) -> Path:
         for index, student in enumerate(town.students()[:11]):
             content = b"not a photo" if index == 10 else portrait(index)
             file.writestr(f"三年级1班/{student.education_id}.jpg", content)
-        file.writestr("../../99999999.jpg", portrait(1))
+        file.writestr("别的班/99999999.jpg", portrait(1))
     path = folder / "三年级1班.zip"
     path.write_bytes(packed.getvalue())
     return path
@@ -30,7 +30,7 @@ def test_a_class_is_applied_for_in_five_clicks(page: Page, town: Town, tmp_path:
     town.log_in(page, "school")
     expect(page.get_by_role("heading", name="今天要办的事")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "school-home", manual=True)
+    picture(page, "school-home")
     with clicks(page) as counted:
         page.get_by_role("link", name="去申领").click()
         page.get_by_role("link", name="三年级1班").click()
@@ -43,7 +43,7 @@ def test_a_class_is_applied_for_in_five_clicks(page: Page, town: Town, tmp_path:
     expect(page.get_by_text("下一步：东城区审核")).to_be_visible()
     expect(page.get_by_label("三年级1班").get_by_role("listitem")).to_have_count(10)
     assert_sound(page)
-    screenshot(page, "school-applied", manual=True)
+    picture(page, "school-applied")
     waiting = cards.applications(town.actor("district_officer").scope, states=("district_review",))
     assert len(waiting) == 10
     assert {each.submitted_by for each in waiting} == {"school"}
@@ -53,7 +53,7 @@ def test_defects_are_said_beside_the_child(page: Page, town: Town, tmp_path: Pat
     town.log_in(page, "school")
     page.goto("/school/apply/")
     assert_sound(page)
-    screenshot(page, "school-classes", manual=True)
+    picture(page, "school-classes")
     page.get_by_role("link", name="三年级1班").click()
     screenshot(page, "school/class-empty")
     assert_sound(page)
@@ -65,7 +65,7 @@ def test_defects_are_said_beside_the_child(page: Page, town: Town, tmp_path: Pat
     expect(page.get_by_text("文件名对应不到")).to_be_visible()
     page.get_by_role("link", name="全选合格 10 人").click()
     assert_sound(page)
-    screenshot(page, "school-photos", manual=True)
+    picture(page, "school-photos")
 
 
 def test_a_returned_application_is_corrected(page: Page, town: Town, tmp_path: Path) -> None:
@@ -74,14 +74,14 @@ def test_a_returned_application_is_corrected(page: Page, town: Town, tmp_path: P
     with transaction.atomic():
         cards.send_back(SYSTEM, ids[:1], "photo_unclear", "侧脸")
     town.log_in(page, "school")
-    expect(page.get_by_text("照片不清晰：侧脸").first).to_be_visible()
+    expect(page.locator("main").get_by_text("照片不清晰：侧脸").first).to_be_visible()
     page.get_by_role("link", name="去改正").click()
     assert_sound(page)
-    screenshot(page, "school-returned", manual=True)
+    picture(page, "school-returned")
     page.get_by_role("link", name=students[0].name).click()
-    expect(page.get_by_text("照片不清晰：侧脸").first).to_be_visible()
+    expect(page.locator("main").get_by_text("照片不清晰：侧脸").first).to_be_visible()
     assert_sound(page)
-    screenshot(page, "school-correct", manual=True)
+    picture(page, "school-correct")
     better = tmp_path / "好照片.jpg"
     better.write_bytes(portrait(40))
     page.locator("input[type=file]").set_input_files(better)
@@ -94,4 +94,4 @@ def test_a_returned_application_is_corrected(page: Page, town: Town, tmp_path: P
     expect(page.get_by_text(re.compile("已撤回")).first).to_be_visible()
     page.goto("/applications/")
     assert_sound(page)
-    screenshot(page, "school-applications", manual=True)
+    picture(page, "school-applications")

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.support import assert_sound, screenshot
-from tests.journeys.town import Town
+from tests.journeys.support import assert_sound
+from tests.journeys.town import Town, picture
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 
@@ -27,7 +27,7 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     expect(page.get_by_text("预计")).to_be_visible()
     page.get_by_role("link", name="收货").first.click()
     assert_sound(page)
-    screenshot(page, "school-boxes", manual=True)
+    picture(page, "school-boxes")
     page.get_by_label("箱号").fill(box.number.lower())
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=f"收货：箱 {box.number}")).to_be_visible()
@@ -46,14 +46,14 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     page.get_by_role("button", name="登记为破损").click()
     expect(page.get_by_text("已登记为破损")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "school-scan", manual=True)
+    picture(page, "school-scan")
     page.get_by_role("button", name="签收 4 张").click()
     expect(page.get_by_role("dialog")).to_contain_text("缺 1 张，破损 1 张，不属本箱 1 张")
     page.get_by_role("dialog").get_by_role("button", name="签收").click()
     expect(page.get_by_text("已签收 4 张")).to_be_visible()
     expect(page.get_by_label("收货差异").get_by_role("row")).to_have_count(4)
     assert_sound(page)
-    screenshot(page, "school-box", manual=True)
+    picture(page, "school-box")
     states = [cards.card(town.actor("city_operator").scope, number).state for number in numbers]
     assert states == ["at_school"] * 5 + ["in_transit"]
     found = logistics.discrepancies(town.actor("city_operator").scope)
@@ -67,17 +67,17 @@ def test_cards_are_handed_out_by_the_class_list(page: Page, town: Town) -> None:
     town.log_in(page, "school")
     page.get_by_role("link", name="去发放").click()
     assert_sound(page)
-    screenshot(page, "school-hand-out-classes", manual=True)
+    picture(page, "school-hand-out-classes")
     page.get_by_role("link", name="三年级1班").click()
     page.get_by_label("选中本页全部").check()
     absent = found[2]
     page.get_by_label(f"选中{absent.student.name}").uncheck()
     assert_sound(page)
-    screenshot(page, "school-hand-out", manual=True)
+    picture(page, "school-hand-out")
     page.get_by_role("button", name="发放", exact=True).click()
     expect(page.get_by_text("本班还有 1 张没有勾选")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "school-hand-out-preview", manual=True)
+    picture(page, "school-hand-out-preview")
     page.get_by_role("button", name="发放 4 张").click()
     expect(page.get_by_text("已发放 4 张。还有 1 张留在名单上")).to_be_visible()
     expect(page.get_by_role("link", name=absent.student.name)).to_be_visible()
@@ -92,5 +92,5 @@ def test_cards_are_handed_out_by_the_class_list(page: Page, town: Town) -> None:
     scan(page, absent.number)
     said(page, f"{absent.student.name} 已发放")
     assert_sound(page)
-    screenshot(page, "school-hand-out-scan", manual=True)
+    picture(page, "school-hand-out-scan")
     assert cards.card_counts(scope) == {"active": 5}

@@ -1,6 +1,7 @@
 """Reading users, their roles, and who they are when they act."""
 
 import getpass
+from collections.abc import Iterable
 
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
@@ -56,6 +57,11 @@ def find(username: str) -> User:
         return User.objects.get(username=username)
     except User.DoesNotExist:
         raise NotFound("USER_NOT_FOUND", f"没有用户 {username}。", action="请核对用户名。") from None
+
+
+def names_of(usernames: Iterable[str]) -> dict[str, str]:
+    """The names of the people behind user names; processes and strangers are left out."""
+    return dict(User.objects.filter(username__in=set(usernames)).values_list("username", "name"))
 
 
 def users(scope: Scope, *, search: str = "", after: str = "", limit: int = 50) -> list[User]:

@@ -67,7 +67,7 @@ def _tiles(scope: Scope, schools: list[cards.Waiting]) -> list[Tile]:
         Tile(
             "需要看一看",
             doubtful,
-            "照片、重复、转学、一年内第二张",
+            "照片、重复、转学、补卡",
             Action("逐个看", review),
             "wait" if doubtful else "ok",
             "eye",

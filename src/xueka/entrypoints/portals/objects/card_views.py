@@ -53,7 +53,7 @@ def card(request: HttpRequest, number: str) -> HttpResponse:
             stage=shapes.STAGES.get(found.school_class.stage, ""),
             state=states.badge("card", found.state),
             facts=[
-                Fact("有效期", found.valid_until, "至" if found.valid_until else "发放时起算"),
+                Fact("有效期至", found.valid_until, "" if found.valid_until else "发放时起算"),
                 Fact("一卡通号", found.transit_number),
                 Fact("北京通号", found.beijing_tong_number),
                 Fact("芯片号", found.chip_uid),
@@ -64,16 +64,17 @@ def card(request: HttpRequest, number: str) -> HttpResponse:
         ),
         "alone": alone,
         "face": shapes.card_face(found),
-        "neighbours": [
-            shapes.student_link(found.student),
-            shapes.application_link(found.application),
-            shapes.box_link(logistics.place_of(found.id))
-            if actor.may("school:delivery:read")
-            else Link("", ""),
-        ],
+        "neighbours": _neighbours(actor, found),
         "events": shapes.events(timeline, found.number),
     }
     return render(request, "objects/card.html", shown)
+
+
+def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:
+    links = [shapes.student_link(found.student), shapes.application_link(found.application)]
+    if actor.may("school:delivery:read"):
+        links.append(shapes.box_link(logistics.place_of(found.id)))
+    return links
 
 
 @require_POST

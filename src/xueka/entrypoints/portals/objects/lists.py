@@ -150,7 +150,7 @@ def applications(request: HttpRequest) -> HttpResponse:
         empty=Empty("还没有申领", "学校提交的申领会出现在这里，每一步都看得到。", icon="file-check"),
     )
     return render(
-        request, "objects/list.html", {"title": "申领记录", "sub": "每一份申领现在到了哪一步。", "list": listing}
+        request, "objects/list.html", {"title": "申领记录", "sub": "每一份现在到了哪一步。", "list": listing}
     )
 
 

@@ -12,9 +12,10 @@ from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.ui import CardFace, Event, Link
+from xueka.platform.history.queries import Step
+from xueka.platform.identity import accounts
 
 STAGES = {"小学": "primary", "初中": "junior", "高中": "senior"}
-_SEVERAL = 3
 
 
 def class_of(school_class: registry.SchoolClass) -> str:
@@ -124,16 +125,19 @@ _OBJECTS = {"account": "卡账户", "application": "申领", "card": "学生卡"
 
 def events(timeline: Sequence[Mapping[str, Any]], only: str = "") -> list[Event]:
     """The steps of `cards.timeline` as the screen shows them, newest first; `only` keeps one number's."""
-    return [_event(step) for step in reversed(timeline) if not only or step["number"] == only]
+    kept = [step for step in reversed(timeline) if only in ("", step["number"])]
+    names = accounts.names_of(step["actor"] for step in kept)
+    return [_event(step, names, of_many=not only) for step in kept]
 
 
-def steps(found: Sequence[Any], labels: Mapping[str, str]) -> list[Event]:
-    """Steps of one object's history (delivery, box, transfer), newest first; `labels` names the events."""
+def steps(found: Sequence[Step], labels: Mapping[str, str]) -> list[Event]:
+    """Steps of one object's history (delivery, box), newest first; `labels` names the events."""
+    names = accounts.names_of(step.actor for step in found)
     return [
         Event(
             labels.get(step.event, step.event),
             step.at,
-            actor_name(step.actor),
+            names.get(step.actor, _process(step.actor)),
             step.reason,
             _TONES.get(step.event, "neutral"),
         )
@@ -142,23 +146,28 @@ def steps(found: Sequence[Any], labels: Mapping[str, str]) -> list[Event]:
 
 
 def actor_name(username: str) -> str:
+    """The name of the person behind a user name; 系统 for a process."""
+    return accounts.names_of([username]).get(username, _process(username)) if username else ""
+
+
+def _process(username: str) -> str:
     return "系统" if username.startswith("system:") else username
 
 
-def _event(step: Mapping[str, Any]) -> Event:
+def _event(step: Mapping[str, Any], names: Mapping[str, str], *, of_many: bool) -> Event:
     detail = step["detail"]
     said = [step["reason"]]
     if batch := detail.get("batch"):
         said.append(f"批次 {batch}")
     if new := detail.get("replaced_by"):
         said.append(f"新卡 {new}")
-    links = [Link(step["number"], _url(step["object"], step["number"]))]
+    links = [Link(step["number"], _url(step["object"], step["number"]))] if of_many else []
     if box := detail.get("box"):
         links.append(Link(f"箱 {box}", reverse("objects:box", args=[box])))
     return Event(
-        f"{_OBJECTS[step['object']]}：{step['label']}",
+        f"{_OBJECTS[step['object']]}：{step['label']}" if of_many else step["label"],
         datetime.fromisoformat(step["at"]),
-        actor_name(step["actor"]),
+        names.get(step["actor"], _process(step["actor"])),
         "；".join(part for part in said if part),
         _TONES.get(step["event"], "neutral"),
         links=links,
@@ -182,9 +191,3 @@ def lost_effects() -> str:
 def expected(day: date | None) -> str:
     """The day on which a delivery should arrive, in words."""
     return f"预计 {formats.short_day(day)}到（{formats.due(day)}）" if day else "到达日期未定"
-
-
-def some(names: Sequence[str]) -> str:
-    """At most three names, and how many more: 王子涵、李雨桐、张浩然等 5 人."""
-    shown = "、".join(names[:_SEVERAL])
-    return f"{shown}等 {len(names)} 人" if len(names) > _SEVERAL else shown

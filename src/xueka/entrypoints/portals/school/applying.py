@@ -62,6 +62,7 @@ def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
         for student in candidates
     ]
     good = sum(1 for each in pictures if each.key and not each.defect)
+    chosen = sum(1 for each in pictures if each.selected)
     here = reverse("school:apply_class", args=[class_id])
     shown = {
         "kind": kind,
@@ -70,9 +71,14 @@ def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
         "pictures": pictures,
         "good": good,
         "bad": len(pictures) - good,
-        "selected": sum(1 for each in pictures if each.selected),
+        "selected": chosen,
         "strangers": uploads.strangers(request, class_id),
-        "choose": Action(f"全选合格 {good} 人", f"{here}?kind={kind.code}&select=good#photos", icon="checks"),
+        "choose": Action(
+            f"全选合格 {good} 人",
+            f"{here}?kind={kind.code}&select=good#photos",
+            icon="checks",
+            tone="default" if chosen else "primary",
+        ),
         "drop": DropZone(
             reverse("school:apply_photos", args=[class_id]),
             name="files",

@@ -177,7 +177,7 @@ def _scan(actor: Actor, class_id: int, said: str = "", tone: str = "neutral") ->
         reverse("school:hand_out_scan", args=[class_id]),
         expected=[
             *(ScanLine(card.number, card.student.name) for card in waiting),
-            *(ScanLine(card.number, card.student.name, "found", "已发放") for card in handed),
+            *(ScanLine(card.number, card.student.name, "found") for card in handed),
         ],
         scanned=[ScanLine(card.number, card.student.name, "found") for card in handed],
         said=said,
