@@ -32,25 +32,16 @@ def seal(limit: int | None = None) -> int:
     A chain that contradicts its head is left as it is, with an error in the log on every call, so that the
     next seal does not paper over what was cut or rewritten; `verify` says what is wrong.
     """
-    with _sealing(wait=False) as mine:
-        if not mine:
-            return 0
-        found, last = stored_head(), last_seal()
-        if wrong := contradiction(found, last):
-            log.error("audit chain: %s; sealing has stopped, see `xueka audit verify`", wrong)
-            return 0
-        if last and found != last:
-            head.write(last)  # a crash had kept it from being written
-        total = 0
-        while limit is None or total < limit:
-            with transaction.atomic(durable=True):
-                count, last = _seal_batch(last, BATCH if limit is None else min(BATCH, limit - total))
-            if not count:
-                break
-            assert last is not None
-            head.write(last)
-            total += count
-        return total
+    total = 0
+    while limit is None or total < limit:
+        # The lock is let go between batches, so that nobody who wants to look waits for a long backlog.
+        size = BATCH if limit is None else min(BATCH, limit - total)
+        with _sealing(wait=total > 0) as mine:
+            count = _seal_some(size) if mine else 0
+        total += count
+        if count < size:
+            break
+    return total
 
 
 def adopt(actor: Actor, reason: str) -> Head | None:
@@ -129,6 +120,21 @@ def _sealing(*, wait: bool) -> Iterator[bool]:
         if mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _seal_some(size: int) -> int:
+    """One act of sealing, if head and database agree; the caller holds the lock."""
+    found, last = stored_head(), last_seal()
+    if wrong := contradiction(found, last):
+        log.error("audit chain: %s; sealing has stopped, see `xueka audit verify`", wrong)
+        return 0
+    if last and found != last:
+        head.write(last)  # a crash had kept it from being written
+    with transaction.atomic(durable=True):
+        count, made = _seal_batch(last, size)
+    if made and count:
+        head.write(made)
+    return count
 
 
 def _seal_batch(last: Head | None, size: int) -> tuple[int, Head | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -9,6 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from xueka.platform.audit import canonical, sealing
 from xueka.platform.audit.head import Head
+from xueka.platform.audit.models import Unsealed
 
 UNSEALED_SECONDS = 60
 NAMED = 100  # so many problems are named; all are counted
@@ -25,6 +27,16 @@ _KINDS = {
     "head_behind": "库外链头停在第 {head} 环，库内已到第 {seq} 环，相差不止一次封存",
     "head_unreadable": "库外链头文件无法读取",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """What can be told without reading the chain: the last link, what waits, and whether the head agrees."""
+
+    sealed: int
+    sealed_at: datetime | None
+    waiting: int
+    contradiction: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,15 @@ class ChainReport:
         if len(self.problems) < NAMED:
             text = _KINDS[kind].format(seq=seq, entry=entry, seconds=UNSEALED_SECONDS, **values)
             self.problems.append(Problem(kind, text, seq, entry))
+
+
+def status() -> ChainStatus:
+    """The chain's state in one line, for a page; `verify` is what proves it."""
+    with sealing.quiet():
+        found, last = sealing.stored_head(), sealing.last_seal()
+        wrong = sealing.contradiction(found, last)
+    waiting = Unsealed.objects.count()
+    return ChainStatus(last.seq if last else 0, last.at if last else None, waiting, wrong)
 
 
 def verify() -> ChainReport:

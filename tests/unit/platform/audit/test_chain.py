@@ -44,6 +44,7 @@ def test_an_empty_log_is_sound(log: None) -> None:
     assert chain.seal() == 0
     report = chain.verify()
     assert (report.checked, report.violated) == (0, 0)
+    assert chain.status() == chain.ChainStatus(0, None, 0, None)
 
 
 def test_a_sealed_log_is_sound(sealed: None, audit_head: Path) -> None:
@@ -158,6 +159,15 @@ def test_the_digest_is_what_the_document_says(sealed: None, tmp_path: Path) -> N
         ["openssl", "dgst", "-sm3", "-r", tmp_path / "link"], check=True, capture_output=True, text=True
     )
     assert answer.stdout.split()[0] == bytes(second.digest).hex()
+
+
+def test_the_state_in_one_line(sealed: None, audit_head: Path) -> None:
+    write(2)
+    state = chain.status()
+    assert (state.sealed, state.waiting, state.contradiction) == (10, 2, None)
+    assert state.sealed_at == Seal.objects.latest("seq").sealed_at
+    audit_head.unlink()
+    assert chain.status().contradiction == "head_missing"
 
 
 # --- what an intruder with every right on the database may do ---

@@ -4,9 +4,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Badge, Empty
-from xueka.platform.audit import queries
+from xueka.platform.audit import chain, queries
 from xueka.platform.identity.web import portal_view
 
 _RESULTS = {"done": Badge("完成", "ok"), "refused": Badge("被拒", "bad"), "failed": Badge("失败", "bad")}
@@ -47,5 +48,17 @@ def log(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "objects/list.html",
-        {"title": "审计日志", "sub": "只能查看，任何人都不能改动。", "list": rows},
+        {"title": "审计日志", "sub": _chain_in_one_line(), "list": rows},
     )
+
+
+def _chain_in_one_line() -> str:
+    state = chain.status()
+    if state.contradiction:
+        return "审计链与库外的链头不一致，封存已停止：请立即通知系统管理员核查。"
+    sealed = (
+        f"已封存到第 {state.sealed} 环（{formats.moment(state.sealed_at)}）"
+        if state.sealed_at
+        else "尚未封存"
+    )
+    return f"只能查看，任何人都不能改动。审计链{sealed}，待封存 {state.waiting} 条。"
