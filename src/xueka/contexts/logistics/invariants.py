@@ -1,8 +1,12 @@
 """What must always hold between boxes and the cards in them."""
 
+from xueka.contexts.logistics.domain.transitions import BOX, DELIVERY
+from xueka.platform.history.invariants import state_matches_history
 from xueka.platform.invariants import Invariant
 
 INVARIANTS = [
+    state_matches_history(DELIVERY, "logistics_delivery"),
+    state_matches_history(BOX, "logistics_box"),
     Invariant(
         "box_cards_are_where_their_box_is",
         "箱里的卡与卡箱在同一处",

@@ -94,6 +94,7 @@ ROLES: dict[str, Role] = {
             "city:card:void",
             "city:card:destroy",
             "city:account:close",
+            "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",
             "school:card:cancel",

@@ -130,9 +130,13 @@ def report_lost_box(actor: Actor, box_number: str, reason: str) -> int:
 
 
 def resolve_discrepancy(actor: Actor, discrepancy_id: int, resolution: str, note: str = "") -> Discrepancy:
-    """Close a discrepancy. `remake` voids its card, `found` receives a short card after all."""
-    actor.require("city:card:void")
-    found = Discrepancy.objects.select_for_update().filter(id=discrepancy_id, state="open").first()
+    """Close a discrepancy. `remake` voids its card; `found` receives a short card after all.
+
+    Whoever may receive at the school may say that a card was found; the rest is the city's to decide.
+    """
+    actor.require("school:delivery:receive" if resolution == "found" else "city:card:void")
+    visible = Discrepancy.objects.filter(box__in=Box.objects.visible_to(actor.scope))
+    found = visible.select_for_update(of=("self",)).filter(id=discrepancy_id, state="open").first()
     if found is None:
         raise NotFound("DISCREPANCY_NOT_FOUND", "没有这条待处理的差异，可能已由他人处理。")
     if resolution not in RESOLUTIONS:
