@@ -1,3 +1,7 @@
-from tests.journeys.support import chromium, page
+import pytest
+
+pytest.register_assert_rewrite("tests.journeys.support")
+
+from tests.journeys.support import chromium, page  # noqa: E402
 
 __all__ = ["chromium", "page"]

@@ -1,10 +1,8 @@
-"""The site with the style guide open, and with its error pages at addresses of their own."""
+"""The common pages and the style guide, with the error pages at addresses of their own."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
-
-from xueka.config.urls import urlpatterns as site
 
 ERRORS = ("400", "403", "403_csrf", "404", "500")
 
@@ -18,7 +16,7 @@ def locked(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    *site,
+    path("", include("xueka.entrypoints.portals.common.urls")),
     path("_design/", include("xueka.entrypoints.portals.common.styleguide.urls")),
     path("_error/locked/", locked),
     path("_error/<str:name>/", error),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,8 +67,8 @@ def page(chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
 
 
 def _is_fault(kind: str, text: str) -> bool:
-    """An answer of status 4xx is logged by the browser too; whether it was right is for the test to say."""
-    return kind == "error" and not text.startswith("Failed to load resource")
+    """Answers of status 4xx and broken connections are logged too; whether they were right the test says."""
+    return kind == "error" and not text.startswith(("Failed to load resource", "htmx:"))
 
 
 def log_in(page: Page, username: str, password: str) -> None:
@@ -95,14 +95,27 @@ def axe(page: Page) -> list[str]:
     ]
 
 
+#: Waits inside the page until the browser has drawn it in this width.
+DRAWN = """async (width) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  while (window.innerWidth !== width) await frame();
+  await frame();
+  await frame();
+}"""
+
+
 def assert_sound(page: Page) -> None:
     """Light and dark: axe finds nothing. At a desk, between and on a phone: nothing sticks out sideways."""
-    for scheme in ("light", "dark"):
+    width = page.viewport_size["width"] if page.viewport_size else DESK[0]
+    for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert axe(page) == [], scheme
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+        page.evaluate(DRAWN, width)
+        found = axe(page)
+        assert found == [], f"in the {scheme} theme"
     for width, height in (PHONE, TABLET, DESK):
         page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(DRAWN, width)
         out = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert out == 0, f"{page.url} is {out} px too wide at {width}"
 

@@ -45,6 +45,12 @@ def test_a_list_forwards_and_back(order) -> None:
     assert seen == paging.page(ROWS, order, 100).rows
 
 
+def test_a_list_goes_on_although_the_row_of_its_mark_is_gone() -> None:
+    first = paging.page(ROWS, ("pk",), 5)
+    rest = [row for row in ROWS if row.pk != 5]
+    assert [row.pk for row in paging.page(rest, ("pk",), 3, after=first.after).rows] == [6, 7, 8]
+
+
 @pytest.fixture
 def users(db):
     start = datetime(2024, 9, 1, tzinfo=UTC)
@@ -87,7 +93,7 @@ def test_a_row_that_came_meanwhile_is_shown_once(users) -> None:
     assert [user.username for user in second.rows] == ["u05", "u06", "u07", "u08", "u09"]
 
 
-@pytest.mark.parametrize("mark", ["x", "%%%", "bnVsbA", "WzEsMl0", "W1tdXQ", "WyIxIl0!!"])
+@pytest.mark.parametrize("mark", ["x", "%%%", "bnVsbA", "WzEsMl0", "W1tdXQ", "WyIxIl0", "WyIxIl0!!"])
 def test_a_mark_that_is_none(mark: str) -> None:
     with pytest.raises(BadInput) as refused:
         paging.page(ROWS, ("pk",), 5, after=mark)

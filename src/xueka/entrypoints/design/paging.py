@@ -8,6 +8,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cmp_to_key
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -82,15 +83,17 @@ def _beyond(order: Sequence[str], mark: Sequence[Any]) -> Q:
 
 
 def _of_list(rows: Sequence[Any], order: Sequence[str], mark: Sequence[Any] | None) -> list[Any]:
-    found = list(rows)
-    for name in reversed(order):
-        values = {id(row): field(row, name.lstrip("-")) for row in found}
-        found.sort(key=lambda row, of=values: of[id(row)], reverse=name.startswith("-"))
-    if mark is None:
-        return found
-    place = [_plain(value) for value in mark]
-    at = next((i for i, row in enumerate(found) if _values(row, order) == place), None)
-    return [] if at is None else found[at + 1 :]
+    def compare(one: Sequence[Any], other: Sequence[Any]) -> int:
+        for name, left, right in zip(order, one, other, strict=True):
+            if left != right:
+                return -1 if (left < right) != name.startswith("-") else 1
+        return 0
+
+    try:
+        found = sorted(rows, key=lambda row: cmp_to_key(compare)(_values(row, order)))
+        return [row for row in found if mark is None or compare(_values(row, order), mark) > 0]
+    except TypeError:  # a mark of another list: text where a number belongs
+        raise _unreadable() from None
 
 
 def _plain(value: Any) -> Any:
