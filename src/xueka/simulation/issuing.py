@@ -23,11 +23,9 @@ SHORT, DAMAGED_ON_THE_WAY = 0.001, 0.0005
 BUREAU_PATIENCE = 120.0  # seconds of real time for one batch
 
 
-def issue(
-    world: World, students: Sequence[registry.Student], reason: str, title: str, *, photos: bool
-) -> None:
-    """The whole line for these students; cards that are spoiled on the way go round again."""
-    waiting = apply_for(world, students, reason, photos=photos)
+def issue(world: World, accepted: Sequence[int], title: str) -> None:
+    """Make and hand out the cards of accepted applications; what is spoiled on the way goes round again."""
+    waiting = list(accepted)
     while waiting:
         produce(world, waiting, title)
         deliver(world)

@@ -140,11 +140,10 @@ def first_issue(world: World, plan: Plan) -> None:
     world.until(9, 3, year=SCHOOL_YEAR)
     world.tell("九月：申领、审核、制卡、配送、发放")
     students = list(cards.without_card(staff.CITY, issuing.KIND).order_by("education_id"))
-    if plan.students <= ALL_PHOTOS_UP_TO:
-        issuing.issue(world, students, "new", "秋季首发", photos=True)
-        return
-    issuing.issue(world, students[:PHOTO_SAMPLE], "new", "秋季首发（照片抽样）", photos=True)
-    issuing.issue(world, students[PHOTO_SAMPLE:], "new", "秋季首发", photos=False)
+    sampled = plan.students if plan.students <= ALL_PHOTOS_UP_TO else PHOTO_SAMPLE
+    accepted = issuing.apply_for(world, students[:sampled], "new", photos=True)
+    accepted += issuing.apply_for(world, students[sampled:], "new", photos=False)
+    issuing.issue(world, accepted, "秋季首发")
 
 
 def incidents(world: World, city: list[SyntheticStudent]) -> None:
@@ -155,18 +154,18 @@ def incidents(world: World, city: list[SyntheticStudent]) -> None:
         world.tell(f"{year} 年 {month} 月：挂失、换卡、转学")
         season = f"{year}-{month:02d}"
         fates = _fates(world, season)
+        accepted = []
         for reason, education_ids in (
             ("lost", _lose(world, season, fates["lost"])),
             ("damaged", fates["damaged"]),
             ("data_change", _rename(world, [by_id[i] for i in fates["data_change"]])),
             ("transfer", _move(world, city, [by_id[i] for i in fates["transfer"]])),
         ):
-            found = registry.Student.objects.filter(education_id__in=education_ids).select_related(
-                "school", "school_class"
-            )
-            if students := list(found.order_by("education_id")):
-                world.count("replacements", len(students))
-                issuing.issue(world, students, reason, f"{month}月{cards.REASONS[reason]}", photos=False)
+            found = registry.Student.objects.filter(education_id__in=education_ids)
+            students = list(found.select_related("school", "school_class").order_by("education_id"))
+            accepted += issuing.apply_for(world, students, reason, photos=False)
+        world.count("replacements", len(accepted))
+        issuing.issue(world, accepted, f"{month} 月补换")
 
 
 def _fates(world: World, season: str) -> dict[str, list[str]]:
