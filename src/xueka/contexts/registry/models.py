@@ -71,12 +71,13 @@ class Student(models.Model):
     `Enrolment`: a student's class always belongs to the student's school.
 
     `envelope` opens to {birth_date, id_type, id_number, national_number, address,
-    guardians: [{name, phone, relation}]}. The indexes are HMAC-SM3 of the normalised value.
+    guardians: [{name, phone, relation}]}. The indexes are HMAC-SM3 of the normalised value. Under collation C
+    one plain index serves both the beginning of a name and the order of pages, on any server.
     """
 
     education_id = models.CharField(max_length=16)
-    name = models.CharField(max_length=100)
-    sort_key = models.CharField(max_length=200)
+    name = models.CharField(max_length=100, db_collation="C")
+    sort_key = models.CharField(max_length=200, db_collation="C")
     sort_key_by_hand = models.BooleanField(default=False)
     sex = models.CharField(max_length=1)
     birth_year = models.SmallIntegerField()
@@ -107,9 +108,7 @@ class Student(models.Model):
         indexes = [
             models.Index(fields=["school", "school_class", "sort_key", "id"], name="registry_student_list"),
             models.Index(fields=["phone_index"], name="registry_guardian_phone"),
-            models.Index(
-                fields=["name", "id"], name="registry_name_prefix", opclasses=["text_pattern_ops", "int8_ops"]
-            ),
+            models.Index(fields=["name", "id"], name="registry_name_prefix"),
         ]
 
 

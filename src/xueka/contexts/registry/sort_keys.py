@@ -1,5 +1,6 @@
 """The order of names in lists: pinyin without tones, by character; staff correct what it gets wrong."""
 
+import re
 from functools import lru_cache
 
 # Readings that differ from the commonest reading of the character, when it is a surname.
@@ -43,13 +44,16 @@ _SURNAMES = {
 _RARE = {"𠮷": "ji"}  # characters that the dictionary lacks
 
 
+_PARTS = re.compile(r"[A-Za-z'’-]+|.", re.DOTALL)  # a foreign name is one syllable
+
+
 class _Readings(dict[str, str]):
-    """Character → syllable, looked up once; a character without a reading stands for itself."""
+    """Character or foreign word → syllable, looked up once; what has no reading stands for itself."""
 
     def __missing__(self, char: str) -> str:
         from pypinyin import lazy_pinyin  # its dictionary takes 40 MB and a moment
 
-        reading = " " if char in "·•." else lazy_pinyin(char)[0].lower()
+        reading = "" if char in " ·•." else lazy_pinyin(char)[0].lower()
         self[char] = reading
         return reading
 
@@ -62,11 +66,10 @@ def sort_key(name: str) -> str:
     """张文轩 → `zhang wen xuan`."""
     surname = _surname(name[:2])
     rest = name[len(surname) :]
-    syllables = [_readings[char] for char in rest]
+    syllables = [_readings[part] for part in _PARTS.findall(rest)]
     if surname:
         syllables.insert(0, _SURNAMES[surname])
-    key = " ".join(syllables)
-    return (" ".join(key.split()) if "  " in key else key)[:LIMIT]
+    return " ".join(filter(None, syllables))[:LIMIT]
 
 
 @lru_cache(maxsize=65536)
