@@ -24,7 +24,7 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     numbers = [place.card.number for place in logistics.contents(box)]
     foreign = logistics.contents(other)[0].card.number
     town.log_in(page, "school")
-    expect(page.get_by_text("预计")).to_be_visible()
+    expect(page.locator("main").get_by_text("预计")).to_be_visible()
     page.get_by_role("link", name="收货").first.click()
     assert_sound(page)
     picture(page, "school-boxes")

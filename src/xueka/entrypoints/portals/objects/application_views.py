@@ -53,6 +53,7 @@ def application(request: HttpRequest, number: str) -> HttpResponse:
             actions=actions(actor, found),
         ),
         "reason": shapes.reason(found),
+        "reason_title": "不予受理的理由" if found.state == "refused" else "退回的理由",
         "findings": [finding["message"] for finding in found.photo.findings] if found.photo else [],
         "doubts": [cards.DOUBTS.get(code, code) for code in found.doubts],
         "neighbours": [

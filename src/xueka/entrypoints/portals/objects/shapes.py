@@ -79,6 +79,8 @@ def next_level(application: cards.Application) -> str:
         "district_review": f"{application.school.district.name}审核",
         "city_review": "市级受理",
         "accepted": "市级制卡",
+        "draft": "学校提交",
+        "returned": "学校改正",
     }
     return words.get(application.state, states.badge("application", application.state).text)
 

@@ -121,6 +121,7 @@ def submit(request: HttpRequest, class_id: int) -> HttpResponse:
     """Open an application for each chosen student and hand all of them in."""
     actor: Actor = request.actor
     kind = kinds.chosen(request)
+    places.own_class(actor, class_id)
     candidates = {student.id: student for student in _candidates(actor, kind, class_id)}
     chosen = [int(key) for key in request.POST.getlist("keys") if key.isdigit()]
     chosen = [key for key in chosen if key in candidates]
