@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -82,9 +82,13 @@ def _processes(home: Path) -> list[str]:
     return [line for line in found if "xueka" in line and "pytest" not in line]
 
 
-def _wait_until_nothing_runs(place: location.Place) -> None:
-    while _processes(place.root.parent) or server.state(place) != Ping.NO_RESPONSE:
+def _wait_until(condition: Callable[[], bool]) -> None:
+    """Not a measurement: the limit is there so that a hanging test ends."""
+    for _ in range(2400):
+        if condition():
+            return
         time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,7 +132,7 @@ def test_after_kill_9_nothing_is_left_and_the_next_start_recovers(
     place: location.Place, serving: Serving
 ) -> None:
     serving.signal(signal.SIGKILL)
-    _wait_until_nothing_runs(place)
+    _wait_until(lambda: not _processes(place.root.parent) and server.state(place) == Ping.NO_RESPONSE)
     again = Serving()
     assert again.status() < 500
     assert json.loads((place.root.parent / "serve.json").read_text())["pid"] == again.process.pid
@@ -142,7 +146,6 @@ def test_killed_children_and_a_killed_database_come_back(place: location.Place, 
         if b"\0web\0--fd" in line and str(place.root.parent).encode() in (path / "environ").read_bytes():
             os.kill(int(path.name), signal.SIGKILL)
     assert serving.status() < 500, "visitors wait in the listening socket meanwhile"
-    while server.state(place) != Ping.OK:
-        time.sleep(0.05)
+    _wait_until(lambda: server.state(place) == Ping.OK)
     assert serving.signal(signal.SIGTERM) == 0
     assert server.state(place) == Ping.NO_RESPONSE

@@ -5,6 +5,7 @@ import sys
 
 from xueka.config import demo_city
 from xueka.platform.supervisor.children import Child
+from xueka.simulation import demo
 
 
 def children(listener: socket.socket) -> list[Child]:
@@ -16,7 +17,5 @@ def children(listener: socket.socket) -> list[Child]:
         Child("后台任务", [*command, "worker"]),
     ]
     if demo_city.is_built():
-        from xueka.simulation import demo
-
-        found.append(Child("卡厂模拟器", demo.bureau_command()))
+        found.append(Child("制卡厂模拟器", demo.bureau_command()))
     return found

@@ -25,18 +25,20 @@ def run(host: str, port: int, *, demo: bool) -> int:
     with _only_one() as note, common.database():
         from django.db import connections
 
-        from xueka.config import assets, demo_city
+        from xueka.config import assets, demo_city, processes
 
         for remark in location.place().remarks if server.embedded() else []:
             tell(remark)
         assets.collect_if_changed()
         if demo:
             demo_city.build_once(tell)
-        connections.close_all()
         with _listen(host, port) as listener:
             address = _address(listener)
             note.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
-            return _supervise(listener, address)
+            supervisor = Supervisor(processes.children(listener), tell, watch=server.revive)
+            logins = demo_city.logins()
+            connections.close_all()
+            return _supervise(supervisor, listener, _greeting(address, supervisor, logins))
 
 
 def tell(line: str) -> None:
@@ -94,16 +96,14 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _supervise(listener: socket.socket, address: str) -> int:
-    from xueka.config import processes
-
-    supervisor = Supervisor(processes.children(listener), tell, watch=server.revive)
+def _supervise(supervisor: Supervisor, listener: socket.socket, greeting: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: supervisor.stop())
-    supervisor.start()
     try:
+        supervisor.start()
         if _wait_for_web(supervisor, listener):
-            _greet(address, [child.name for child in supervisor.children])
+            sys.stdout.write(greeting)
+            sys.stdout.flush()
         supervisor.run()
     finally:
         supervisor.end()
@@ -131,11 +131,7 @@ def _wait_for_web(supervisor: Supervisor, listener: socket.socket) -> bool:
     return False
 
 
-def _greet(address: str, names: list[str]) -> None:
-    from xueka.config import demo_city
-
-    sys.stdout.write(f"\n  学卡已启动：{address}\n  运行中：数据库、{'、'.join(names)}；按 Ctrl-C 停止。\n")
-    for line in demo_city.logins():
-        sys.stdout.write(f"  {line}\n")
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+def _greeting(address: str, supervisor: Supervisor, logins: list[str]) -> str:
+    names = "、".join(["数据库", *(child.name for child in supervisor.children)])
+    lines = [f"学卡已启动：{address}", f"运行中：{names}；按 Ctrl-C 停止。", *logins]
+    return "\n" + "".join(f"  {line}\n" for line in lines) + "\n"
