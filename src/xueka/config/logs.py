@@ -2,10 +2,16 @@
 
 import logging
 import os
+import re
 import sys
 from typing import Any
 
 import structlog
+
+# PostgreSQL quotes the refused row or key after DETAIL, line breaks and all.
+_QUOTED_ROW = re.compile(
+    r"^DETAIL:.*?(?=\n(?:HINT|CONTEXT|QUERY):|\n\n(?:The above|During handling)|\Z)", re.MULTILINE | re.DOTALL
+)
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -22,7 +28,7 @@ def configure() -> None:
         structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     # Tracebacks without local variables: those hold names, numbers and keys.
-    exceptions: list[Any] = [] if human else [structlog.processors.format_exc_info]
+    exceptions: list[Any] = [structlog.processors.format_exc_info, _without_rows]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -41,3 +47,10 @@ def configure() -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _without_rows(logger: object, name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Take what a database error quotes out of the text of an exception."""
+    if "exception" in event:
+        event["exception"] = _QUOTED_ROW.sub("DETAIL: …", event["exception"])
+    return event

@@ -27,11 +27,11 @@ class _Web(BaseApplication):
         return application
 
 
-def web(descriptor: int) -> None:
-    """Serve pages on an inherited listening socket until SIGTERM."""
+def web(where: str) -> None:
+    """Serve pages until SIGTERM on `host:port`, or on an inherited listening socket `fd://N`."""
     connections.close_all()  # the forked processes must not share one
     options = {
-        "bind": [f"fd://{descriptor}"],
+        "bind": [where],
         "workers": settings.WEB_WORKERS,
         "worker_class": "gthread",
         "threads": 4,

@@ -48,10 +48,17 @@ def edge(username: str | None = None) -> "Iterator[Actor]":
         from xueka.platform.identity import accounts
         from xueka.platform.identity.actor import Actor
 
-        actor = accounts.actor_for(username) if username else Actor.command_line(getpass.getuser())
+        actor = accounts.actor_for(username) if username else Actor.command_line(_operating_system_user())
         with transaction.atomic():
             yield actor
         chain.seal()
+
+
+def _operating_system_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return str(os.getuid())
 
 
 def answer(result: Mapping[str, Any], as_json: bool, human: Callable[[], object] | None = None) -> None:

@@ -6,7 +6,9 @@ import typer
 
 from xueka.entrypoints.cli import common
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="网页端口；被占用时改用空闲端口。")]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="网页端口；serve 在它被占用时改用空闲端口。")
+]
 Host = Annotated[str, typer.Option("--host", help="监听地址。")]
 Empty = Annotated[bool, typer.Option("--empty", help="首次启动不生成演示城市。")]
 
@@ -19,13 +21,19 @@ def register(app: typer.Typer) -> None:
 
         raise typer.Exit(serving.run(host, port, demo=not empty))
 
-    @app.command(hidden=True)
-    def web(descriptor: Annotated[int, typer.Option("--fd", help="已打开的监听套接字。")]) -> None:
-        """网页进程，由 serve 启动。"""
+    @app.command()
+    def web(
+        port: Port = 8000,
+        host: Host = "127.0.0.1",
+        descriptor: Annotated[
+            int | None, typer.Option("--fd", help="已打开的监听套接字，代替地址与端口。")
+        ] = None,
+    ) -> None:
+        """网页进程；serve 会启动它，生产环境可由系统的服务管理器直接运行。"""
         with common.database():
             from xueka.config import web as processes
 
-            processes.web(descriptor)
+            processes.web(f"fd://{descriptor}" if descriptor is not None else f"{host}:{port}")
 
     @app.command()
     def worker() -> None:

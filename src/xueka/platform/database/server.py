@@ -240,6 +240,7 @@ def _write_configuration(place: Place) -> None:
         "log_min_messages = warning",
         "log_min_error_statement = panic",  # statements carry personal data
         "log_parameter_max_length_on_error = 0",
+        "log_error_verbosity = terse",  # so do the details of a refused row
         f"fsync = {durable}",
         f"full_page_writes = {durable}",
     ]

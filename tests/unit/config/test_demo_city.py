@@ -1,0 +1,68 @@
+"""When the demo city is made, and when not."""
+
+from pathlib import Path
+
+import pytest
+
+from xueka.config import demo_city
+from xueka.platform.audit import services as audit
+from xueka.platform.database import migrate, server
+from xueka.platform.identity.actor import Actor
+from xueka.simulation import demo
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A home of its own, and what was done to it."""
+    steps: list[str] = []
+    monkeypatch.setenv("XUEKA_HOME", str(tmp_path))
+    monkeypatch.setattr(server, "embedded", lambda: True)
+    monkeypatch.setattr(server, "recreate_database", lambda: steps.append("recreate"))
+    monkeypatch.setattr(migrate, "prepare", lambda: steps.append("prepare"))
+    monkeypatch.setattr(demo, "build_demo_city", lambda: steps.append("build"))
+    return steps
+
+
+def _tell(line: str) -> None:
+    pass
+
+
+def test_an_empty_home_gets_one_and_only_once(done: list[str]) -> None:
+    demo_city.build_once(_tell)
+    assert demo_city.is_built()
+    demo_city.build_once(_tell)
+    assert done == ["build"]
+
+
+def test_one_that_was_interrupted_is_cleared_and_made_anew(
+    done: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        (tmp_path / "bureau").mkdir()
+        (tmp_path / "keys").mkdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(demo, "build_demo_city", fail)
+        demo_city.build_once(_tell)
+    assert not demo_city.is_built()
+    assert demo_city.logins() == []
+    demo_city.build_once(_tell)
+    assert done == ["recreate", "prepare", "build"]
+    assert not (tmp_path / "bureau").exists()
+    assert (tmp_path / "keys").exists()
+
+
+def test_a_home_with_data_of_its_own_gets_none(done: list[str]) -> None:
+    audit.record(Actor.system("test"), "roster.import")
+    demo_city.build_once(_tell)
+    assert done == []
+    assert not demo_city.is_built()
+
+
+def test_a_server_of_somebody_elses_gets_none(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "embedded", lambda: False)
+    demo_city.build_once(_tell)
+    assert done == []
