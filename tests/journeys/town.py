@@ -23,6 +23,7 @@ from xueka.platform.crypto import fields
 from xueka.platform.history.services import begin
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.scope import Scope
 from xueka.simulation.portraits import draw_portrait
 
@@ -66,10 +67,10 @@ class Town:
 
     @transaction.atomic
     def submitted(self, students: list[registry.Student]) -> list[int]:
-        """Applications of these students, with photos, handed in by another person of the school."""
+        """Applications of these students, with photos, handed in by their school."""
         self.photographed(students)
         school = next(name for name, each in self.schools.items() if each.id == students[0].school_id)
-        officer = self.actor("school_officer", school, "colleague")
+        officer = self.actor("school_officer", school, "school")
         made = cards.create_applications(officer, [student.id for student in students], KIND)
         result = cards.submit(officer, made.done)
         assert not result.refused, result.refused
@@ -165,7 +166,7 @@ def build() -> Town:
         ("westdistrict", "钱辰", "district_officer", "stranger"),
         ("operator", "王芳", "city_operator", "first"),
     ):
-        town.passwords[username] = _user(username, name, role, town.schools[school])
+        town.passwords[username] = add_user(username, name, role, town.schools[school])
     return town
 
 
@@ -191,8 +192,8 @@ def _student(
     return student
 
 
-def _user(username: str, name: str, role: str, school: registry.School) -> str:
-    level = role.split("_", maxsplit=1)[0]
+def add_user(username: str, name: str, role: str, school: registry.School) -> str:
+    level = ROLES[role].level
     user, password = identity.create_user(
         SYSTEM,
         username,
@@ -208,6 +209,7 @@ def _user(username: str, name: str, role: str, school: registry.School) -> str:
 
 def picture(page: Page, name: str, *, whole: bool = True) -> None:
     """A picture for the manual, in 256 colours so that it stays small."""
+    page.evaluate("scrollTo(0, 0)")  # else the sticky head lies in the middle of the picture
     path = screenshot(page, name, manual=True, whole=whole)
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)

@@ -59,6 +59,7 @@ def test_defects_are_said_beside_the_child(page: Page, town: Town, tmp_path: Pat
     assert_sound(page)
     page.locator("input[type=file]").set_input_files(archive(town, tmp_path))
     page.get_by_role("button", name="上传并检查").click()
+    expect(page.get_by_text("收下照片 10 张，2 个文件有问题")).to_be_visible()
     expect(page.get_by_text("文件不是完整的 JPEG 照片")).to_be_visible()
     expect(page.locator(".xk-photo").get_by_text("没有照片").last).to_be_visible()
     expect(page.get_by_text("99999999.jpg", exact=False).first).to_be_visible()

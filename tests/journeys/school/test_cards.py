@@ -68,10 +68,10 @@ def test_the_page_of_a_student(page: Page, town: Town) -> None:
     page.get_by_role("button", name="登记", exact=True).click()
     expect(page.get_by_text("的监护人撤回同意")).to_be_visible()
 
-    page.get_by_label("排序拼音").fill("王 ！")
+    page.get_by_role("textbox", name="排序拼音").fill("王 ！")
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("排序拼音只能由拼音字母和空格组成").first).to_be_visible()
-    page.get_by_label("排序拼音").fill("wang zi han")
+    page.get_by_role("textbox", name="排序拼音").fill("wang zi han")
     page.get_by_role("button", name="保存").click()
     expect(page.get_by_text("现在按“wang zi han”排序")).to_be_visible()
 
@@ -92,7 +92,7 @@ def test_the_search_box_finds_by_number(page: Page, town: Town) -> None:
         page.keyboard.type(number)
         page.keyboard.press("Enter")
         page.wait_for_url(f"**{address}")
-    page.goto("/search/?q=" + box.delivery.waybill)
+    page.goto("/search/?q=" + logistics.delivery(SYSTEM.scope, box.delivery.number).waybill)
     page.wait_for_url(f"**/deliveries/{box.delivery.number}/")
     assert_sound(page)
     page.goto("/deliveries/")

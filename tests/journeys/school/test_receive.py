@@ -28,7 +28,7 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     page.get_by_role("link", name="收货").first.click()
     assert_sound(page)
     picture(page, "school-boxes")
-    page.get_by_label("箱号").fill(box.number.lower())
+    page.get_by_role("textbox", name="箱号").fill(box.number.lower())
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=f"收货：箱 {box.number}")).to_be_visible()
     for index, number in enumerate(numbers[:4], start=1):
@@ -42,7 +42,7 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     page.goto("/school/")  # the browser breaks down; what was scanned is still there
     page.goto(f"/school/receive/{box.number}/")
     expect(page.locator(".xk-scan-figures")).to_contain_text("已扫 4")
-    page.get_by_label("破损的卡").fill(numbers[4])
+    page.get_by_role("textbox", name="破损的卡").fill(numbers[4])
     page.get_by_role("button", name="登记为破损").click()
     expect(page.get_by_text("已登记为破损")).to_be_visible()
     assert_sound(page)

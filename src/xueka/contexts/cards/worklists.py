@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
@@ -72,7 +73,7 @@ class Progress:
     """
 
     id: int
-    label: tuple[str | int, ...]
+    label: tuple[Any, ...]
     students: int
     holding: int
     applications: Mapping[str, int] = field(default_factory=dict)
@@ -126,7 +127,7 @@ def progress(scope: Scope, kind: str, by: str = "school_class") -> list[Progress
     ]
 
 
-def cards_by_class(scope: Scope, state: str) -> list[tuple[int, tuple[str | int, ...], int, datetime]]:
+def cards_by_class(scope: Scope, state: str) -> list[tuple[int, tuple[Any, ...], int, datetime]]:
     """(class id, label, cards in the state, since when the latest of them) of each class that has any."""
     labels = _LABELS["school_class"]
     rows = (

@@ -34,6 +34,10 @@ class MannerMiddleware:
             # A redirect would put the log-in page inside this one; 401 makes the script ask, and nothing
             # typed is lost.
             return HttpResponse(status=401)
+        if _by_script(request) and _wants_json(request) and response.status_code == 302:
+            # An upload goes on to its result page itself; followed inside the request, the message would be
+            # shown to nobody.
+            return HttpResponse(status=204, headers={"HX-Redirect": response.headers["Location"]})
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -41,7 +45,7 @@ class MannerMiddleware:
         if not isinstance(error, XuekaError):
             return None
         status = status_of(error)
-        if request.headers.get("Accept", "").startswith("application/json"):
+        if _wants_json(request):
             return JsonResponse(error.as_dict(), status=status, json_dumps_params={"ensure_ascii": False})
         if _by_script(request):
             said = {"xk:say": {"text": _in_one_line(error), "tone": "bad"}}
@@ -53,6 +57,10 @@ class MannerMiddleware:
 
 def _by_script(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")
 
 
 def _leads_to_login(response: HttpResponse) -> bool:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from xueka.kernel.districts import DISTRICTS
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class NavItem:
     url_name: str
     icon: str
     permission: str = ""
-    badge: Callable[[HttpRequest], int] | None = None
+    badge: Callable[[StaffRequest], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Portal:
     home: str
     roles: frozenset[str]
     groups: Sequence[NavGroup]
-    notices: Callable[[HttpRequest], Sequence[Notice]] | None = None
+    notices: Callable[[StaffRequest], Sequence[Notice]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Hit:
 
 
 ScopeNamer = Callable[[Scope], str | None]
-SearchProvider = Callable[[HttpRequest, str], Iterable[Hit]]
+SearchProvider = Callable[[StaffRequest, str], Iterable[Hit]]
 
 _portals: dict[str, Portal] = {}
 _providers: list[SearchProvider] = []
@@ -109,7 +109,7 @@ def scope_name(scope: Scope) -> str:
     return next((name for namer in _namers if (name := namer(scope))), scope.school)
 
 
-def search(request: HttpRequest, query: str) -> list[Hit]:
+def search(request: StaffRequest, query: str) -> list[Hit]:
     return [hit for provider in _providers for hit in provider(request, query)]
 
 
@@ -128,7 +128,7 @@ class DrawnGroup:
     items: Sequence[DrawnItem]
 
 
-def draw(portal: Portal, request: HttpRequest, may: Callable[[str], bool]) -> list[DrawnGroup]:
+def draw(portal: Portal, request: StaffRequest, may: Callable[[str], bool]) -> list[DrawnGroup]:
     """The portal's navigation for one request: what the person may do, where she is, how much waits."""
     allowed = [
         (group, item, reverse(item.url_name))

@@ -1,6 +1,6 @@
 """The district officer's first page, and the heat table school × step."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -12,6 +12,7 @@ from xueka.entrypoints.design.ui import Action, Empty, HeatTable, Link, Tile
 from xueka.entrypoints.portals.objects.review import queue_rows
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _STEPS = ["申领", "区审", "制卡", "到校", "发放"]
@@ -20,7 +21,7 @@ _MADE = ("made", "packed", "in_transit", "at_school")
 
 @require_GET
 @portal_view("district:application:review")
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: StaffRequest) -> HttpResponse:
     scope: Scope = request.actor.scope
     schools = cards.waiting_by_school(scope, "district_review")
     shown = {
@@ -34,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("school:application:read")
-def progress(request: HttpRequest) -> HttpResponse:
+def progress(request: StaffRequest) -> HttpResponse:
     """Every school × step, the latest school first."""
     return render(request, "district/progress.html", {"table": _table(request.actor.scope)})
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review
+from xueka.platform.identity.sessions import StaffRequest
 
 
-def _transfers(request: HttpRequest) -> int:
+def _transfers(request: StaffRequest) -> int:
     return registry.transfer_rows(request.actor.scope).filter(state="open").count()
 
 
-def notices(request: HttpRequest) -> Sequence[Notice]:
+def notices(request: StaffRequest) -> Sequence[Notice]:
     """The schools that have waited longest."""
     found = cards.waiting_by_school(request.actor.scope, "district_review")[:5]
     return [

@@ -1,6 +1,6 @@
 """Transfers between districts: the one releases, the other accepts."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -11,6 +11,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _SHOWN = 200
@@ -18,7 +19,7 @@ _SHOWN = 200
 
 @require_GET
 @portal_view("district:transfer:confirm")
-def transfers(request: HttpRequest) -> HttpResponse:
+def transfers(request: StaffRequest) -> HttpResponse:
     """What waits for either side, oldest first."""
     scope: Scope = request.actor.scope
     found = registry.transfer_rows(scope).filter(state="open").order_by("asked_at", "id")[:_SHOWN]
@@ -31,7 +32,7 @@ def transfers(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("district:transfer:confirm")
-def act(request: HttpRequest, transfer_id: int, side: str, verb: str) -> HttpResponse:
+def act(request: StaffRequest, transfer_id: int, side: str, verb: str) -> HttpResponse:
     if side not in registry.TRANSFER_SIDES or verb not in ("confirm", "reject"):
         raise Http404
     if verb == "reject":

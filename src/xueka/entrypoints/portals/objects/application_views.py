@@ -1,6 +1,6 @@
 """The page of an application: photo, data, doubts, and the next step of whoever looks at it."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,6 +14,7 @@ from xueka.entrypoints.portals.objects import shapes
 from xueka.entrypoints.portals.objects.student_views import photo_drop
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _REASONS = list(cards.REASON_CODES.items())
@@ -29,7 +30,7 @@ _LOOKS = {
 
 @require_GET
 @portal_view("school:application:read")
-def application(request: HttpRequest, number: str) -> HttpResponse:
+def application(request: StaffRequest, number: str) -> HttpResponse:
     actor: Actor = request.actor
     found = cards.application(actor.scope, number)
     student = found.account.student
@@ -85,7 +86,7 @@ def application(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:application:read")
-def act(request: HttpRequest, number: str, verb: str) -> HttpResponse:
+def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     """One step of one application; a refusal is shown as such, in the one manner."""
     if verb not in _LOOKS:
         raise Http404

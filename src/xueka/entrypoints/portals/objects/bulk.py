@@ -1,8 +1,9 @@
 """Acting on many applications: first what will and will not happen, then the act on exactly those."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,6 +17,7 @@ from xueka.entrypoints.portals.objects import lists, shapes
 from xueka.entrypoints.portals.objects.application_views import do as act
 from xueka.kernel.errors import BadInput
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 AT_ONCE = 5000
@@ -29,7 +31,7 @@ _WORDS = {
 
 @require_POST
 @portal_view("school:application:read")
-def preview(request: HttpRequest, verb: str) -> HttpResponse:
+def preview(request: StaffRequest, verb: str) -> HttpResponse:
     actor: Actor = request.actor
     if verb not in lists.bulk_verbs(actor):
         raise Http404
@@ -68,7 +70,7 @@ def preview(request: HttpRequest, verb: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:application:read")
-def do(request: HttpRequest, verb: str) -> HttpResponse:
+def do(request: StaffRequest, verb: str) -> HttpResponse:
     if verb not in lists.bulk_verbs(request.actor):
         raise Http404
     result = act(request.actor, verb, _numbers(Selection.of(request).keys))
@@ -78,7 +80,7 @@ def do(request: HttpRequest, verb: str) -> HttpResponse:
     return redirect(_onward(request) or reverse("objects:applications"))
 
 
-def _onward(request: HttpRequest) -> str:
+def _onward(request: StaffRequest) -> str:
     onward = request.POST.get("next", "")
     return onward if url_has_allowed_host_and_scheme(onward, allowed_hosts=None) else ""
 
@@ -99,7 +101,7 @@ def _chosen(actor: Actor, selection: Selection) -> list[int]:
     return ids
 
 
-def _numbers(keys: list[str]) -> list[int]:
+def _numbers(keys: Sequence[str]) -> list[int]:
     if not keys or not all(key.isdigit() for key in keys):
         raise BadInput("SELECTION_EMPTY", "没有选中任何一份。", action="请返回列表，勾选后再办理。")
     return [int(key) for key in keys]

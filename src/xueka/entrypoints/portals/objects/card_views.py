@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -14,6 +14,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _CANCEL_REASONS = [
@@ -39,7 +40,7 @@ _SAID = {
 
 @require_GET
 @portal_view("school:card:read")
-def card(request: HttpRequest, number: str) -> HttpResponse:
+def card(request: StaffRequest, number: str) -> HttpResponse:
     actor: Actor = request.actor
     found = cards.card(actor.scope, number)
     timeline = cards.timeline(actor.scope, found.student.education_id)
@@ -79,7 +80,7 @@ def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:
 
 @require_POST
 @portal_view()
-def act(request: HttpRequest, number: str, verb: str) -> HttpResponse:
+def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     """Report lost, lift, note as found, cancel: the state table holds the permission."""
     if verb not in _VERBS:
         raise Http404
@@ -92,7 +93,7 @@ def act(request: HttpRequest, number: str, verb: str) -> HttpResponse:
     return redirect(reverse("objects:card", args=[number]))
 
 
-def _note(request: HttpRequest) -> str:
+def _note(request: StaffRequest) -> str:
     return "：".join(
         part for part in (request.POST.get("reason", ""), request.POST.get("note", "").strip()) if part
     )

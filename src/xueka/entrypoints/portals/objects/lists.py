@@ -1,7 +1,7 @@
 """Lists of students, applications, cards and deliveries: each person sees those of her scope."""
 
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -15,6 +15,7 @@ from xueka.entrypoints.design.ui import Action, Empty
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 #: A district has fewer; whoever sees more types the code.
@@ -43,7 +44,7 @@ def place_columns(scope: Scope) -> list[Column]:
 
 @require_GET
 @portal_view("school:student:read")
-def students(request: HttpRequest) -> HttpResponse:
+def students(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     listing = DataList(
         request,
@@ -121,7 +122,7 @@ _LOOKS = {
 
 @require_GET
 @portal_view("school:application:read")
-def applications(request: HttpRequest) -> HttpResponse:
+def applications(request: StaffRequest) -> HttpResponse:
     actor: Actor = request.actor
     listing = DataList(
         request,
@@ -155,7 +156,7 @@ def applications(request: HttpRequest) -> HttpResponse:
 
 
 def card_listing(
-    request: HttpRequest, rows: Rows, *, empty: Empty, states_shown: tuple[str, ...]
+    request: StaffRequest, rows: Rows, *, empty: Empty, states_shown: tuple[str, ...]
 ) -> DataList:
     """A list of cards; `states_shown` are the tabs."""
     scope = request.actor.scope
@@ -199,7 +200,7 @@ def find_cards(rows: QuerySet, text: str) -> QuerySet:
 
 @require_GET
 @portal_view("school:card:read")
-def cards_list(request: HttpRequest) -> HttpResponse:
+def cards_list(request: StaffRequest) -> HttpResponse:
     listing = card_listing(
         request,
         cards.card_rows(request.actor.scope),
@@ -211,7 +212,7 @@ def cards_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("school:delivery:read")
-def deliveries(request: HttpRequest) -> HttpResponse:
+def deliveries(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     listing = DataList(
         request,

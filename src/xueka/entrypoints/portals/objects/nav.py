@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
@@ -13,6 +12,7 @@ from xueka.entrypoints.design.nav import Hit
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 
 _AT_MOST = 5
 
@@ -70,7 +70,7 @@ def school_name(scope: Scope) -> str | None:
         return None
 
 
-def search(request: HttpRequest, query: str) -> Iterator[Hit]:
+def search(request: StaffRequest, query: str) -> Iterator[Hit]:
     """Students, cards, applications, boxes and deliveries inside the scope, by number or by name."""
     if request.actor.may("school:student:read"):
         yield from _students(request.actor.scope, query)

@@ -1,6 +1,6 @@
 """Pages of boxes and deliveries, and the packing lists that travel with them."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -12,6 +12,7 @@ from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.machine import Machine
 from xueka.platform.history import queries as history
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _MEDIA = {
@@ -22,7 +23,7 @@ _MEDIA = {
 
 @require_GET
 @portal_view("school:delivery:read")
-def box(request: HttpRequest, number: str) -> HttpResponse:
+def box(request: StaffRequest, number: str) -> HttpResponse:
     actor: Actor = request.actor
     found = logistics.box(actor.scope, number)
     shown = {
@@ -51,7 +52,7 @@ def box(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_GET
 @portal_view("school:delivery:read")
-def delivery(request: HttpRequest, number: str) -> HttpResponse:
+def delivery(request: StaffRequest, number: str) -> HttpResponse:
     found = logistics.delivery(request.actor.scope, number)
     boxes = list(logistics.boxes_of(found))
     shown = {
@@ -86,7 +87,7 @@ def delivery(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:delivery:read")
-def packing_list(request: HttpRequest, number: str, form: str) -> HttpResponse:
+def packing_list(request: StaffRequest, number: str, form: str) -> HttpResponse:
     """A download that names children, so it is a post and audited by the service."""
     if form not in _MEDIA:
         raise Http404

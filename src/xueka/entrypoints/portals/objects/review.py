@@ -1,7 +1,7 @@
 """Reviewing: schools waiting, their clean applications in one go, the doubtful ones one by one."""
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -13,6 +13,7 @@ from xueka.entrypoints.design.ui import Action, Empty, Fact, Link, ObjectHead, P
 from xueka.entrypoints.portals.objects import application_views, shapes
 from xueka.kernel.errors import Forbidden
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _LEVELS = {
@@ -31,14 +32,14 @@ def level(actor: Actor) -> str:
     raise Forbidden("PERMISSION_DENIED", "您没有审核的权限。", action="请由有审核权限的人员办理。")
 
 
-def waiting(request: HttpRequest) -> int:
+def waiting(request: StaffRequest) -> int:
     """How many wait for this person's review: the number beside the navigation."""
     return cards.application_counts(request.actor.scope).get(level(request.actor), 0)
 
 
 @require_GET
 @portal_view("school:application:read")
-def queue(request: HttpRequest) -> HttpResponse:
+def queue(request: StaffRequest) -> HttpResponse:
     """Schools waiting, oldest first."""
     schools = cards.waiting_by_school(request.actor.scope, level(request.actor))
     shown = {
@@ -66,7 +67,7 @@ def queue_rows(schools: list[cards.Waiting]) -> list[tuple[Link, int, int, str, 
 
 @require_GET
 @portal_view("school:application:read")
-def school(request: HttpRequest, school: str) -> HttpResponse:
+def school(request: StaffRequest, school: str) -> HttpResponse:
     actor: Actor = request.actor
     state = level(actor)
     rows = cards.application_rows(actor.scope).filter(school__code=school, state=state)
@@ -111,7 +112,7 @@ def school(request: HttpRequest, school: str) -> HttpResponse:
 
 @require_GET
 @portal_view("school:application:read")
-def one(request: HttpRequest, school: str, number: str) -> HttpResponse:
+def one(request: StaffRequest, school: str, number: str) -> HttpResponse:
     """One application, photo large, decided by one key; then the next one that needs a look."""
     actor: Actor = request.actor
     found = cards.application(actor.scope, number)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -17,6 +17,7 @@ from xueka.entrypoints.design.ui import Action, Badge, DropZone, Event, Fact, Ob
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _PERSONAL = {
@@ -50,13 +51,13 @@ class SortKeyForm(WordedForm):
 
 @require_GET
 @portal_view("school:student:read")
-def student(request: HttpRequest, education_id: str) -> HttpResponse:
+def student(request: StaffRequest, education_id: str) -> HttpResponse:
     return _page(request, registry.student(request.actor.scope, education_id))
 
 
 @require_POST
 @portal_view("school:consent:record")
-def consent(request: HttpRequest, education_id: str) -> HttpResponse:
+def consent(request: StaffRequest, education_id: str) -> HttpResponse:
     found = registry.student(request.actor.scope, education_id)
     form = ConsentForm(request.POST)
     if not form.is_valid():
@@ -69,7 +70,7 @@ def consent(request: HttpRequest, education_id: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:student:correct")
-def sort_key(request: HttpRequest, education_id: str) -> HttpResponse:
+def sort_key(request: StaffRequest, education_id: str) -> HttpResponse:
     found = registry.student(request.actor.scope, education_id)
     form = SortKeyForm(request.POST)
     if not form.is_valid():
@@ -85,7 +86,7 @@ def sort_key(request: HttpRequest, education_id: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:photo:upload")
-def photo_upload(request: HttpRequest, education_id: str) -> HttpResponse:
+def photo_upload(request: StaffRequest, education_id: str) -> HttpResponse:
     """A new photo; it also replaces the one on drafts and returned applications."""
     found = registry.student(request.actor.scope, education_id)
     file = request.FILES.get("file")
@@ -100,7 +101,7 @@ def photo_upload(request: HttpRequest, education_id: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:student:read")
-def reveal(request: HttpRequest, education_id: str, field: str) -> HttpResponse:
+def reveal(request: StaffRequest, education_id: str, field: str) -> HttpResponse:
     """One personal value in clear, as text; `personal` audits who asked and why."""
     found = registry.student(request.actor.scope, education_id)
     values = registry.personal(request.actor, found.id, request.POST.get("reason", ""))
@@ -125,7 +126,7 @@ def _guardian_value(guardians: list[dict[str, str]], field: str) -> str:
 
 @require_GET
 @portal_view("school:student:read")
-def photo(request: HttpRequest, photo_id: int) -> HttpResponse:
+def photo(request: StaffRequest, photo_id: int) -> HttpResponse:
     content = cards.photo_bytes(request.actor, photo_id)
     answer = HttpResponse(content, content_type="image/jpeg")
     answer.headers["Cache-Control"] = f"private, max-age={_PHOTO_SECONDS}"
@@ -133,7 +134,7 @@ def photo(request: HttpRequest, photo_id: int) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest,
+    request: StaffRequest,
     found: registry.Student,
     *,
     consent_form: forms.Form | None = None,
@@ -142,9 +143,8 @@ def _page(
 ) -> HttpResponse:
     actor: Actor = request.actor
     history, account = _history(actor, found)
-    of_student = {"search": found.education_id, "limit": 20}
-    applications = cards.applications(actor.scope, **of_student)
-    held = cards.cards(actor.scope, **of_student)
+    applications = cards.applications(actor.scope, search=found.education_id)
+    held = cards.cards(actor.scope, search=found.education_id)
     latest = cards.latest_photos(actor.scope, [found.id]).get(found.id)
     consents = registry.consents(actor.scope, found.id)
     shown = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -16,6 +16,7 @@ from xueka.entrypoints.portals.objects import shapes
 from xueka.entrypoints.portals.school import kinds, places, uploads
 from xueka.kernel.errors import BadInput
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _RESULT = "applied"
@@ -23,7 +24,7 @@ _RESULT = "applied"
 
 @require_GET
 @portal_view("school:application:submit")
-def classes(request: HttpRequest) -> HttpResponse:
+def classes(request: StaffRequest) -> HttpResponse:
     """Which class? Those with students to apply for come with their number."""
     kind = kinds.chosen(request)
     found = cards.progress(request.actor.scope, kind.code)
@@ -47,7 +48,7 @@ def _class_row(each: cards.Progress, kind: str) -> tuple[Link, int, int, int]:
 
 @require_GET
 @portal_view("school:application:submit")
-def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
+def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
     """Every student of the class without a card as a small picture, good or with the defect in words."""
     actor: Actor = request.actor
     kind = kinds.chosen(request)
@@ -99,7 +100,7 @@ def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
 
 @require_POST
 @portal_view("school:photo:upload")
-def photos(request: HttpRequest, class_id: int) -> HttpResponse:
+def photos(request: StaffRequest, class_id: int) -> HttpResponse:
     """Photos of the class, as a ZIP or one by one; what is wrong with one is shown with its student."""
     kind = kinds.chosen(request)
     places.own_class(request.actor, class_id)
@@ -112,12 +113,12 @@ def photos(request: HttpRequest, class_id: int) -> HttpResponse:
         + "。",
         "wait" if taken.bad else "ok",
     )
-    return redirect(f"{reverse('school:apply_class', args=[class_id])}?kind={kind.code}#photos")
+    return redirect(f"{reverse('school:apply_class', args=[class_id])}?kind={kind.code}")
 
 
 @require_POST
 @portal_view("school:application:submit")
-def submit(request: HttpRequest, class_id: int) -> HttpResponse:
+def submit(request: StaffRequest, class_id: int) -> HttpResponse:
     """Open an application for each chosen student and hand all of them in."""
     actor: Actor = request.actor
     kind = kinds.chosen(request)
@@ -147,7 +148,7 @@ def submit(request: HttpRequest, class_id: int) -> HttpResponse:
 
 @require_GET
 @portal_view("school:application:submit")
-def done(request: HttpRequest, class_id: int) -> HttpResponse:
+def done(request: StaffRequest, class_id: int) -> HttpResponse:
     """How many were handed in, and who has them now."""
     result: dict[str, Any] = request.session.get(_RESULT, {})
     if result.get("class") != class_id:

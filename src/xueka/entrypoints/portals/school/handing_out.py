@@ -1,9 +1,10 @@
 """Handing out: by the class list or by scanning; whoever is absent stays on the list."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -20,6 +21,7 @@ from xueka.entrypoints.portals.school import places
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _EXAMPLES = 8
@@ -28,7 +30,7 @@ _AT_ONCE = 5000
 
 @require_GET
 @portal_view("school:card:hand_out")
-def classes(request: HttpRequest) -> HttpResponse:
+def classes(request: StaffRequest) -> HttpResponse:
     """Classes whose cards have arrived."""
     rows = [
         (
@@ -49,7 +51,7 @@ def classes(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("school:card:hand_out")
-def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
+def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
     """The class list with ticks; those left unticked stay."""
     own = places.own_class(request.actor, class_id)
     listing = DataList(
@@ -89,7 +91,7 @@ def school_class(request: HttpRequest, class_id: int) -> HttpResponse:
 
 @require_POST
 @portal_view("school:card:hand_out")
-def preview(request: HttpRequest) -> HttpResponse:
+def preview(request: StaffRequest) -> HttpResponse:
     actor: Actor = request.actor
     class_id = _class_id(request)
     chosen = Selection.of(request)
@@ -126,7 +128,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("school:card:hand_out")
-def do(request: HttpRequest) -> HttpResponse:
+def do(request: StaffRequest) -> HttpResponse:
     class_id = _class_id(request)
     result = logistics.hand_out(request.actor, _numbers(Selection.of(request).keys))
     rest = f"；{len(result.refused)} 张没有发：{result.refused[0][2]}" if result.refused else ""
@@ -138,7 +140,7 @@ def do(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @portal_view("school:card:hand_out")
-def scanning(request: HttpRequest, class_id: int) -> HttpResponse:
+def scanning(request: StaffRequest, class_id: int) -> HttpResponse:
     """Each scanned card is handed out at once."""
     own = places.own_class(request.actor, class_id)
     if request.method != "POST":
@@ -149,7 +151,7 @@ def scanning(request: HttpRequest, class_id: int) -> HttpResponse:
         }
         return render(request, "school/hand_out_scan.html", shown)
     said, tone = _hand_out_one(request.actor, request.POST.get("code", "").strip())
-    if not request.htmx:
+    if request.headers.get("HX-Request") != "true":
         flash(request, said, "ok" if tone == "ok" else "wait")
         return redirect(reverse("school:hand_out_scan", args=[class_id]))
     return render(request, "school/scan_lines.html", {"scan": _scan(request.actor, class_id, said, tone)})
@@ -170,9 +172,9 @@ def _hand_out_one(actor: Actor, code: str) -> tuple[str, str]:
 
 def _scan(actor: Actor, class_id: int, said: str = "", tone: str = "neutral") -> Scan:
     waiting = list(_waiting(actor, class_id).order_by("student__sort_key", "id"))
-    handed = cards.card_rows(actor.scope).filter(school_class_id=class_id, state="active")
+    active = cards.card_rows(actor.scope).filter(school_class_id=class_id, state="active")
     since = clock.local(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    handed = list(handed.filter(state_at__gte=since).order_by("-state_at", "-id"))
+    handed = list(active.filter(state_at__gte=since).order_by("-state_at", "-id"))
     return Scan(
         reverse("school:hand_out_scan", args=[class_id]),
         expected=[
@@ -190,14 +192,14 @@ def _waiting(actor: Actor, class_id: int) -> QuerySet[cards.Card]:
     return cards.card_rows(actor.scope).filter(school_class_id=class_id, state="at_school")
 
 
-def _class_id(request: HttpRequest) -> int:
+def _class_id(request: StaffRequest) -> int:
     value = request.POST.get("class", "")
     if not value.isdigit():
         raise BadInput("CLASS_MISSING", "没有指明班级。", action="请返回班级名单再办理。")
     return int(value)
 
 
-def _numbers(keys: list[str]) -> list[int]:
+def _numbers(keys: Sequence[str]) -> list[int]:
     if not keys or not all(key.isdigit() for key in keys):
         raise BadInput("SELECTION_EMPTY", "没有选中任何一张卡。", action="请返回名单，勾选到场的学生。")
     return [int(key) for key in keys]

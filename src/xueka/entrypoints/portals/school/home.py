@@ -1,6 +1,6 @@
 """The school officer's first page, what came back, and lost cards."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -13,6 +13,7 @@ from xueka.entrypoints.design.ui import Action, Empty, Part, ProgressRow, Tile
 from xueka.entrypoints.portals.objects import lists, shapes
 from xueka.entrypoints.portals.school import kinds
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _UNDERWAY = ("school_review", "district_review", "city_review", "accepted", "in_production")
@@ -21,7 +22,7 @@ _SHOWN = 3
 
 @require_GET
 @portal_view("school:application:submit")
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: StaffRequest) -> HttpResponse:
     scope: Scope = request.actor.scope
     kind = kinds.chosen(request)
     classes = cards.progress(scope, kind.code)
@@ -83,7 +84,7 @@ def _row(each: cards.Progress) -> ProgressRow:
 
 @require_GET
 @portal_view("school:application:submit")
-def returned(request: HttpRequest) -> HttpResponse:
+def returned(request: StaffRequest) -> HttpResponse:
     """What came back, each with its reason; opening one leads to the place where it is corrected."""
     listing = DataList(
         request,
@@ -114,7 +115,7 @@ def returned(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("school:card:report_lost")
-def lost(request: HttpRequest) -> HttpResponse:
+def lost(request: StaffRequest) -> HttpResponse:
     """Find the card of a child who lost it (or found it again); its page does the rest."""
     rows = cards.card_rows(request.actor.scope).filter(state__in=cards.LIVE)
     listing = lists.card_listing(

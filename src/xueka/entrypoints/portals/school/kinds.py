@@ -1,12 +1,11 @@
 """Which kind of card the school works on: the one asked for, else the first that may be applied for."""
 
-from django.http import HttpRequest
-
 from xueka.contexts.cards import api as cards
 from xueka.kernel.errors import NotFound, Refused
+from xueka.platform.identity.sessions import StaffRequest
 
 
-def chosen(request: HttpRequest) -> cards.CardKind:
+def chosen(request: StaffRequest) -> cards.CardKind:
     """From `?kind=` (or the form); Refused `KIND_NONE_OPEN` while no kind is open."""
     opened = cards.kinds()
     if not opened:

@@ -2,28 +2,28 @@
 
 from collections.abc import Sequence
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review, shapes
+from xueka.platform.identity.sessions import StaffRequest
 
 
-def _returned(request: HttpRequest) -> int:
+def _returned(request: StaffRequest) -> int:
     return cards.application_counts(request.actor.scope).get("returned", 0)
 
 
-def _on_the_way(request: HttpRequest) -> int:
+def _on_the_way(request: StaffRequest) -> int:
     return logistics.counts(request.actor.scope).boxes_in_transit
 
 
-def _to_hand_out(request: HttpRequest) -> int:
+def _to_hand_out(request: StaffRequest) -> int:
     return cards.card_counts(request.actor.scope).get("at_school", 0)
 
 
-def notices(request: HttpRequest) -> Sequence[Notice]:
+def notices(request: StaffRequest) -> Sequence[Notice]:
     """Boxes on the way, and what came back for correction."""
     scope = request.actor.scope
     boxes = [

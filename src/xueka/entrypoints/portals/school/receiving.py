@@ -1,7 +1,7 @@
 """Receiving: scan the box card by card, name what is missing or foreign, sign."""
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -14,6 +14,7 @@ from xueka.entrypoints.design.ui import Action, Confirm, Empty, Link, Scan, Scan
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 
@@ -29,7 +30,7 @@ class CardForm(WordedForm):
 
 @require_GET
 @portal_view("school:delivery:receive")
-def boxes(request: HttpRequest) -> HttpResponse:
+def boxes(request: StaffRequest) -> HttpResponse:
     """Boxes on the way; scanning a box label leads straight to its contents."""
     scope = request.actor.scope
     form = BoxForm(request.GET) if "box" in request.GET else BoxForm()
@@ -62,7 +63,7 @@ def boxes(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("school:delivery:receive")
-def box(request: HttpRequest, number: str) -> HttpResponse:
+def box(request: StaffRequest, number: str) -> HttpResponse:
     """Expected and scanned side by side. What was scanned stays, whatever happens to this browser."""
     found = logistics.box(request.actor.scope, number)
     if found.state != "in_transit":
@@ -70,7 +71,7 @@ def box(request: HttpRequest, number: str) -> HttpResponse:
     return _page(request, found, CardForm(auto_id="damaged_%s"))
 
 
-def _page(request: HttpRequest, found: logistics.Box, form: forms.Form, status: int = 200) -> HttpResponse:
+def _page(request: StaffRequest, found: logistics.Box, form: forms.Form, status: int = 200) -> HttpResponse:
     receipt = logistics.compare_scans(request.actor, found.number)
     shown = {
         "box": found,
@@ -86,7 +87,7 @@ def _page(request: HttpRequest, found: logistics.Box, form: forms.Form, status: 
 
 @require_POST
 @portal_view("school:delivery:receive")
-def scan(request: HttpRequest, number: str) -> HttpResponse:
+def scan(request: StaffRequest, number: str) -> HttpResponse:
     """One scan, kept at once; answers with the two lists and what became of it."""
     found = logistics.box(request.actor.scope, number)
     code = request.POST.get("code", "").strip()
@@ -106,8 +107,8 @@ def scan(request: HttpRequest, number: str) -> HttpResponse:
     return _lines(request, found, f"{here} / {len(receipt.expected)} {_names(found)[code]}", "ok")
 
 
-def _lines(request: HttpRequest, found: logistics.Box, said: str, tone: str) -> HttpResponse:
-    if not request.htmx:  # without script: the whole page again
+def _lines(request: StaffRequest, found: logistics.Box, said: str, tone: str) -> HttpResponse:
+    if request.headers.get("HX-Request") != "true":  # without script: the whole page again
         flash(request, said, "ok" if tone == "ok" else "wait")
         return redirect(reverse("school:receive_box", args=[found.number]))
     return render(request, "school/scan_lines.html", {"scan": _scan(request.actor, found, said, tone)})
@@ -115,7 +116,7 @@ def _lines(request: HttpRequest, found: logistics.Box, said: str, tone: str) -> 
 
 @require_POST
 @portal_view("school:delivery:receive")
-def damaged(request: HttpRequest, number: str) -> HttpResponse:
+def damaged(request: StaffRequest, number: str) -> HttpResponse:
     """Mark a card as damaged; that counts as scanned."""
     found = logistics.box(request.actor.scope, number)
     form = CardForm(request.POST, auto_id="damaged_%s")
@@ -131,7 +132,7 @@ def damaged(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:delivery:receive")
-def undo(request: HttpRequest, number: str) -> HttpResponse:
+def undo(request: StaffRequest, number: str) -> HttpResponse:
     """A scan made by mistake is taken back."""
     code = request.POST.get("code", "")
     logistics.unscan(request.actor, number, code)
@@ -141,7 +142,7 @@ def undo(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("school:delivery:receive")
-def sign(request: HttpRequest, number: str) -> HttpResponse:
+def sign(request: StaffRequest, number: str) -> HttpResponse:
     receipt = logistics.sign(request.actor, number)
     if receipt.complete:
         flash(request, f"卡箱 {number} 已签收，{len(receipt.received)} 张都在。")

@@ -8,11 +8,11 @@ from pathlib import PurePath
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.kernel.errors import BadInput, XuekaError
+from xueka.platform.identity.sessions import StaffRequest
 
 _KEY = "photo_defects"
 _STRANGERS_KEPT = 50
@@ -24,7 +24,7 @@ class Taken:
     bad: int
 
 
-def take(request: HttpRequest, class_id: int, candidates: list[registry.Student]) -> Taken:
+def take(request: StaffRequest, class_id: int, candidates: list[registry.Student]) -> Taken:
     """Judge and keep every photo. Raises BadInput where nothing came or a ZIP cannot be read at all."""
     files: list[UploadedFile] = request.FILES.getlist("files")
     if not files:
@@ -45,7 +45,7 @@ def take(request: HttpRequest, class_id: int, candidates: list[registry.Student]
 
 
 def _single(
-    request: HttpRequest, by_number: dict[str, int], name: str, file: UploadedFile
+    request: StaffRequest, by_number: dict[str, int], name: str, file: UploadedFile
 ) -> cards.PhotoOutcome:
     student_id = by_number.get(PurePath(name).stem)
     if student_id is None:
@@ -61,7 +61,7 @@ def _single(
     return cards.PhotoOutcome(name, student_id, photo.id, findings=photo.findings)
 
 
-def _remember(request: HttpRequest, class_id: int, outcomes: list[cards.PhotoOutcome]) -> None:
+def _remember(request: StaffRequest, class_id: int, outcomes: list[cards.PhotoOutcome]) -> None:
     fixed = {outcome.student_id for outcome in outcomes if outcome.photo_id}
     kept = {student: text for student, text in defects(request, class_id).items() if student not in fixed}
     kept |= {each.student_id: each.message for each in outcomes if each.student_id and not each.photo_id}
@@ -75,16 +75,16 @@ def _remember(request: HttpRequest, class_id: int, outcomes: list[cards.PhotoOut
     }
 
 
-def _kept(request: HttpRequest, class_id: int) -> dict[str, Any]:
+def _kept(request: StaffRequest, class_id: int) -> dict[str, Any]:
     found: dict[str, Any] = request.session.get(_KEY, {})
     return found if found.get("class") == class_id else {}
 
 
-def defects(request: HttpRequest, class_id: int) -> dict[int, str]:
+def defects(request: StaffRequest, class_id: int) -> dict[int, str]:
     """Student id → what is wrong with the photo that was sent for her."""
     return {int(student): text for student, text in _kept(request, class_id).get("defects", {}).items()}
 
 
-def strangers(request: HttpRequest, class_id: int) -> list[tuple[str, str]]:
+def strangers(request: StaffRequest, class_id: int) -> list[tuple[str, str]]:
     """Files of the last upload that belong to nobody here, each with the reason."""
     return [(name, text) for name, text in _kept(request, class_id).get("strangers", [])]

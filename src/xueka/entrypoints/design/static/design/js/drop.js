@@ -72,7 +72,8 @@ class Drop extends HTMLElement {
       words.textContent = event.loaded < event.total ? `${size(event.loaded)} / ${size(event.total)}` : "已传完，正在检查…";
     });
     request.addEventListener("load", () => {
-      if (request.status < 400 && request.responseURL !== new URL(this.form.action).href) location.assign(request.responseURL);
+      const onward = request.getResponseHeader("HX-Redirect");
+      if (onward) location.assign(onward);
       else if (request.getResponseHeader("Content-Type")?.startsWith("application/json")) stop(this.refusal(JSON.parse(request.responseText)));
       else {
         failed(request.status);
