@@ -1,0 +1,35 @@
+"""Two operators in their browsers: plain HTTP, everything tried again until it is done."""
+
+import http.cookiejar
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class Browser:
+    """One operator's session. `act` and `page` raise OSError while the other side is down."""
+
+    def __init__(self, address: str, username: str, password: str) -> None:
+        self.address, self.username, self.password = address, username, password
+        self.jar = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+
+    def page(self, path: str) -> str:
+        with self.opener.open(self.address + path, timeout=10) as answer:
+            if "/login/" in answer.url and "/login/" not in path:
+                self._log_in()
+                return self.page(path)
+            return str(answer.read().decode())
+
+    def post(self, path: str, **fields: str) -> None:
+        token = next((cookie.value for cookie in self.jar if cookie.name == "csrftoken"), None)
+        if token is None:
+            self.page("/")
+            return self.post(path, **fields)
+        data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token}).encode()
+        self.opener.open(self.address + path, data, timeout=60).close()
+        return None
+
+    def _log_in(self) -> None:
+        self.page("/login/")
+        self.post("/login/", username=self.username, password=self.password)
