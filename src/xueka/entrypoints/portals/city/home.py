@@ -120,7 +120,7 @@ def _flow(scope: Scope) -> list[FlowStage]:
             icon="eye-check",
         ),
         FlowStage("受理", applications.get("city_review", 0), f"{listed}?state=city_review", icon="checks"),
-        FlowStage("号段", applications.get("accepted", 0), f"{listed}?state=accepted", icon="123"),
+        FlowStage("号段", applications.get("accepted", 0), f"{listed}?state=accepted", icon="number-123"),
         batch_stage("批次", "stack-2", "locked", "open", "approved", "ready"),
         batch_stage("卡厂", "building-factory-2", "acknowledged", "sent", "bounced"),
         FlowStage(

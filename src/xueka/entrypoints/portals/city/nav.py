@@ -54,7 +54,7 @@ register(
                     NavItem("受理", "objects:review", "checks", "city:application:review", _to_review),
                     NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
                     NavItem("回盘问题", "city:problems", "alert-triangle", "city:problem:read", _problems),
-                    NavItem("号段与空白卡", "city:numbers", "123", "city:range:read"),
+                    NavItem("号段与空白卡", "city:numbers", "number-123", "city:range:read"),
                     NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
                 ],
             ),
