@@ -25,12 +25,14 @@ def running(home: Path, *, seed: int, faults: str) -> Iterator[dict[str, Any]]:
     (city / "city-sign.pub.pem").write_text(keys.signing_key, "ascii")
     (city / "city-ssh.pub").write_text(keys.ssh_key + "\n", "ascii")
     card = home / "partner.json"
+    # One that ran here before comes back to the port that the city knows.
+    port = json.loads(card.read_text("utf-8"))["port"] if card.exists() else 0
     card.unlink(missing_ok=True)
     with (home / "bureau.log").open("ab") as log:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(home)),
-                *("--seed", str(seed), "--faults", faults),
+                *("--port", str(port), "--seed", str(seed), "--faults", faults),
             ],
             stdout=log,
             stderr=log,

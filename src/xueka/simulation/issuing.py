@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import groupby
 
+from django.db import transaction
+
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
@@ -120,6 +122,8 @@ def exchange(world: World, batch: production.Batch) -> None:
     deadline = time.monotonic() + BUREAU_PATIENCE
     while not production.has_final_return(staff.CITY, batch.id):
         production.sweep()
+        with transaction.atomic():
+            production.retry_now(staff.operator("a"))  # this clock stands still: no pause would ever end
         batch.refresh_from_db()
         if batch.state == "bounced":
             with world.work(minutes=60):

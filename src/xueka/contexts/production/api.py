@@ -101,6 +101,7 @@ __all__ = [
     "remakes",
     "remove_applications",
     "resolve_problem",
+    "retry_now",
     "send_packages",
     "six_numbers",
     "sweep",

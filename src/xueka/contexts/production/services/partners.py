@@ -2,7 +2,7 @@
 
 import asyncssh
 
-from xueka.contexts.production.models import Partner
+from xueka.contexts.production.models import Package, Partner
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
 from xueka.platform.audit import services as audit
@@ -133,3 +133,12 @@ def _record(actor: Actor, action: str, partner: Partner) -> None:
             "encryption": partner.encryption_fingerprint,
         },
     )
+
+
+def retry_now(actor: Actor) -> None:
+    """Wait no longer after failures: the next sweep connects and sends at once."""
+    actor.require("city:partner:manage")
+    partners = Partner.objects.exclude(next_try_at=None).update(next_try_at=None)
+    packages = Package.objects.filter(state="stored").exclude(next_try_at=None).update(next_try_at=None)
+    if partners or packages:
+        audit.record(actor, "partner.retry_now", detail={"partners": partners, "packages": packages})

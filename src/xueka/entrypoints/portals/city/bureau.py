@@ -40,3 +40,11 @@ def confirm(request: HttpRequest) -> HttpResponse:
     )
     flash(request, f"{partner.name} 的公钥已由第二人确认，可以传送文件。")
     return redirect("city:bureau")
+
+
+@require_POST
+@portal_view("city:partner:manage")
+def retry(request: HttpRequest) -> HttpResponse:
+    production.retry_now(request.actor)
+    flash(request, "系统会在几秒内重新连接卡厂。")
+    return redirect("city:bureau")

@@ -27,6 +27,7 @@ urlpatterns = [
     path("numbers/blanks/", numbers.take_lot, name="take_lot"),
     path("bureau/", bureau.page, name="bureau"),
     path("bureau/confirm/", bureau.confirm, name="bureau_confirm"),
+    path("bureau/retry/", bureau.retry, name="bureau_retry"),
     path("deliveries/", deliveries.listing, name="deliveries"),
     path("deliveries/prepare/", deliveries.prepare, name="prepare"),
     path("deliveries/<str:number>/", deliveries.work, name="delivery"),
