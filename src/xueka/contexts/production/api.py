@@ -47,7 +47,7 @@ from xueka.contexts.production.services.composing import (
     remove_applications,
 )
 from xueka.contexts.production.services.ordering import approve, lock, rebuild, unlock
-from xueka.contexts.production.services.partners import confirm_partner, register_partner
+from xueka.contexts.production.services.partners import confirm_partner, register_partner, retry_now
 from xueka.contexts.production.services.returns import ReturnReport, import_return
 from xueka.contexts.production.services.settling import close, declare_missing, resolve_problem, take_problem
 
