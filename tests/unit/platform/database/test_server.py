@@ -303,3 +303,12 @@ def test_a_wrong_password_is_refused_and_no_address_is_open(place: location.Plac
         psycopg.connect(**{**address.parameters(Role.APPLICATION), "password": "guess"})
     assert _run(Role.ADMINISTRATOR, "SHOW listen_addresses") == [("",)]
     holder.let_go()
+
+
+def test_a_database_can_be_thrown_away(place: location.Place) -> None:
+    holder = Holder()
+    _run(Role.OWNER, "CREATE TABLE thrown_away (id int)")
+    server.recreate_database()
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert _run(Role.OWNER, tables) == [(0,)]
+    holder.let_go()
