@@ -160,6 +160,10 @@ LINE_DEFECTS: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
         lambda place: good(place, at="20260903101500.5"),
         [("produced_at", "LINE_PRODUCED_AT")],
     ),
+    "time by week": (
+        lambda place: good(place, at="2026W361101500"),
+        [("produced_at", "LINE_PRODUCED_AT")],
+    ),
     "time with separators": (
         lambda place: good(place, at="2026-09-03 1015"),
         [("produced_at", "LINE_PRODUCED_AT")],

@@ -21,7 +21,7 @@ from tests.support.bureau_files import (
 )
 from tests.support.size import dial
 from xueka.contexts.production.adapters.bureau_package import open_return
-from xueka.contexts.production.domain.bureau.returns import ReturnRefused
+from xueka.contexts.production.domain.bureau.returns import RESULTS, ReturnRefused
 from xueka.kernel.identifiers import card_number
 from xueka.platform.crypto.sm2 import PrivateKey
 
@@ -133,7 +133,8 @@ def test_a_signed_file_that_disagrees_with_itself_is_refused_whole(
 def test_bytes_that_are_no_text_are_located() -> None:
     body = TEXT.encode().replace(LINES[2].encode(), LINES[2].encode()[:-1] + b"\xff|", 1)
     error = refusal(with_text(body))
-    assert (error.code, error.where) == ("RETURN_ENCODING", f"returns.txt 第 4 行第 {len(LINES[2])} 字节")
+    assert (error.code, error.where) == ("RETURN_ENCODING", f"returns.txt 第 4 行 第 {len(LINES[2])} 字节")
+    assert error.detail == {"line": 4}
 
 
 @pytest.mark.parametrize(
@@ -315,3 +316,23 @@ def test_mutated_unsigned_files_never_pass() -> None:
         "unharmed",
     }
     assert codes["unharmed"] < codes.total() / 5
+
+
+@pytest.mark.parametrize(
+    ("line_number", "defect"),
+    [
+        (1, swap("XKRET", "XKREC")),
+        (1, swap(BATCH, "B26-00002")),
+        (1, swap("|1|20\r", "|1|21\r")),
+        (3, swap("\r\nD|2", "\r\nX|2")),
+        (5, swap("\r\nD|5", "\nD|5")),
+        (22, swap("T|20|20|", "T|21|20|")),
+        (22, swap("T|20|20|0", "T|20|19|1")),
+        (22, lambda text: text[:-4] + "\r\n"),
+    ],
+)
+def test_the_line_is_told(line_number: int, defect: Callable[[str], str]) -> None:
+    body = defect(TEXT).encode()
+    error = refusal(with_text(body, lines=20, results=dict.fromkeys(RESULTS, 0) | {"00": 20}))
+    assert error.detail["line"] == line_number
+    assert f"第 {line_number} 行" in str(error.where)

@@ -70,7 +70,7 @@ def judge(
         reasons.append(("sequence", "LINE_SEQUENCE", sequence, f"序号应为 {sent.sequence}"))
     if result not in RESULTS:
         reasons.append(("result", "LINE_RESULT", result, "结果代码应为 " + "、".join(RESULTS)))
-    produced_at = _moment(at)
+    produced_at = read_moment(at)
     text, unreadable = ("", None) if not escaped and result != OTHER else _text(escaped, result)
     if unreadable:
         reasons.append(("text", "LINE_TEXT", escaped, unreadable))
@@ -127,7 +127,8 @@ def _fields_problem(number: int, fields: list[str]) -> LineProblem:
     return LineProblem(number, "line", "LINE_FIELDS", str(len(fields)), reason)
 
 
-def _moment(text: str) -> datetime | None:
+def read_moment(text: str) -> datetime | None:
+    """`YYYYMMDDHHMMSS` in Shanghai, aware; None when it is no real time."""
     if len(text) != 14 or not text.isdigit():
         return None
     try:

@@ -66,13 +66,20 @@ def reconcile(
     contents: CardContents, expected: Mapping[str, ExpectedCard], lines: Sequence[str]
 ) -> Reconciliation:
     """Judge the D lines of one return file against the cards of its batch (by card number)."""
+    return reconcile_numbered(contents, expected, dict(enumerate(lines, FIRST_LINE)))
+
+
+def reconcile_numbered(
+    contents: CardContents, expected: Mapping[str, ExpectedCard], lines: Mapping[int, str]
+) -> Reconciliation:
+    """The same for D lines by their place in the file, in its order. Judged ones may be left out."""
     sound: dict[int, ReturnRecord] = {}
     defects: dict[int, list[LineProblem]] = {}
     unknown: list[RefusedLine] = []
     first_line: dict[str, int] = {}
     again: dict[str, list[int]] = {}
     watched = _watched(contents, expected)
-    for number, line in enumerate(lines, FIRST_LINE):
+    for number, line in lines.items():
         fields = line.split("|")
         card = fields[CARD] if len(fields) > CARD else ""
         known = expected.get(card)
@@ -140,15 +147,15 @@ class _Holders:
         self._shared: set[str] = set()
 
     def note(self, card: str, value: str) -> None:
-        if value and self._card_of.setdefault(value, card) != card:
+        if self._card_of.setdefault(value, card) != card:
             self._shared.add(value)
 
     def problems(
-        self, expected: Mapping[str, ExpectedCard], lines: Sequence[str]
+        self, expected: Mapping[str, ExpectedCard], lines: Mapping[int, str]
     ) -> Iterator[tuple[int, LineProblem]]:
         """One problem for every line of the file with a shared value."""
         shared = {value for value in self._shared if re.fullmatch(self._form, value, re.ASCII)}
-        for number, line in enumerate(lines if shared else (), FIRST_LINE):
+        for number, line in lines.items() if shared else ():
             fields = line.split("|")
             if len(fields) == LINE_FIELDS and fields[CARD] in expected and fields[self.place] in shared:
                 card, value = fields[CARD], fields[self.place]
@@ -160,12 +167,12 @@ def _settle(
     card: str,
     sent: ExpectedCard,
     numbers: list[int],
-    lines: Sequence[str],
+    lines: Mapping[int, str],
     duplicate: dict[int, LineProblem],
     defects: dict[int, list[LineProblem]],
 ) -> None:
     """Several lines on one card, or lines on a settled one: repetitions if they agree, else all altered."""
-    said = [_saying(lines[number - FIRST_LINE]) for number in numbers]
+    said = [_saying(lines[number]) for number in numbers]
     settled = _settled_fields(card, sent)[1:] if sent.settled else None
     if all(saying == (settled or said[0]) for saying in said):
         origin = "以前的回盘文件" if settled else f"第 {numbers[0]} 行"
@@ -193,6 +200,6 @@ def _saying(line: str) -> tuple[str, ...]:
     return tuple(fields[1:7]) if len(fields) == LINE_FIELDS else (line,)
 
 
-def _refused(number: int, lines: Sequence[str], problems: list[LineProblem]) -> RefusedLine:
-    content = lines[number - FIRST_LINE]
+def _refused(number: int, lines: Mapping[int, str], problems: list[LineProblem]) -> RefusedLine:
+    content = lines[number]
     return RefusedLine(number, content.split("|")[CARD], content, tuple(sorted(problems)))

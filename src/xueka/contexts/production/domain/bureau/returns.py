@@ -27,7 +27,7 @@ RESULTS = {
 """Result codes of the bureau (decisions.md)."""
 
 LINE_FIELDS = 9
-RESULT_FIELD = 6
+_NAME = "returns.txt"
 MAX_LINES = 1_000_000
 MAX_RETURNS_SIZE = 256 * 1024 * 1024
 
@@ -61,15 +61,24 @@ class ReturnFile:
     lines: list[str]
 
 
-def refuse(code: str, message: str, *, where: str, found: object = None, expected: object = None) -> NoReturn:
-    """Refuse a return file whole, in the manner of §11.1."""
+def refuse(
+    code: str,
+    message: str,
+    *,
+    where: str,
+    line: int | None = None,
+    found: object = None,
+    expected: object = None,
+) -> NoReturn:
+    """Refuse a return file whole, in the manner of §11.1; `line` is one of `returns.txt`, kept as detail."""
     raise ReturnRefused(
         code,
         message,
-        where=where,
+        where=where if line is None else f"{_NAME} 第 {line} 行 {where}".rstrip(),
         found=found,
         expected=expected,
         action="本文件未作任何处理。请将原因告知卡厂，由卡厂更正后以新的回盘号重新发送。",
+        **({} if line is None else {"line": line}),
     )
 
 
@@ -111,7 +120,6 @@ def _malformed(message: str, field: str, found: object) -> NoReturn:
 
 # --- returns.txt ---
 
-_NAME = "returns.txt"
 _COUNT = r"\|(0|[1-9]\d{0,6})"
 _HEAD = re.compile(rf"H\|XKRET\|(\d{{1,4}}\.\d{{1,4}})\|({BATCH_NUMBER})\|([1-9]\d{{0,2}}){_COUNT}", re.ASCII)
 _TRAILER = re.compile("T" + _COUNT * (1 + len(RESULTS)), re.ASCII)
@@ -125,22 +133,19 @@ def parse_returns(data: bytes, manifest: ReturnManifest) -> ReturnFile:
     text = _decode(data)
     lines = text.split("\r\n")
     if lines.pop() or not lines or not lines[-1].startswith("T|"):
-        refuse(
-            "RETURN_TRUNCATED", "回盘文件不完整：没有以尾行结束。", where=f"{_NAME} 第 {len(lines) + 1} 行"
-        )
+        refuse("RETURN_TRUNCATED", "回盘文件不完整：没有以尾行结束。", where="", line=len(lines) + 1)
     if not text.count("\r") == text.count("\n") == len(lines):
         wrong = next(place for place, line in enumerate(lines, 1) if "\r" in line or "\n" in line)
-        refuse("RETURN_FORMAT", "行内有单独的回车或换行符。", where=f"{_NAME} 第 {wrong} 行")
+        refuse("RETURN_FORMAT", "行内有单独的回车或换行符。", where="", line=wrong)
     trailer = lines.pop()
     head = lines.pop(0) if lines else ""
     version, batch, return_number, announced = _read_head(head)
     if text.count("\r\nD|") != len(lines):
         wrong = next(place for place, line in enumerate(lines, 2) if not line.startswith("D|"))
-        refuse("RETURN_FORMAT", "首行与尾行之间只能是明细行。", where=f"{_NAME} 第 {wrong} 行")
-    last = f"{_NAME} 第 {len(lines) + 2} 行"
+        refuse("RETURN_FORMAT", "首行与尾行之间只能是明细行。", where="", line=wrong)
     totals = _TRAILER.fullmatch(trailer)
     if totals is None:
-        refuse("RETURN_FORMAT", "尾行不符合格式。", where=last, found=trailer[:100])
+        refuse("RETURN_FORMAT", "尾行不符合格式。", where="", line=len(lines) + 2, found=trailer[:100])
     for code, label, found_value, expected in (
         ("RETURN_VERSION", "版本", version, manifest.version),
         ("RETURN_BATCH", "批次号", batch, manifest.batch),
@@ -150,11 +155,12 @@ def parse_returns(data: bytes, manifest: ReturnManifest) -> ReturnFile:
             refuse(
                 code,
                 f"首行的{label}与清单不一致。",
-                where=f"{_NAME} 第 1 行",
+                where=label,
+                line=1,
                 found=found_value,
                 expected=expected,
             )
-    _check_totals(lines, int(announced), [int(total) for total in totals.groups()], manifest, last)
+    _check_totals(lines, int(announced), [int(total) for total in totals.groups()], manifest)
     return ReturnFile(manifest, lines)
 
 
@@ -162,12 +168,12 @@ def _decode(data: bytes) -> str:
     try:
         return gb18030.decode(data)
     except UnicodeDecodeError as error:
-        start = data.rfind(b"\r\n", 0, error.start) + 2 if b"\r\n" in data[: error.start] else 0
-        number = data.count(b"\r\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
         refuse(
             "RETURN_ENCODING",
             "回盘文件含有不是 GB 18030 的字节。",
-            where=f"{_NAME} 第 {number} 行第 {error.start - start + 1} 字节",
+            where=f"第 {column} 字节",
+            line=data.count(b"\n", 0, error.start) + 1,
             found=data[error.start : error.start + 4].hex(" "),
         )
 
@@ -175,32 +181,29 @@ def _decode(data: bytes) -> str:
 def _read_head(line: str) -> tuple[str, str, str, str]:
     match = _HEAD.fullmatch(line)
     if match is None:
-        refuse("RETURN_FORMAT", "首行不符合格式。", where=f"{_NAME} 第 1 行", found=line[:100])
+        refuse("RETURN_FORMAT", "首行不符合格式。", where="", line=1, found=line[:100])
     return match[1], match[2], match[3], match[4]
 
 
-def _check_totals(
-    lines: list[str], announced: int, trailer: list[int], manifest: ReturnManifest, last: str
-) -> None:
-    count = len(lines)
-    for label, total, where in (
-        ("首行的行数", announced, f"{_NAME} 第 1 行"),
+def _check_totals(lines: list[str], announced: int, trailer: list[int], manifest: ReturnManifest) -> None:
+    count, last = len(lines), len(lines) + 2
+    for label, total, line in (
+        ("首行的行数", announced, 1),
         ("尾行的总数", trailer[0], last),
-        ("清单的行数", manifest.lines, f"{_MANIFEST}: lines"),
+        ("清单的行数", manifest.lines, None),
     ):
         if total != count:
-            refuse("RETURN_TRAILER", f"{label}与明细行数不一致。", where=where, found=total, expected=count)
-    results = Counter(fields[RESULT_FIELD] for line in lines if len(fields := line.split("|")) == LINE_FIELDS)
+            message = f"{label}与明细行数不一致。"
+            refuse("RETURN_TRAILER", message, where=label, line=line, found=total, expected=count)
+    results = Counter(row.rsplit("|", 3)[1] for row in lines if row.count("|") == LINE_FIELDS - 1)
     for code, total in zip(RESULTS, trailer[1:], strict=True):
-        for label, said, where in (
-            ("尾行", total, last),
-            ("清单", manifest.results[code], f"{_MANIFEST}: results"),
-        ):
+        for label, said, line in (("尾行", total, last), ("清单", manifest.results[code], None)):
             if said != results[code]:
                 refuse(
                     "RETURN_TRAILER",
                     f"{label}中结果 {code}（{RESULTS[code]}）的张数与明细不一致。",
-                    where=where,
+                    where=f"{label} {code}",
+                    line=line,
                     found=said,
                     expected=results[code],
                 )
