@@ -51,7 +51,10 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("缺 1 张，破损 1 张，不属本箱 1 张")
     page.get_by_role("dialog").get_by_role("button", name="签收").click()
     expect(page.get_by_text("已签收 4 张")).to_be_visible()
-    expect(page.get_by_label("收货差异").get_by_role("row")).to_have_count(4)
+    differences = page.get_by_label("收货差异")
+    expect(differences.get_by_role("row")).to_have_count(4)
+    expect(differences).to_contain_text("其他学校的学生")  # whose name stays unknown here
+    expect(differences).not_to_contain_text(town.students("second")[0].name)
     assert_sound(page)
     picture(page, "school-box")
     states = [cards.card(town.actor("city_operator").scope, number).state for number in numbers]

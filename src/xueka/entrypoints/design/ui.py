@@ -299,7 +299,7 @@ class Scan:
 
     @property
     def found(self) -> int:
-        return sum(line.state == "found" for line in self.expected)
+        return sum(line.state in ("found", "damaged") for line in self.expected)
 
     @property
     def missing(self) -> int:

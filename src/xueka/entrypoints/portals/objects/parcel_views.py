@@ -43,7 +43,7 @@ def box(request: StaffRequest, number: str) -> HttpResponse:
             ],
             actions=_box_actions(actor, found),
         ),
-        "differences": [_difference(each) for each in logistics.discrepancies_of(found)],
+        "differences": [_difference(found, each) for each in logistics.discrepancies_of(found)],
         "rows": [_row(found, place) for place in logistics.contents(found)],
         "events": _events(logistics.BOX, found.id),
     }
@@ -120,9 +120,11 @@ def _box_actions(actor: Actor, found: logistics.Box) -> list[Action]:
     )
 
 
-def _difference(each: logistics.Discrepancy) -> tuple[Badge, str, str, str]:
-    """Kind, number, whose card, and what became of it."""
-    whose = each.card.student.name if each.card else "不认识的号码"
+def _difference(found: logistics.Box, each: logistics.Discrepancy) -> tuple[Badge, str, str, str]:
+    """Kind, number, whose card, and what became of it. A stranger's name is nothing for this school."""
+    whose = "不认识的号码"
+    if each.card:
+        whose = each.card.student.name if each.card.school_id == found.school_id else "其他学校的学生"
     done = logistics.RESOLUTIONS.get(each.resolution, "") if each.state != "open" else "待市级处理"
     return (
         Badge(each.get_kind_display(), "bad" if each.state == "open" else "ended"),
