@@ -24,13 +24,14 @@ def test_nothing_is_lost_or_doubled() -> None:
     sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
     cards, batches = report["cards"], report["batches"]
 
-    assert sum(report["kills"].values()) == KILLS
-    if KILLS >= len(KINDS):
-        assert all(report["kills"][kind] > 0 for kind in KINDS)
-    steps = ["build", "send", "take", "take"]  # the last two: acknowledgement and return file
-    assert report["boundaries"] == {
-        f"{side} {step}": steps.count(step) for side in ("before", "after") for step in steps
-    }
+    kills = report["kills"]
+    assert sum(kills.values()) == KILLS
+    assert KILLS < len(KINDS) or set(kills) == set(KINDS)
+    deaths = report["boundaries"]
+    for side in ("before", "after"):
+        assert (deaths[f"{side} build"], deaths[f"{side} send"]) == (1, 1)
+        # Acknowledgement and return file; an acknowledgement that is said again may come on top.
+        assert deaths[f"{side} take"] >= 2
 
     assert (report["made"], report["chips"]) == (cards, cards)
     assert report["card_histories"] == {"create order make": cards}
@@ -51,7 +52,7 @@ def _run(home: str) -> dict:
     environment.pop("DATABASE_URL", None)
     options = ["--cards", str(CARDS), "--kills", str(KILLS), "--seed", SEED, "--boundaries"]
     command = [sys.executable, "-m", "tests.faults.make_batches", *options]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     report: dict = json.loads(done.stdout)
     return report
