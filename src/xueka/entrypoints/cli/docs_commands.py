@@ -1,0 +1,64 @@
+"""`xueka docs states`: the state tables as a document, printed from the rows themselves."""
+
+import typer
+
+app = typer.Typer(help="由程序生成的文档。", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `states` a command of its own while it is the only one."""
+
+
+@app.command()
+def states() -> None:
+    """状态图与权限表（docs/states.md 的内容）。"""
+    typer.echo(render(), nl=False)
+
+
+def render() -> str:
+    """docs/states.md: one diagram and one table for each machine."""
+    from xueka.contexts.cards.domain import transitions as cards
+    from xueka.contexts.logistics.domain import transitions as logistics
+    from xueka.contexts.production.domain.transitions import BATCH
+    from xueka.contexts.registry.domain.transitions import TRANSFER
+    from xueka.platform.identity.permissions import ROLES
+
+    machines = [
+        TRANSFER,
+        cards.ACCOUNT,
+        cards.APPLICATION,
+        cards.CARD,
+        BATCH,
+        logistics.DELIVERY,
+        logistics.BOX,
+    ]
+    lines = [
+        "# States",
+        "",
+        "Printed by `xueka docs states` from the tables in `domain/transitions.py` and the roles in",
+        "`platform/identity/permissions.py`; a test compares. A state changes only by a row of these tables.",
+        "",
+    ]
+    for machine in machines:
+        lines += [
+            f"## {machine.label} `{machine.name}`",
+            "",
+            "```mermaid",
+            machine.diagram().rstrip(),
+            "```",
+            "",
+        ]
+        lines += ["| event | from | to | permission | who | condition |", "|---|---|---|---|---|---|"]
+        for row in machine.matrix():
+            who = "、".join(
+                role.label
+                for role in ROLES.values()
+                if row["permission"] in role.permissions and role.code != "system"
+            )
+            lines.append(
+                f"| {row['event_label']} `{row['event']}` | {row['source_label']} | {row['target_label']} "
+                f"| `{row['permission']}` | {who or '系统'} | {row['guard']} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
