@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection, models, transaction
 from xueka.contexts.cards.domain.transitions import CARD
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Forbidden, Refused, XuekaError
+from xueka.kernel.machine import Machine, State, Transition
 from xueka.platform.history import queries, services
-from xueka.platform.history.models import Transition
+from xueka.platform.history.models import Transition as Step
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 
@@ -22,7 +23,7 @@ NOON = datetime(2024, 9, 2, 4, tzinfo=UTC)
 
 
 def rows(thing: int) -> list[tuple[object, ...]]:
-    found = Transition.objects.filter(machine="card", object_id=thing).order_by("seq")
+    found = Step.objects.filter(machine="card", object_id=thing).order_by("seq")
     return list(found.values_list("seq", "event", "from_state", "to_state"))
 
 
@@ -45,6 +46,29 @@ def test_objects_may_start_from_different_states(things: type[models.Model]) -> 
     assert services.apply(CARD, things, [planned, ordered, made, made], "void", ACTOR, reason="停办") == 3
     assert rows(made)[-1] == (4, "void", "made", "void")
     assert rows(planned)[-1] == (2, "void", "planned", "void")
+
+
+def test_one_event_may_lead_different_objects_to_different_states(things: type[models.Model]) -> None:
+    parting = Machine(
+        "parting",
+        "岔路",
+        "left",
+        [State("left", "左"), State("right", "右"), State("west", "西", True), State("east", "东", True)],
+        [
+            Transition("cross", "left", "right", "x:y:z", "换边"),
+            Transition("walk", "left", "west", "x:y:z", "走"),
+            Transition("walk", "right", "east", "x:y:z", "走"),
+        ],
+    )
+    stays, crosses = create(parting, things, 2)
+    services.apply(parting, things, [crosses], "cross", ACTOR)
+    assert services.apply(parting, things, [stays, crosses], "walk", ACTOR) == 2
+    assert dict(things.objects.values_list("pk", "state")) == {stays: "west", crosses: "east"}
+    steps = queries.last_steps("parting", [stays, crosses])
+    assert [(steps[thing].from_state, steps[thing].to_state) for thing in (stays, crosses)] == [
+        ("left", "west"),
+        ("right", "east"),
+    ]
 
 
 def test_a_step_keeps_who_when_why_and_what(things: type[models.Model]) -> None:
@@ -152,7 +176,7 @@ def test_the_database_refuses_a_doubled_step(things: type[models.Model]) -> None
     (thing,) = create(CARD, things)
     for seq in (1, 0):
         with pytest.raises(IntegrityError), transaction.atomic():
-            Transition.objects.create(
+            Step.objects.create(
                 machine="card",
                 object_id=thing,
                 seq=seq,
