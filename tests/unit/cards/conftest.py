@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.cards.models import CardKind
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
@@ -66,7 +67,8 @@ class City:
 
     @transaction.atomic
     def accepted(self, student_ids: list[int], *, reason: str = "new") -> list[int]:
-        made = self.drafts(student_ids, reason=reason)
+        photos = CardKind.objects.get(code=KIND).photo_required
+        made = self.drafts(student_ids, reason=reason, photos=photos)
         for result in (
             cards.submit(Actor.system("submitter"), made),
             cards.approve(Actor.system("reviewer"), made),

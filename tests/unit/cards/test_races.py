@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -153,3 +153,22 @@ def test_the_new_card_is_handed_out_while_the_old_one_is_reported_lost(city: Cit
     assert codes(results).count("done") >= 6
     assert set(Card.objects.filter(id__in=old).values_list("state", flat=True)) == {"cancelled"}
     assert set(Card.objects.filter(id__in=new).values_list("state", flat=True)) == {"active"}
+
+
+def test_the_old_card_is_cancelled_in_the_moment_of_the_hand_out(city: City) -> None:
+    [student] = city.students()
+    [old] = city.active([student])
+    [new] = city.at_school([student], reason="damaged")
+    locked = Event()
+
+    def cancels_slowly() -> None:
+        cards.cancel(city.system, old, "家长要求")
+        locked.set()
+        connection.cursor().execute("SELECT pg_sleep(0.3)")
+
+    def hands_out() -> cards.BulkResult:
+        locked.wait()
+        return cards.hand_out(city.system, [new])
+
+    assert codes(together(cancels_slowly, hands_out)) == ["done", "done"]
+    assert Card.objects.get(id=new).state == "active"
