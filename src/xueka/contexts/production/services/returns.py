@@ -9,8 +9,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from xueka.contexts.production.adapters import bureau_package
+from xueka.contexts.production.adapters.bulk_reconcile import reconcile
 from xueka.contexts.production.domain import outcomes
-from xueka.contexts.production.domain.bureau.reconcile import Reconciliation, reconcile
+from xueka.contexts.production.domain.bureau.reconcile import Reconciliation
 from xueka.contexts.production.domain.bureau.records import read_return_name
 from xueka.contexts.production.domain.bureau.returns import ReturnManifest, ReturnRefused
 from xueka.contexts.production.models import Batch, Package, Problem, ReturnFile
