@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+
+from tests.journeys import town as towns
+from tests.journeys.town import Town, town
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
+from xueka.simulation import bureau
+
+__all__ = ["town"]
+
+
+@pytest.fixture
+def people(town: Town) -> Town:
+    """The town with a second operator and an auditor."""
+    for username, name, role in (("operator2", "冯杰", "city_operator"), ("auditor", "褚宁", "auditor")):
+        town.passwords[username] = towns.add_user(username, name, role, town.schools["first"])
+    return town
+
+
+@pytest.fixture
+def bureau_at_work(people: Town, tmp_path: Path) -> Iterator[None]:
+    """The card bureau's process, known and confirmed."""
+    with bureau.running(tmp_path, seed=3, faults="none") as card:
+        one = Actor.in_role("operator", "王芳", "city_operator", Scope("city"))
+        other = Actor.in_role("operator2", "冯杰", "city_operator", Scope("city"))
+        with transaction.atomic():
+            bureau.introduce(card, one, other)
+        yield
