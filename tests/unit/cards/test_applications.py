@@ -185,7 +185,7 @@ def consent(city: City, student: int, action: str = "given") -> None:
     registry.record_consent(city.system, [student], action, "2026-1", "父", "paper")
 
 
-def test_consent_is_a_doubt_or_a_condition(city: City) -> None:
+def test_consent_is_a_condition_where_the_kind_says_so(city: City) -> None:
     without, given, withdrawn = students = city.students(3)
     for student, actions in ((given, ["given"]), (withdrawn, ["given", "withdrawn"])):
         for action in actions:
@@ -195,10 +195,11 @@ def test_consent_is_a_doubt_or_a_condition(city: City) -> None:
     result = cards.submit(city.officer, list(ids.values()))
     assert codes(result) == {ids[without]: "CONSENT_MISSING", ids[withdrawn]: "CONSENT_MISSING"}
     CardKind.objects.filter(code=KIND).update(consent_required=False)
-    cards.submit(city.officer, [ids[without]])
+    assert cards.submit(city.officer, [ids[without]]).done == [ids[without]]
     doubts = dict(Application.objects.values_list("id", "doubts"))
-    assert doubts[ids[given]] == []
-    assert doubts[ids[without]] == ["no_consent"]
+    assert (
+        doubts[ids[given]] == doubts[ids[without]] == []
+    )  # paper forms come in later; a list names who is missing
 
 
 def test_doubts_are_named_for_the_reviewer(city: City) -> None:

@@ -29,7 +29,6 @@ DOUBTS = {
     "second_within_year": "一年内第二张卡",
     "transfer_other_district": "一年内跨区转学",
     "duplicate_person": "疑似同一人有两条学籍",
-    "no_consent": "没有监护人同意记录",
     "photo_background": "照片背景偏深",
     "photo_enlarged": "照片由小图放大",
     "photo_gray": "照片为黑白",

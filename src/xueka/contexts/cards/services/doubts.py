@@ -40,19 +40,15 @@ def of(application_ids: Sequence[int]) -> dict[int, list[str]]:
         )
         .values(
             "id",
-            "account__student_id",
             "second_within_year",
             "transfer_other_district",
             "duplicate_person",
             "photo__findings",
         )
     )
-    unconsented = registry.without_consent([row["account__student_id"] for row in rows])
     found: dict[int, list[str]] = {}
     for row in rows:
         holds = {code for code in DOUBTS if row.get(code)}
         holds |= {finding["code"] for finding in row["photo__findings"] or []}
-        if row["account__student_id"] in unconsented:
-            holds.add("no_consent")
         found[row["id"]] = [code for code in DOUBTS if code in holds]
     return found
