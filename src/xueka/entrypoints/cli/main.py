@@ -1,6 +1,7 @@
 """The `xueka` command: finds its parts, renders refusals, answers signals."""
 
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command. Exit code 0 done, 1 refused or findings, 2 wrong usage."""
+    os.umask(0o077)  # whatever a command writes may hold personal data
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:

@@ -50,8 +50,7 @@ def tell(line: str) -> None:
 @contextlib.contextmanager
 def _only_one() -> Iterator[Path]:
     """One `serve` per home; the lock dies with its process."""
-    note = home.home() / "serve.json"
-    note.parent.mkdir(parents=True, exist_ok=True)
+    note = home.made_home() / "serve.json"
     lock = os.open(home.home() / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,9 +11,20 @@ def home() -> Path:
     return Path(os.environ.get("XUEKA_HOME") or "var").absolute()
 
 
+def made_home() -> Path:
+    """`home()`, made if it is not there. Nobody else looks in; root lets the database's user pass through."""
+    base = home()
+    for folder in reversed([base, *base.parents]):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return base
+
+
 def private_directory(path: Path) -> Path:
     """Make `path` (and its parents) and let nobody but its owner look inside."""
     if not path.is_dir():
+        made_home()
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)
     return path

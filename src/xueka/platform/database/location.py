@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xueka.platform.database.home import home, private_directory
+from xueka.platform.database.home import made_home, private_directory
 
 PORT = 5432  # names the socket file; the embedded server listens on no network address
 SOCKET_PATH_LIMIT = 107
@@ -71,7 +71,7 @@ def client_program(name: str) -> Path:
 
 def place() -> Place:
     """The place of the server that belongs to the present `XUEKA_HOME`; makes the directories it needs."""
-    return _place(home())
+    return _place(made_home())
 
 
 @functools.cache

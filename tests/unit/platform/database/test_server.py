@@ -278,6 +278,23 @@ def test_a_copied_home_does_not_take_the_originals_data(monkeypatch: pytest.Monk
             location.place()
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_home_that_we_make_is_not_for_others_to_look_into(
+    umask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _temporary_home() as folder:
+        folder.chmod(0o711)
+        monkeypatch.setenv("XUEKA_HOME", str(folder / "new" / "home"))
+        before = os.umask(umask)
+        try:
+            place = location.place()
+        finally:
+            os.umask(before)
+        home = folder / "new" / "home"
+        assert place.root == home / "database", "the server's user can pass"
+        assert home.stat().st_mode & 0o066 == 0
+
+
 def test_secrets_and_data_are_their_owners_alone(place: location.Place) -> None:
     Holder().let_go()
     keys = Path(os.environ["XUEKA_HOME"]) / "keys"
