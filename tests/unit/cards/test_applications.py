@@ -203,7 +203,7 @@ def test_consent_is_a_condition_where_the_kind_says_so(city: City) -> None:
 
 
 def test_doubts_are_named_for_the_reviewer(city: City) -> None:
-    second, moved, twin, other = students = city.students(4)
+    second, moved, twin, other, namesake = students = city.students(5)
     for student in students:
         consent(city, student)
     city.active([second])
@@ -217,13 +217,15 @@ def test_doubts_are_named_for_the_reviewer(city: City) -> None:
         asked_at=NOW,
     )
     registry.Student.objects.filter(id__in=[twin, other]).update(name="王同", phone_index=b"p" * 32)
-    drafts = city.drafts([moved, twin])
+    registry.Student.objects.filter(id=namesake).update(name="王同", phone_index=b"q" * 32)
+    drafts = city.drafts([moved, twin, namesake])
     drafts += city.drafts([second], reason="damaged")
     cards.submit(city.officer, drafts)
     found = dict(Application.objects.values_list("account__student_id", "doubts"))
     assert found[moved] == ["transfer_other_district"]
     assert found[twin] == ["duplicate_person"]
-    assert Application.objects.get(id=drafts[2]).doubts == ["second_within_year"]
+    assert found[namesake] == []
+    assert Application.objects.get(id=drafts[3]).doubts == ["second_within_year"]
     assert {a.account.student_id for a in cards.applications(city.operator.scope, doubtful=True)} >= {
         moved,
         twin,

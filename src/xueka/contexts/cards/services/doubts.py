@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef
 
 from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.domain.rules import DOUBTS
@@ -18,7 +18,6 @@ _HANDED_OUT = [s.ACTIVE, s.LOST, s.CANCELLED]
 def of(application_ids: Sequence[int]) -> dict[int, list[str]]:
     """Doubt codes (keys of DOUBTS) of each application, in the order of DOUBTS."""
     since = clock.now() - _A_YEAR
-    student = registry.Student.objects.filter(id=OuterRef("account__student"))
     recent_card = Card.objects.filter(
         account=OuterRef("account"), kind=OuterRef("kind"), state__in=_HANDED_OUT, created_at__gte=since
     )
@@ -26,7 +25,7 @@ def of(application_ids: Sequence[int]) -> dict[int, list[str]]:
         student=OuterRef("account__student"), state__in=["open", "closed"], asked_at__gte=since
     )
     same_person = registry.Student.objects.filter(
-        phone_index=Subquery(student.values("phone_index")[:1]),
+        phone_index=OuterRef("account__student__phone_index"),
         name=OuterRef("account__student__name"),
         sex=OuterRef("account__student__sex"),
         birth_year=OuterRef("account__student__birth_year"),
