@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=20_000)  # two cores under load; nothing here measures time
 DESK, TABLET, PHONE = (1440, 900), (1024, 768), (360, 740)
 
 
@@ -43,20 +44,26 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
-    """A fresh browser at a desk, whose relative addresses lead to the test's server.
+def site(live_server: LiveServer) -> str:
+    """Where the pages are served from."""
+    return live_server.url
+
+
+@pytest.fixture
+def page(chromium: Browser, site: str) -> Iterator[Page]:
+    """A fresh browser at a desk, whose relative addresses lead to the site.
 
     Fails the test when a script fails or the content-security policy blocks something.
     """
     context = chromium.new_context(
-        base_url=live_server.url,
+        base_url=site,
         locale="zh-CN",
         timezone_id="Asia/Shanghai",
         viewport={"width": DESK[0], "height": DESK[1]},
         color_scheme="light",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -1,14 +1,29 @@
 """The style guide in a real browser: sound in light and dark, and its parts do what they promise."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.test import override_settings
+from django.test.testcases import LiveServerThread
 from playwright.sync_api import Page, expect
 
 from tests.journeys.design_urls import ERRORS
 from tests.journeys.support import PHONE, assert_sound, screenshot
 
-pytestmark = [pytest.mark.urls("tests.journeys.design_urls")]
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """One server for all pages of this module; they need no database, and none is at hand."""
+    with override_settings(ROOT_URLCONF="tests.journeys.design_urls"):
+        server = LiveServerThread("127.0.0.1", StaticFilesHandler)
+        server.daemon = True
+        server.start()
+        server.is_ready.wait()
+        yield f"http://127.0.0.1:{server.port}"
+        server.terminate()
+
 
 GUIDE = [
     "",
