@@ -35,7 +35,7 @@ def run(host: str, port: int, *, demo: bool) -> int:
         with _listen(host, port) as listener:
             address = _address(listener)
             note.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
-            supervisor = Supervisor(processes.children(listener), tell, watch=server.revive)
+            supervisor = Supervisor(processes.children(listener), tell, watch=_revive)
             logins = demo_city.logins()
             connections.close_all()
             return _supervise(supervisor, listener, _greeting(address, supervisor, logins))
@@ -108,6 +108,13 @@ def _supervise(supervisor: Supervisor, listener: socket.socket, greeting: str) -
         supervisor.end()
     tell("已全部停止。")
     return 0
+
+
+def _revive() -> None:
+    try:
+        server.revive()
+    except location.EmbeddedServerError as error:
+        tell(str(error))  # a full disk, say: the next look tries again
 
 
 def _wait_for_web(supervisor: Supervisor, listener: socket.socket) -> bool:

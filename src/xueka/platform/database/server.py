@@ -28,6 +28,7 @@ from xueka.platform.database.address import DATABASE, Role
 from xueka.platform.database.location import EmbeddedServerError, Place
 
 BUILTIN_LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # the same on every machine
+PARALLEL_NEEDS = 256 * 2**20  # bytes
 START_ATTEMPTS = 3
 START_LIMIT = 120.0  # seconds; a server that recovers after a crash replays its log first
 STOP_LIMIT = 60  # seconds
@@ -100,7 +101,7 @@ class _Holding:
         try:
             with _exclusive(place.root / "start.lock"):
                 fcntl.flock(self.share, fcntl.LOCK_SH)
-                if not (place.data / "PG_VERSION").exists():
+                if not place.data.exists():
                     initialise(place)
                 start(place)
         except BaseException:
@@ -140,10 +141,9 @@ def state(place: Place) -> Ping:
 
 
 def initialise(place: Place) -> None:
-    """Make a new cluster with its roles and an empty database. Killed half-way, it starts anew next time."""
+    """Make a new cluster. Killed half-way, it begins anew; what once was complete is never removed."""
     draft = place.root / "data.new"
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.rmtree(place.data, ignore_errors=True)
     place.give(draft)
     with tempfile.TemporaryDirectory(dir=place.root) as folder:
         password = Path(folder) / "password"
@@ -171,7 +171,8 @@ def initialise(place: Place) -> None:
 
 def start(place: Place) -> None:
     """Bring the server up, or wait for one that is coming up by itself."""
-    made_by = (place.data / "PG_VERSION").read_text("ascii").strip()
+    version = place.data / "PG_VERSION"
+    made_by = version.read_text("ascii").strip() if version.exists() else "?"
     if made_by != str(_version(place)):
         message = (
             f"{place.data} 由 PostgreSQL {made_by} 建立，现有程序是 {_version(place)}：请用备份与恢复升级。"
@@ -244,10 +245,21 @@ def _write_configuration(place: Place) -> None:
         f"fsync = {durable}",
         f"full_page_writes = {durable}",
     ]
+    if _shared_memory() < PARALLEL_NEEDS:
+        lines += ["max_parallel_workers_per_gather = 0", "max_parallel_maintenance_workers = 0"]
     path = place.data / "xueka.conf"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     if place.user is not None:
         os.chown(path, *place.user)
+
+
+def _shared_memory() -> int:
+    """Bytes that parallel queries may share; containers often have 64 MiB, and queries would fail midway."""
+    try:
+        status = os.statvfs("/dev/shm")  # noqa: S108 - only asked for its size
+    except OSError:
+        return 0
+    return status.f_frsize * status.f_blocks
 
 
 def _postmaster_alive(place: Place) -> bool:
@@ -260,14 +272,15 @@ def _postmaster_alive(place: Place) -> bool:
 
 
 def _works_here(place: Place, pid: int) -> bool:
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/cwd").samefile(place.data)
+        return (process / "comm").read_text() == "postgres\n" and (process / "cwd").samefile(place.data)
     except OSError:
         return False
 
 
 def _processes(place: Place) -> list[int]:
-    """Every process that works in this data directory."""
+    """Every server process that works in this data directory."""
     pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
     return [pid for pid in pids if _works_here(place, pid)]
 
@@ -315,7 +328,8 @@ def _try(place: Place, program: str, *arguments: str) -> "subprocess.CompletedPr
         [place.binaries / "bin" / program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         **place.process_options(),
     )
 

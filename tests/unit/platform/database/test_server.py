@@ -170,6 +170,24 @@ def test_a_server_that_cannot_start_says_why(place: location.Place) -> None:
     broken.write_text(right)
 
 
+def test_a_directory_that_is_no_cluster_is_refused_and_kept(place: location.Place) -> None:
+    Holder().let_go()
+    version = place.data / "PG_VERSION"
+    version.rename(place.data / "moved")
+    with pytest.raises(location.EmbeddedServerError, match=r"PostgreSQL [?] "):
+        server.acquire()
+    (place.data / "moved").rename(version)
+
+
+@pytest.mark.parametrize(("size", "parallel"), [(64 * 2**20, "0"), (2**30, "2")])
+def test_parallel_queries_need_shared_memory(
+    place: location.Place, monkeypatch: pytest.MonkeyPatch, size: int, parallel: str
+) -> None:
+    monkeypatch.setattr(server, "_shared_memory", lambda: size)
+    with server.hold():
+        assert _run(Role.READER, "SHOW max_parallel_workers_per_gather") == [(parallel,)]
+
+
 def test_data_of_another_version_are_not_touched(place: location.Place) -> None:
     Holder().let_go()
     version = place.data / "PG_VERSION"
