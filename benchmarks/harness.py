@@ -1,0 +1,87 @@
+"""Our job beside its floor, in one run.
+
+A benchmark gives `prepare(size)`, `ours(data)` and `floor(data)`. Each measurement has a process of its own,
+so that peaks of memory do not mix, and the two take turns, so that a slow moment of the machine hits both.
+What `prepare` costs is not measured. The best of the rounds counts.
+
+One JSON object is printed for each benchmark: job, ours, floor, unit, ratio, peak_mb, size, exponent, rounds.
+`ours` and `floor` are rates at the larger size; `peak_mb` is the whole process of ours with its input;
+`exponent` says how the cost of ours grows from the smaller to the larger size (1: in step with the work).
+`XUEKA_BENCH_ROUNDS` and `XUEKA_BENCH_SCALE` make it quicker or smaller.
+"""
+
+import json
+import math
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+ROUNDS = int(os.environ.get("XUEKA_BENCH_ROUNDS", "3"))
+SCALE = float(os.environ.get("XUEKA_BENCH_SCALE", "1"))
+
+
+def compare(
+    job: str,
+    unit: str,
+    sizes: tuple[int, int],
+    prepare: Callable[[int], Any],
+    ours: Callable[[Any], object],
+    floor: Callable[[Any], object],
+) -> dict[str, Any]:
+    """Measure at both sizes, print the JSON object, return it."""
+    small, large = (max(1, int(size * SCALE)) for size in sizes)
+    seconds = {(work, size): math.inf for work in (ours, floor) for size in (small, large)}
+    peak = 0.0
+    for _ in range(ROUNDS):
+        for size in (small, large):
+            for work in (ours, floor):
+                took, used = in_child(_measure, prepare, work, size)
+                seconds[work, size] = min(seconds[work, size], took)
+                if work is ours:
+                    peak = max(peak, used)
+    growth = math.log(seconds[ours, large] / seconds[ours, small]) / math.log(large / small)
+    found = {
+        "job": job,
+        "ours": round(large / seconds[ours, large]),
+        "floor": round(large / seconds[floor, large]),
+        "unit": f"{unit}/s",
+        "ratio": round(seconds[floor, large] / seconds[ours, large], 3),
+        "peak_mb": round(peak),
+        "size": large,
+        "exponent": round(growth, 2),
+        "rounds": ROUNDS,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+    return found
+
+
+def in_child(work: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of `work` in a fresh process. Libraries with threads of their own do not survive a fork."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_answer, args=(sender, work, arguments))
+    child.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    finally:
+        child.join()
+
+
+def _answer(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    sender.send(work(*arguments))
+
+
+def _measure(prepare: Callable[[int], Any], work: Callable[[Any], object], size: int) -> tuple[float, float]:
+    """Seconds that `work` took, and the process's peak in MiB."""
+    data = prepare(size)
+    begin = time.perf_counter()
+    work(data)
+    took = time.perf_counter() - begin
+    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
