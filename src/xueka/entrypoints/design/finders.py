@@ -12,6 +12,7 @@ from django.core.files.storage import FileSystemStorage
 VENDOR = {
     "vendor/tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
     "vendor/tabler.min.css.map": "@tabler/core/dist/css/tabler.min.css.map",
+    "vendor/htmx.min.js": "htmx.org/dist/htmx.min.js",
     "vendor/echarts.mjs": "echarts/dist/echarts.esm.min.mjs",
 }
 
