@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="标准输出为且仅为一个 JSON 对象。")]
 As = Annotated[
-    str | None, typer.Option("--as", metavar="USER", help="以该用户的身份办理（缺省为操作系统用户）。")
+    str | None, typer.Option("--as", metavar="USER[:ROLE]", help="以该用户的身份办理（缺省为操作系统用户）。")
 ]
 
 

@@ -263,6 +263,12 @@ def test_as_user(person: MakeUser) -> None:
 
 
 @pytest.mark.django_db
+def test_names_behind_user_names(person: MakeUser) -> None:
+    person("zhao")
+    assert accounts.names_of(["zhao", "zhao", "system:worker"]) == {"zhao": "某人"}
+
+
+@pytest.mark.django_db
 def test_each_scope_sees_its_own_users(person: MakeUser) -> None:
     for username, role in (("aaa", "school_officer"), ("bbb", "district_officer"), ("ccc", "auditor")):
         person(username, role)
