@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 300.0  # seconds without progress: something is stuck
+PATIENCE = 300.0  # seconds after the last kill in which the next step must have come by itself
 
 
 def main() -> None:
@@ -205,12 +205,14 @@ class Line:
             return "open"
 
     def _until(self, true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        since, killed = time.monotonic(), self.floor.killed.total()
         while True:
             self.floor.tick()
             if true():
                 return
-            if time.monotonic() > deadline:
+            if killed != self.floor.killed.total():
+                since, killed = time.monotonic(), self.floor.killed.total()
+            if time.monotonic() > since + PATIENCE:
                 raise TimeoutError("nothing moves any more")
             time.sleep(0.05)
 

@@ -1,6 +1,6 @@
 """kill -9 of everybody while a batch is made: nothing lost, nothing doubled, and it goes on by itself.
 
-Small in CI. In full: XUEKA_FAULT_KILLS=200 XUEKA_FAULT_CARDS=10000 pytest -s tests/faults/test_kill_batch.py
+Small in CI. In full (quality.md): XUEKA_FAULT_KILLS=200 XUEKA_FAULT_CARDS=10000 XUEKA_FAULT_PAUSE=10
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.factory_floor import KINDS
 
 KILLS = int(os.environ.get("XUEKA_FAULT_KILLS", "5"))
+PAUSE = os.environ.get("XUEKA_FAULT_PAUSE", "1")  # mean seconds between two kills
 CARDS = int(os.environ.get("XUEKA_FAULT_CARDS", "60"))
 SEED = os.environ.get("XUEKA_FAULT_SEED", "1")
 
@@ -50,7 +51,7 @@ def _run(home: str) -> dict:
         "DJANGO_SETTINGS_MODULE": "xueka.config.settings",
     }
     environment.pop("DATABASE_URL", None)
-    options = ["--cards", str(CARDS), "--kills", str(KILLS), "--seed", SEED, "--boundaries"]
+    options = ["--cards", str(CARDS), "--kills", str(KILLS), "--pause", PAUSE, "--seed", SEED, "--boundaries"]
     command = [sys.executable, "-m", "tests.faults.make_batches", *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
