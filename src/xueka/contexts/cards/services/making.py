@@ -39,6 +39,8 @@ def plan_cards(actor: Actor, application_ids: Sequence[int], *, detail: Detail |
     The card is made for the school and class where the student is now. Raises Refused where an application
     is not accepted, numbers or blanks run out, or a number has not the form that the kind asks for.
     """
+    if not application_ids:
+        return []
     applications = fetch_applications(actor, application_ids)
     apply(APPLICATION, Application, application_ids, "order", actor, detail=detail)
     cards: list[Card] = []
@@ -65,6 +67,8 @@ def confirm_made(actor: Actor, made: Sequence[tuple[int, str]], *, detail: Detai
 
     Raises Refused `CHIP_KNOWN` where a chip is in another card already.
     """
+    if not made:
+        return
     uids = {card_id: uid.strip().upper() for card_id, uid in made}
     fetch_cards(actor, list(uids))
     given = [uid for uid in uids.values() if uid]

@@ -60,7 +60,8 @@ def approve(actor: Actor, batch_id: int) -> Batch:
     move(batch, "approve", actor)
     batch.approved_by, batch.approved_at = actor.username, clock.now()
     batch.save(update_fields=["approved_by", "approved_at"])
-    cards.order_cards(actor, list(batch.items.values_list("card_id", flat=True)))
+    planned = list(batch.items.values_list("card_id", flat=True))
+    cards.order_cards(actor, planned, detail={"batch": batch.number})
     record(actor, "approve", batch, cards=batch.card_count, locked_by=batch.locked_by)
     return batch
 
@@ -85,7 +86,8 @@ def _plan(actor: Actor, batch: Batch) -> None:
             expected="已受理",
             action="请把这些申领移出批次后再锁定。",
         )
-    planned = cards.plan_cards(actor, list(open_items.values_list("application_id", flat=True)))
+    waiting = list(open_items.values_list("application_id", flat=True))
+    planned = cards.plan_cards(actor, waiting, detail={"batch": batch.number})
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE production_batchitem i SET card_id = p.card FROM unnest(%s::bigint[], %s::bigint[])"
