@@ -5,7 +5,7 @@ let timer, asked;
 
 function close() {
   form.querySelector(".xk-search-hits")?.remove();
-  input.setAttribute("aria-expanded", "false");
+  form.querySelector("[role=status]").textContent = "";
 }
 
 async function suggest() {
@@ -17,7 +17,8 @@ async function suggest() {
   const html = await answer.text();
   close();
   input.insertAdjacentHTML("afterend", html);
-  input.setAttribute("aria-expanded", "true");
+  const found = form.querySelectorAll(".xk-search-hits a").length;
+  form.querySelector("[role=status]").textContent = found ? `找到 ${found} 条，按向下键选择` : "没有找到";
 }
 
 if (form) {
