@@ -1,8 +1,9 @@
 """The city: a batch under two people, the return, packing and dispatch, and what went wrong."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from django.db import transaction
+from django.db import connection, transaction
 from playwright.sync_api import Page, expect
 
 from tests.journeys.support import assert_sound
@@ -25,12 +26,18 @@ def log_out(page: Page) -> None:
 
 
 def sweep_until_final(number: str) -> None:
-    """As the worker does, until the bureau has said its last word."""
+    """As the worker does, until the bureau has said its last word; in a thread, beside Playwright's loop."""
     batch_id = production.batch(SYSTEM.scope, number).batch.id
-    deadline = time.monotonic() + 60
-    while not production.has_final_return(SYSTEM.scope, batch_id) and time.monotonic() < deadline:
-        production.sweep()
-        time.sleep(0.05)
+
+    def work() -> None:
+        deadline = time.monotonic() + 60
+        while not production.has_final_return(SYSTEM.scope, batch_id) and time.monotonic() < deadline:
+            production.sweep()
+            time.sleep(0.05)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(work).result()
 
 
 def press(page: Page, button: str, answer: str = "") -> None:
@@ -52,7 +59,7 @@ def test_a_batch_goes_to_the_bureau_and_comes_back(page: Page, people: Town, bur
     number = page.url.rstrip("/").rsplit("/", 1)[1]
     press(page, "锁定", "锁定")
     expect(page.locator("main")).to_contain_text("已锁定，待复核")
-    expect(page.get_by_text("请由另一位运营复核")).to_be_visible()  # not by the same person
+    expect(page.locator(".xk-why", has_text="请由另一位运营复核")).to_be_visible()
     assert_sound(page)
     picture(page, "city-batch-locked")
 
@@ -75,7 +82,7 @@ def test_a_batch_goes_to_the_bureau_and_comes_back(page: Page, people: Town, bur
     page.goto("/city/deliveries/")
     press(page, "装箱（5 张）", "装箱")
     expect(page.get_by_text("已装箱：1 所学校")).to_be_visible()
-    page.locator("main table a").first.click()
+    page.locator("main table tbody a").first.click()
     page.get_by_label("运单号").fill("SF1234567890")
     assert_sound(page)
     picture(page, "city-dispatch")
@@ -186,12 +193,9 @@ def test_the_auditor_reads_and_strangers_do_not(page: Page, people: Town) -> Non
     expect(page.get_by_role("heading", name="审计日志")).to_be_visible()
     assert_sound(page)
     picture(page, "city-audit")
-    answer = page.goto("/city/numbers/blanks/")
-    assert answer is not None
-    assert answer.status in (403, 405)
+    for path in ("/city/imports/", "/city/deliveries/", "/city/discrepancies/"):
+        assert page.request.get(path).status == 403, path
     log_out(page)
     people.log_in(page, "school")
     for path in ("/city/", "/city/batches/", "/city/audit/", "/city/imports/"):
-        answer = page.goto(path)
-        assert answer is not None
-        assert answer.status == 403, path
+        assert page.request.get(path).status == 403, path
