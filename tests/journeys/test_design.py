@@ -122,6 +122,19 @@ def test_search_as_one_types_narrows_the_list(page: Page) -> None:
     expect(page.locator("[data-xk-row]")).to_have_count(1)
 
 
+def test_a_view_is_kept_without_what_was_typed(page: Page) -> None:
+    page.goto("/_design/list/?q=20240037&stage=junior&state=approved")
+    page.get_by_role("button", name="记住现在的筛选").click()
+    page.goto("/_design/list/")
+    page.get_by_role("link", name="已通过，初中").click()
+    expect(page).to_have_url(re.compile(r"\?state=approved&stage=junior$"))
+    assert_sound(page)
+    page.get_by_role("button", name="不再记住“已通过，初中”").click()
+    page.reload()
+    expect(page.locator(".xk-views")).to_contain_text("记住现在的筛选")
+    expect(page.get_by_role("link", name="已通过，初中")).to_have_count(0)
+
+
 def test_sort_turns_round(page: Page) -> None:
     page.goto("/_design/list/")
     page.get_by_role("link", name="教育ID").click()

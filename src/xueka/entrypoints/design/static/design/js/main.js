@@ -7,6 +7,7 @@ import "./flash.js";
 import "./htmx-manner.js";
 import "./search.js";
 import "./list.js";
+import "./views.js";
 import "./scan.js";
 import "./drop.js";
 import "./masked.js";
