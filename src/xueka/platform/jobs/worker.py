@@ -41,7 +41,7 @@ async def _work_until_told(concurrency: int) -> None:
 
 
 async def _work(concurrency: int, stop: asyncio.Event) -> None:
-    with app.replace_connector(app.connector.get_worker_connector()):
+    with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
         async with app.open_async():
             await revive(app)
             work = asyncio.create_task(

@@ -1,9 +1,9 @@
 """Putting a reconciled return file into effect: set by set, in the caller's transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -34,9 +34,16 @@ class Place:
     expected: ExpectedCard
 
 
+class NewProblem(NamedTuple):
+    kind: str
+    line: int | None
+    card_id: int | None
+    detail: dict[str, Any]
+
+
 def places(batch: Batch) -> dict[str, Place]:
     """The cards of a batch by card number, in its order."""
-    rows = batch.items.order_by("position").values_list(
+    found = batch.items.order_by("position").values_list(
         "id",
         "card_id",
         "outcome",
@@ -47,7 +54,7 @@ def places(batch: Batch) -> dict[str, Place]:
         "card__transit_number",
         "card__beijing_tong_number",
     )
-    rows = list(rows)
+    rows = list(found)
     bound = batch.kind.transit_source == "bind"
     uids = numbers.blank_uids([row[1] for row in rows]) if bound else {}
     return {
@@ -161,60 +168,59 @@ def _open_problems(
     surplus: Sequence[ReturnRecord],
 ) -> None:
     """One open problem for each card that is not settled; those of cards that are settled now are closed."""
-    said: dict[int, tuple[str, int | None, dict[str, Any]]] = {}
-    if file.final:
-        for number in result.missing:
-            said[of_card[number].card_id] = (outcomes.MISSING, None, {"card": number})
-    for refused in result.altered:
-        card_id = of_card[refused.card_number].card_id
-        findings = said[card_id][2]["findings"] if card_id in said else []
-        detail = {"card": refused.card_number, "findings": [*findings, *_findings(refused)]}
-        said[card_id] = (outcomes.ALTERED, said[card_id][1] if card_id in said else refused.line, detail)
-    _mark_items(
-        batch, [card for card, (kind, _, _) in said.items() if kind == outcomes.MISSING], outcomes.MISSING
-    )
-    _mark_items(
-        batch, [card for card, (kind, _, _) in said.items() if kind == outcomes.ALTERED], outcomes.ALTERED
-    )
-
-    settled = {of_card[r.card_number].card_id for r in (*result.matched, *result.failed)}
+    owed = _problems_of_cards(file, result, of_card)
+    for kind in (outcomes.MISSING, outcomes.ALTERED):
+        _mark_items(batch, [card_id for card_id, found in owed.items() if found.kind == kind], kind)
+    settled = {of_card[record.card_number].card_id for record in (*result.matched, *result.failed)}
     waiting = batch.problems.filter(state="open", kind__in=[outcomes.MISSING, outcomes.ALTERED])
     ended: dict[str, list[int]] = defaultdict(list)
     for problem_id, card_id, kind in waiting.values_list("id", "card_id", "kind"):
         if card_id in settled:
             ended[outcomes.SETTLED].append(problem_id)
-        elif card_id in said and said[card_id][0] != kind:
+        elif (said := owed.get(card_id)) and said.kind != kind:
             ended[outcomes.SUPERSEDED].append(problem_id)
-        else:
-            said.pop(card_id, None)  # it is known already, and its age counts from then
+        elif said:
+            del owed[card_id]  # it is known already, and its age counts from then
     for resolution, ids in ended.items():
         close_problems(actor, ids, resolution, f"第 {file.return_number} 号回盘")
-    fresh = [(kind, line, card_id, detail) for card_id, (kind, line, detail) in said.items()]
-    fresh += [
-        (outcomes.DUPLICATE, line.line, of_card[line.card_number].card_id, _detail(line))
-        for line in result.duplicate
-    ]
-    fresh += [(outcomes.UNKNOWN, line.line, None, _detail(line)) for line in result.unknown]
-    fresh += [
-        (
-            outcomes.SURPLUS,
-            r.line,
-            of_card[r.card_number].card_id,
-            {"card": r.card_number, "chip_uid": r.chip_uid},
-        )
-        for r in surplus
-    ]
-    _insert_problems(batch, file, fresh)
+    _insert_problems(batch, file, [*owed.values(), *_problems_of_lines(result, of_card, surplus)])
 
 
-def _mark_items(batch: Batch, card_ids: Iterable[int], outcome: str) -> None:
-    owed = batch.items.filter(card_id__in=list(card_ids), outcome__in=outcomes.OPEN)
+def _problems_of_cards(
+    file: ReturnFile, result: Reconciliation, of_card: dict[str, Place]
+) -> dict[int, NewProblem]:
+    """By card: missing, if the bureau says nothing further; altered, with the findings of all its lines."""
+    found: dict[int, NewProblem] = {}
+    for number in result.missing if file.final else ():
+        card_id = of_card[number].card_id
+        found[card_id] = NewProblem(outcomes.MISSING, None, card_id, {"card": number})
+    for refused in result.altered:
+        card_id = of_card[refused.card_number].card_id
+        if card_id in found:
+            found[card_id].detail["findings"] += _detail(refused)["findings"]
+        else:
+            found[card_id] = NewProblem(outcomes.ALTERED, refused.line, card_id, _detail(refused))
+    return found
+
+
+def _problems_of_lines(
+    result: Reconciliation, of_card: dict[str, Place], surplus: Sequence[ReturnRecord]
+) -> Iterator[NewProblem]:
+    for line in result.duplicate:
+        yield NewProblem(outcomes.DUPLICATE, line.line, of_card[line.card_number].card_id, _detail(line))
+    for line in result.unknown:
+        yield NewProblem(outcomes.UNKNOWN, line.line, None, _detail(line))
+    for record in surplus:
+        detail = {"card": record.card_number, "chip_uid": record.chip_uid}
+        yield NewProblem(outcomes.SURPLUS, record.line, of_card[record.card_number].card_id, detail)
+
+
+def _mark_items(batch: Batch, card_ids: Sequence[int], outcome: str) -> None:
+    owed = batch.items.filter(card_id__in=card_ids, outcome__in=outcomes.OPEN)
     owed.update(outcome=outcome)
 
 
-def _insert_problems(
-    batch: Batch, file: ReturnFile, rows: Sequence[tuple[str, int | None, int | None, dict[str, Any]]]
-) -> None:
+def _insert_problems(batch: Batch, file: ReturnFile, rows: Sequence[NewProblem]) -> None:
     if not rows:
         return
     columns = list(zip(*rows, strict=True))
@@ -236,12 +242,8 @@ def _insert_problems(
         )
 
 
-def _findings(line: RefusedLine) -> list[dict[str, Any]]:
-    return [problem.as_dict() for problem in line.problems]
-
-
 def _detail(line: RefusedLine) -> dict[str, Any]:
-    return {"card": line.card_number, "findings": _findings(line)}
+    return {"card": line.card_number, "findings": [problem.as_dict() for problem in line.problems]}
 
 
 def _chip_twice(record: ReturnRecord, other: str) -> RefusedLine:

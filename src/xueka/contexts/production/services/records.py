@@ -72,6 +72,7 @@ def records_of(batch: Batch) -> Iterator[CardRecord]:
     for row in rows.iterator(chunk_size=10_000):
         position, card_id, number, transit, tong, education_id, name, sex, school, school_name = row[:10]
         of_class, (valid_from, valid_until, photo_id) = row[10:13], row[13:]
+        assert valid_from is not None and valid_until is not None  # every planned card has both
         if of_class not in labels:
             labels[of_class] = class_label(*of_class)
         yield CardRecord(

@@ -51,10 +51,9 @@ def resolve_problem(actor: Actor, problem_id: int, resolution: str, note: str = 
 
 def resolutions(problem: Problem) -> list[str]:
     """What a person may choose, the usual choice first."""
-    owed = problem.card_id is not None and problem.kind in (outcomes.MISSING, outcomes.ALTERED)
-    if owed and problem.card.batch_item.outcome in outcomes.OPEN:
-        return [outcomes.WRITE_OFF]
-    return [outcomes.NOTED]
+    card = problem.card if problem.kind in (outcomes.MISSING, outcomes.ALTERED) else None
+    owed = card is not None and card.batch_item.outcome in outcomes.OPEN
+    return [outcomes.WRITE_OFF if owed else outcomes.NOTED]
 
 
 def declare_missing(actor: Actor, batch_id: int) -> int:
