@@ -32,6 +32,7 @@ def test_a_sweep_runs_unless_another_process_is_at_it() -> None:
         other.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [sweeps._LOCK_SPACE, "test.alone"])
         assert sweep() is False
         assert done == []
+        other.execute("SELECT pg_advisory_unlock_all()")
     assert sweep() is True
     assert sweep() is True
     assert done == [1, 1]
