@@ -32,7 +32,7 @@ def build_demo_city() -> None:
     with simulated(world.clock), bureau.running(bureau_home(), seed=SEED, faults=FAULTS):
         _tell("今天：新生补办，各处都有待办的事")
         _leave_work(world, _newcomers(world))
-    school = registry.School.objects.order_by("code").first()
+    school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
     chain.seal()

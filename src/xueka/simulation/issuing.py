@@ -63,7 +63,8 @@ def review(world: World, submitted: Sequence[int]) -> list[int]:
     for school, found in groupby(waiting, key=lambda application: application.school):
         reviewer = staff.district_officer(school.district_id)
         officer = staff.school_officer(school.district_id, school.code)
-        clean, doubtful = [], []
+        clean: list[int] = []
+        doubtful: list[int] = []
         for application in found:
             pile = doubtful if world.happens(f"sent back {application.number}", SENT_BACK) else clean
             pile.append(application.id)

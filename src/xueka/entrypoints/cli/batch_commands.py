@@ -77,7 +77,7 @@ def rebuild(number: Number, username: common.As = None, as_json: common.Json = F
 
 @app.command()
 def followup(number: Number, username: common.As = None, as_json: common.Json = False) -> None:
-    """把失败和作废的卡编成重制批次。"""
+    """把失败和作废的卡编成重制批次；没有时仍显示原批次。"""
     _act("make_followup", number, username, as_json)
 
 

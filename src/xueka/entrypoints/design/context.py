@@ -5,7 +5,7 @@ day.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.sessions import StaffRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Shell:
     """Everything is found only when a template asks for it, so that pages without the shell cost nothing."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self._request = request
+        self._request = cast(StaffRequest, request)  # the sessions middleware has been here
 
     @property
     def city(self) -> str:

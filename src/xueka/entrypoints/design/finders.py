@@ -31,7 +31,7 @@ class VendorFinder(BaseFinder):
         self.root = Path(settings.NODE_MODULES)
         self.storage = _Vendor(location=str(self.root))
 
-    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> str | list[str] | None:
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
         source = self.root / VENDOR[path] if path in VENDOR else None
         if source is None or not source.is_file():
             return [] if find_all else None

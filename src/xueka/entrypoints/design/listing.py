@@ -3,7 +3,7 @@
 A view builds a `DataList` and the template draws it with `{% data_list listing %}`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -142,7 +142,7 @@ class DataList:
         *,
         name: str,
         columns: Sequence[Column],
-        sorts: dict[str, Sequence[str]],
+        sorts: Mapping[str, Sequence[str]],
         empty: Empty,
         default_sort: str = "",
         filters: Sequence[Filter] = (),

@@ -33,7 +33,9 @@ def field(row: Any, path: str) -> Any:
     return row
 
 
-def page(rows: QuerySet | Sequence[Any], order: Sequence[str], size: int, *, after="", before="") -> Page:
+def page(
+    rows: QuerySet | Sequence[Any], order: Sequence[str], size: int, *, after: str = "", before: str = ""
+) -> Page:
     """`size` rows of `rows` in `order` (`-name` descends), after or before a mark.
 
     The fields of `order` must not be null, and the last one must be unique.

@@ -34,8 +34,8 @@ def prepare_deliveries(
     by_school = [(school, list(found)) for school, found in groupby(waiting, key=lambda card: card.school)]
     deliveries = _make_deliveries(actor, [school for school, _ in by_school])
     plan: list[tuple[Delivery, int, list[cards.Card]]] = []
-    for delivery, (_, found) in zip(deliveries, by_school, strict=True):
-        for class_id, members in groupby(found, key=lambda card: card.school_class_id):
+    for delivery, (_, of_school) in zip(deliveries, by_school, strict=True):
+        for class_id, members in groupby(of_school, key=lambda card: card.school_class_id):
             of_class = list(members)
             plan += [
                 (delivery, class_id, of_class[start : start + box_capacity])

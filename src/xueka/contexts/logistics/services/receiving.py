@@ -146,12 +146,13 @@ def resolve_discrepancy(actor: Actor, discrepancy_id: int, resolution: str, note
         raise Refused("RESOLUTION_NOT_FITTING", "这张卡不属于本箱，只能退回、转送或核实。")
     if resolution in ("forwarded", "noted") and mine:
         raise Refused("RESOLUTION_NOT_FITTING", "本箱的卡须有着落：请选择重制，或确认已找到。")
+    card_id = found.card_id or 0  # never 0 here: short and damaged name a card
     if resolution == "remake":
-        cards.void_cards(actor, [found.card_id], f"收货差异：{found.get_kind_display()}", remake=True)
-        BoxCard.objects.filter(box=found.box, card_id=found.card_id, is_here=True).update(is_here=False)
+        cards.void_cards(actor, [card_id], f"收货差异：{found.get_kind_display()}", remake=True)
+        BoxCard.objects.filter(box=found.box, card_id=card_id, is_here=True).update(is_here=False)
     elif resolution == "found" and found.kind == "short":
-        cards.receive(actor, [found.card_id], detail={"box": found.box.number, "late": True})
-        BoxCard.objects.filter(box=found.box, card_id=found.card_id, is_here=True).update(
+        cards.receive(actor, [card_id], detail={"box": found.box.number, "late": True})
+        BoxCard.objects.filter(box=found.box, card_id=card_id, is_here=True).update(
             scanned_at=clock.now(), scanned_by=actor.username
         )
     found.state, found.resolution, found.note = "resolved", resolution, note[:200] or found.note

@@ -165,7 +165,9 @@ def field(bound: BoundField, width: str = "") -> dict[str, Any]:
     kind = getattr(widget, "input_type", "") or ("select" if hasattr(widget, "choices") else "text")
     several = kind in ("radio", "checkbox") and hasattr(widget, "choices")
     css = {"checkbox": "form-check-input", "select": "form-select"}
-    attrs = {} if kind in ("hidden", "radio") or several else {"class": css.get(kind, "form-control")}
+    attrs: dict[str, str | bool] = (
+        {} if kind in ("hidden", "radio") or several else {"class": css.get(kind, "form-control")}
+    )
     return {
         "field": bound,
         "kind": kind,

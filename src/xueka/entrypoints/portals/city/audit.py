@@ -1,6 +1,6 @@
 """The audit log, for the auditor: who did what to what, when; and whether the chain is whole."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -8,6 +8,7 @@ from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Badge, Empty
 from xueka.platform.audit import chain, queries
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _RESULTS = {"done": Badge("完成", "ok"), "refused": Badge("被拒", "bad"), "failed": Badge("失败", "bad")}
@@ -15,7 +16,7 @@ _RESULTS = {"done": Badge("完成", "ok"), "refused": Badge("被拒", "bad"), "f
 
 @require_GET
 @portal_view("city:audit:read")
-def log(request: HttpRequest) -> HttpResponse:
+def log(request: StaffRequest) -> HttpResponse:
     rows = DataList(
         request,
         queries.entry_rows(request.actor.scope),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -28,6 +28,7 @@ from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput
 from xueka.platform.history import queries as history
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN_CARDS = 200
@@ -61,7 +62,7 @@ _STEPS = [
 
 @require_GET
 @portal_view("city:batch:read")
-def batch(request: HttpRequest, number: str) -> HttpResponse:
+def batch(request: StaffRequest, number: str) -> HttpResponse:
     actor: Actor = request.actor
     view = production.batch(actor.scope, number)
     found = view.batch
@@ -142,7 +143,7 @@ _VERBS: dict[str, tuple[Verb, str]] = {
 
 @require_POST
 @portal_view("city:batch:read")
-def act(request: HttpRequest, number: str, verb: str) -> HttpResponse:
+def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     found = production.batch(request.actor.scope, number).batch
     if verb == "followup":
         remake = production.make_followup(request.actor, found.id)
@@ -161,13 +162,13 @@ def act(request: HttpRequest, number: str, verb: str) -> HttpResponse:
 
 @require_POST
 @portal_view("city:batch:reconcile")
-def take_return(request: HttpRequest, number: str) -> HttpResponse:
+def take_return(request: StaffRequest, number: str) -> HttpResponse:
     """A return file handed in by a person. A refused one is kept with its reason and changes nothing."""
     file = request.FILES.get("file")
     if file is None:
         raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择卡厂的回盘文件后再交一次。")
     with transaction.atomic():
-        report = production.import_return(request.actor, file.read(), file.name, number)
+        report = production.import_return(request.actor, file.read(), file.name or "", number)
     if report.state == "refused":
         flash(request, f"整份拒收，没有任何改动：{report.errors[0]['message']}", "bad")
     elif report.state == "repeated":

@@ -2,7 +2,7 @@
 
 from django import forms
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -16,6 +16,7 @@ from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Empty, Link
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.districts import DISTRICTS
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 LARGEST = 50_000
@@ -42,7 +43,7 @@ class NewBatch(WordedForm):
 
 @require_GET
 @portal_view("city:batch:read")
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: StaffRequest) -> HttpResponse:
     may_create = request.actor.may("city:batch:create")
     new = Action("新建批次", reverse("city:batch_new"), icon="plus", tone="primary")
     rows = DataList(
@@ -97,7 +98,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @portal_view("city:batch:create")
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: StaffRequest) -> HttpResponse:
     """Choose kind, district and size; the page says how many wait."""
     form = NewBatch(request.POST or None)
     if request.method == "POST" and form.is_valid():

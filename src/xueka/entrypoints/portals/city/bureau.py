@@ -1,17 +1,18 @@
 """The card bureau: address and keys under two people, our own public keys, and what came lately."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.production import api as production
 from xueka.entrypoints.design.flashes import flash
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 
 @require_GET
 @portal_view("city:batch:read")
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: StaffRequest) -> HttpResponse:
     actor = request.actor
     shown = {
         "partners": production.partners(actor.scope),
@@ -32,7 +33,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:partner:manage")
-def confirm(request: HttpRequest) -> HttpResponse:
+def confirm(request: StaffRequest) -> HttpResponse:
     """The second person types both fingerprints as the bureau reads them out."""
     posted = request.POST
     partner = production.confirm_partner(
@@ -44,7 +45,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:partner:manage")
-def retry(request: HttpRequest) -> HttpResponse:
+def retry(request: StaffRequest) -> HttpResponse:
     production.retry_now(request.actor)
     flash(request, "系统会在几秒内重新连接卡厂。")
     return redirect("city:bureau")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django import forms
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -19,6 +19,7 @@ from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, Obje
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _CANCEL = Confirm("取消配送单", "箱子拆开，卡回到待装箱。", "取消配送单", "required")
@@ -41,7 +42,7 @@ class Dispatch(WordedForm):
 
 @require_GET
 @portal_view("city:delivery:pack")
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     made = cards.card_counts(scope).get("made", 0)
     pack = Action(
@@ -105,7 +106,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:delivery:pack")
-def prepare(request: HttpRequest) -> HttpResponse:
+def prepare(request: StaffRequest) -> HttpResponse:
     made = logistics.prepare_deliveries(request.actor)
     flash(request, f"已装箱：{len(made)} 所学校，各一张配送单。请打印装箱单，登记运单后发运。")
     return redirect(f"{reverse('city:deliveries')}?state=packing")
@@ -113,7 +114,7 @@ def prepare(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @portal_view("city:delivery:dispatch")
-def work(request: HttpRequest, number: str) -> HttpResponse:
+def work(request: StaffRequest, number: str) -> HttpResponse:
     """One delivery as the operator works on it: papers, dispatch, lost boxes."""
     found = logistics.delivery(request.actor.scope, number)
     form = Dispatch(request.POST or None, initial={"expected_on": clock.today() + timedelta(days=2)})
@@ -182,7 +183,7 @@ def work(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("city:delivery:pack")
-def cancel(request: HttpRequest, number: str) -> HttpResponse:
+def cancel(request: StaffRequest, number: str) -> HttpResponse:
     found = logistics.delivery(request.actor.scope, number)
     logistics.cancel_delivery(request.actor, found.id, request.POST.get("note", ""))
     flash(request, f"{number} 已取消，卡回到待装箱。")
@@ -191,7 +192,7 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
 
 @require_POST
 @portal_view("city:delivery:report_lost")
-def lost(request: HttpRequest, number: str) -> HttpResponse:
+def lost(request: StaffRequest, number: str) -> HttpResponse:
     box = logistics.box(request.actor.scope, number)
     count = logistics.report_lost_box(request.actor, number, request.POST.get("note", ""))
     flash(request, f"卡箱 {number} 已登记丢失，{count} 张卡已作废，申领已回到待组批。", "wait")

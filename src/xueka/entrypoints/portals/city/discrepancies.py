@@ -1,6 +1,6 @@
 """Differences that schools found on receipt."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -9,6 +9,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _OWN = ("short", "damaged")
@@ -16,7 +17,7 @@ _OWN = ("short", "damaged")
 
 @require_GET
 @portal_view("city:card:void")
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: StaffRequest) -> HttpResponse:
     found = logistics.discrepancies(request.actor.scope)
     shown = {
         "rows": [
@@ -39,7 +40,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:card:void")
-def resolve(request: HttpRequest, discrepancy_id: int) -> HttpResponse:
+def resolve(request: StaffRequest, discrepancy_id: int) -> HttpResponse:
     done = logistics.resolve_discrepancy(
         request.actor,
         discrepancy_id,

@@ -1,6 +1,8 @@
 """The operator's first page: the line from application to hand, what is stuck, and what runs out."""
 
-from django.http import HttpRequest, HttpResponse
+from datetime import datetime
+
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -11,12 +13,13 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.entrypoints.design.ui import Action, FlowStage, Gauge, HeatTile, Tile
 from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 
 @require_GET
 @portal_view("city:batch:read")
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     shown = {
         "tiles": _tiles(scope),
@@ -89,7 +92,7 @@ def _flow(scope: Scope) -> list[FlowStage]:
     batches = production.batch_counts(scope)
     on_way = cards.card_counts(scope)
 
-    def of(*states: str) -> tuple[int, object]:
+    def of(*states: str) -> tuple[int, datetime | None]:
         found = [batches[state] for state in states if state in batches]
         return sum(each[1] for each in found), min((each[2] for each in found), default=None)
 

@@ -1,6 +1,6 @@
 """School lists and rosters: tried first, then imported, with every doubtful row named."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -10,6 +10,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Badge, DropZone, Fact, Link
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _KINDS = {"roster": "学籍名册", "schools": "学校名单"}
@@ -18,7 +19,7 @@ SHOWN = 500
 
 @require_http_methods(["GET", "POST"])
 @portal_view("city:registry:import")
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         return _take(request)
     url = reverse("city:imports")
@@ -66,7 +67,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view("city:registry:import")
-def result(request: HttpRequest, run_id: int) -> HttpResponse:
+def result(request: StaffRequest, run_id: int) -> HttpResponse:
     """A result that can be kept: figures and every line that was refused or is doubtful."""
     run = registry.import_run(run_id)
     errors, warnings = run.report.get("errors", []), run.report.get("warnings", [])
@@ -88,13 +89,13 @@ def result(request: HttpRequest, run_id: int) -> HttpResponse:
     return render(request, "city/import_run.html", shown)
 
 
-def _take(request: HttpRequest) -> HttpResponse:
+def _take(request: StaffRequest) -> HttpResponse:
     file, kind = request.FILES.get("file"), request.POST.get("kind", "")
     if file is None or kind not in _KINDS:
         raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择 XLSX 或 CSV 文件后再试。")
     do = registry.import_roster if kind == "roster" else registry.import_schools
     dry_run = request.POST.get("dry_run") == "1"
-    report = do(request.actor, file.read(), file.name, dry_run=dry_run)
+    report = do(request.actor, file.read(), file.name or "", dry_run=dry_run)
     word = "试算完成，没有改动数据" if dry_run else "导入完成"
     flash(
         request,

@@ -1,12 +1,11 @@
 """What the city sees beside its pages: the operator's line, the auditor's log."""
 
-from django.http import HttpRequest
-
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Portal, register
+from xueka.platform.identity.sessions import StaffRequest
 
 states.register(
     production.BATCH,
@@ -25,15 +24,15 @@ states.register(
 )
 
 
-def _to_review(request: HttpRequest) -> int:
+def _to_review(request: StaffRequest) -> int:
     return cards.application_counts(request.actor.scope).get("city_review", 0)
 
 
-def _problems(request: HttpRequest) -> int:
+def _problems(request: StaffRequest) -> int:
     return sum(production.problem_counts(request.actor.scope).values())
 
 
-def _discrepancies(request: HttpRequest) -> int:
+def _discrepancies(request: StaffRequest) -> int:
     return logistics.counts(request.actor.scope).discrepancies_open
 
 

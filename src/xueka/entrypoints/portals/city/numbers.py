@@ -1,7 +1,7 @@
 """Number ranges as gauges, a new range, and the stock of blanks."""
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -10,13 +10,14 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.portals.city.home import gauges
 from xueka.kernel.errors import BadInput, XuekaError
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 
 class NewRange(WordedForm):
     sort = forms.ChoiceField(label="号码种类", choices=numbers.Sort.choices)
     issuer = forms.CharField(label="发放单位", max_length=64, help_text="例如：一卡通公司")
-    prefix = forms.CharField(
+    prefix = forms.CharField(  # type: ignore[assignment]
         label="前缀", required=False, max_length=16, help_text="号码开头不变的部分；学生卡号填两位年份。"
     )
     width = forms.IntegerField(label="序号位数", min_value=1, max_value=18, initial=9)
@@ -30,7 +31,7 @@ class NewRange(WordedForm):
 
 @require_http_methods(["GET", "POST"])
 @portal_view("city:range:read")
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: StaffRequest) -> HttpResponse:
     actor = request.actor
     form = NewRange(request.POST or None)
     problem = None
@@ -54,7 +55,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:range:manage")
-def take_lot(request: HttpRequest) -> HttpResponse:
+def take_lot(request: StaffRequest) -> HttpResponse:
     """A hand-over file of blanks: all lines or none."""
     file = request.FILES.get("file")
     if file is None:

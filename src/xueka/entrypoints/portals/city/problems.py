@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,6 +14,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Empty, Link
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN = 200
@@ -23,7 +24,7 @@ Row = tuple[str, Link, Link, str, str, str, list[Action]]
 
 @require_GET
 @portal_view("city:problem:read")
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: StaffRequest) -> HttpResponse:
     kind = request.GET.get("kind", "")
     kind = kind if kind in production.PROBLEM_KINDS else ""
     found = production.problems(request.actor.scope, kind=kind, limit=SHOWN)
@@ -47,7 +48,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("city:problem:resolve")
-def act(request: HttpRequest, problem_id: int, verb: str) -> HttpResponse:
+def act(request: StaffRequest, problem_id: int, verb: str) -> HttpResponse:
     if verb == "take":
         production.take_problem(request.actor, problem_id)
         flash(request, "这个问题由您处理。")

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from xueka.entrypoints.portals.common.forms import LoginForm, PasswordForm
 from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.identity import services, sessions
 from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 
@@ -31,7 +33,7 @@ class Login(LoginView):
     authentication_form = LoginForm
     redirect_authenticated_user = True
 
-    def form_valid(self, form: LoginForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         with transaction.atomic():
             try:
                 sessions.begin(self.request, form.get_user())
@@ -49,7 +51,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 
 
 @portal_view()
-def password(request: HttpRequest) -> HttpResponse:
+def password(request: StaffRequest) -> HttpResponse:
     """Choose a new password; other places where one is logged in are logged out."""
     form = PasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -68,7 +70,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
 
 @portal_view()
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: StaffRequest) -> HttpResponse:
     """The first page of whatever role one acts in."""
     portal = nav.portal_for(request.actor.role)
     if portal is None:
@@ -91,7 +93,7 @@ def token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @portal_view()
-def switch_grant(request: HttpRequest) -> HttpResponse:
+def switch_grant(request: StaffRequest) -> HttpResponse:
     """Act in another of one's roles and scopes from now on."""
     wanted = request.POST.get("grant", "")
     actor = sessions.switch(request, int(wanted) if wanted.isdecimal() else 0)
@@ -101,7 +103,7 @@ def switch_grant(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @portal_view()
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: StaffRequest) -> HttpResponse:
     """One box for everything. A number that belongs to exactly one object leads straight to it.
 
     `part=1` gives only the hits, for the box while one types.
