@@ -73,9 +73,12 @@ def page(chromium: Browser, site: str) -> Iterator[Page]:
     assert faults == []
 
 
+_ANSWERS = ("Failed to load resource", "htmx:", "Response Status Error Code 4")
+
+
 def _is_fault(kind: str, text: str) -> bool:
     """Answers of status 4xx and broken connections are logged too; whether they were right the test says."""
-    return kind == "error" and not text.startswith(("Failed to load resource", "htmx:"))
+    return kind == "error" and not text.startswith(_ANSWERS)
 
 
 def log_in(page: Page, username: str, password: str) -> None:

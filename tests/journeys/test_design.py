@@ -152,6 +152,20 @@ def test_a_failing_list_says_so_and_keeps_what_it_showed(page: Page) -> None:
     expect(page.locator("[data-xk-row]")).to_have_count(20)
 
 
+def test_an_ended_session_loses_nothing_that_was_picked(page: Page) -> None:
+    page.goto("/_design/list/")
+    page.get_by_label("选中本页全部").check()
+    page.route("**/list/?*", lambda route: route.fulfill(status=401))
+    page.get_by_role("link", name="下一页").click()
+    dialog = page.get_by_role("dialog", name="登录已过期")
+    expect(dialog.get_by_role("link", name="在新窗口登录")).to_have_attribute("href", re.compile("^/login/"))
+    page.route("**/session/token/", lambda route: route.fulfill(body="a-new-token"))
+    dialog.get_by_role("button", name="我已登录，继续").click()
+    expect(page.locator(".xk-bulk")).to_contain_text("已选 20 人")
+    expect(page.locator(".xk-bulk [name=csrfmiddlewaretoken]")).to_have_value("a-new-token")
+    expect(page.locator("body")).to_have_attribute("hx-headers", re.compile("a-new-token"))
+
+
 def test_a_reason_is_chosen_by_one_key(page: Page) -> None:
     page.goto("/_design/object/")
     page.keyboard.press("g")
