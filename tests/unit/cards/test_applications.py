@@ -254,6 +254,11 @@ def test_cancelling_frees_a_made_card_and_waits_for_the_bureau(city: City) -> No
     assert cards.card(city.operator.scope, made).state == "void"
 
 
+def test_there_is_no_preview_of_what_cannot_be_done() -> None:
+    with pytest.raises(ValueError, match="paint"):
+        cards.preview("paint", Actor.system("x"), [])
+
+
 def test_the_database_allows_one_open_application_and_one_account(city: City) -> None:
     [one] = city.drafts(city.students())
     with pytest.raises(IntegrityError, match="cards_one_open_application"), transaction.atomic():

@@ -144,6 +144,7 @@ def test_handing_out_fulfils_and_uses(city: City) -> None:
     assert cards.preview_hand_out(city.officer, [second, first]).done == [second, first]
     result = cards.hand_out(city.officer, [second, first])
     assert (result.done, result.refused) == ([second, first], [])
+    assert cards.preview_hand_out(city.officer, [first]).as_dict()["refused"][0]["id"] == first
     assert states_of([first, second]) == ["active", "active"]
     assert (fates(first), application_state(first)) == ({"used"}, "fulfilled")
     again = cards.hand_out(city.officer, [first])
@@ -208,6 +209,7 @@ def test_work_lists_and_numbers(city: City) -> None:
     assert [card.id for card in cards.cards(EVERYWHERE, search=number)] == [made]
     assert [card.id for card in cards.cards(EVERYWHERE, search="00000001")] == ids[:1]
     assert [card.id for card in cards.cards(EVERYWHERE, states=["at_school"], after=ids[0])] == ids[1:]
+    assert cards.cards(EVERYWHERE, kind="zj_card") == []
     assert cards.card_counts(EVERYWHERE, kind=KIND) == {"at_school": 2, "made": 1}
     assert cards.card(city.officer.scope, ids[0]).id == ids[0]
     with pytest.raises(NotFound):
@@ -215,3 +217,11 @@ def test_work_lists_and_numbers(city: City) -> None:
     [accepted] = city.accepted(city.students(1))
     assert [a.id for a in cards.accepted_applications(EVERYWHERE, KIND)] == [accepted]
     assert cards.accepted_applications(EVERYWHERE, KIND, district="110102") == []
+
+
+def test_a_batch_of_nothing_is_nothing(city: City) -> None:
+    assert cards.plan_cards(city.operator, []) == []
+    cards.confirm_made(city.operator, [])
+    cards.void_cards(city.operator, [], "理由")
+    assert cards.hand_out(city.officer, []).done == []
+    assert not Card.objects.exists()

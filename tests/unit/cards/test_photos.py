@@ -12,6 +12,7 @@ from PIL import Image
 from tests.unit.cards.conftest import PORTRAIT, City
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Photo
+from xueka.contexts.cards.services import photos
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.audit.models import Entry
 from xueka.simulation.portraits import draw_portrait
@@ -233,6 +234,12 @@ def test_what_is_no_zip_is_refused(city: City, content: bytes) -> None:
     with pytest.raises(BadInput) as refusal:
         cards.upload_photo_archive(city.officer, content)
     assert refusal.value.code == "ARCHIVE_UNREADABLE"
+
+
+def test_a_zip_of_too_many_files_is_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "ARCHIVE_FILES", 1)
+    with pytest.raises(BadInput, match="过多"):
+        cards.upload_photo_archive(city.officer, archive({"1.jpg": PORTRAIT, "2.jpg": PORTRAIT}))
 
 
 def test_an_enormous_member_is_not_unpacked_whole(city: City) -> None:

@@ -2,7 +2,6 @@
 
 from tests.unit.cards.conftest import KIND, City
 from xueka.contexts.cards import api as cards
-from xueka.contexts.registry import api as registry
 
 
 def test_a_class_adds_up_to_its_students(city: City) -> None:
@@ -40,11 +39,10 @@ def test_schools_wait_in_the_order_of_their_oldest(city: City) -> None:
     late = city.drafts(city.students(2))
     early = city.drafts(city.students(3, school=1))
     city.drafts(city.students(1, school=2))
-    consenting = [cards.application(city.system.scope, id_).account.student_id for id_ in early[:2]]
-    registry.record_consent(city.system, consenting, "given", "1", "家长", "paper")
     cards.submit(city.other_officer, early)
     cards.Application.objects.filter(id__in=early).update(submitted_at="2026-09-01T00:00:00Z")
     cards.submit(city.officer, late)
+    cards.Application.objects.filter(id__in=[early[2], *late]).update(doubts=["photo_gray"])
     found = cards.waiting_by_school(city.district.scope, "district_review")
     assert [(each.school_code, each.clean, each.doubtful) for each in found] == [
         ("2111010002", 2, 1),
