@@ -14,6 +14,8 @@ os.environ.setdefault("XUEKA_DATABASE_DURABLE", "off")
 
 from xueka.config.settings import *  # noqa: F403
 
+STATIC_ROOT = Path(os.environ["XUEKA_TEST_HOME"]) / "static"  # a fresh checkout has collected nothing yet
+STATIC_ROOT.mkdir(exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 STORAGES = {

@@ -249,7 +249,7 @@ def test_cancelling_frees_a_made_card_and_waits_for_the_bureau(city: City) -> No
     [made] = city.at_school(students[2:])
     made_for = cards.card(city.operator.scope, made).application_id
     result = cards.cancel_applications(city.operator, [accepted[0], planned, made_for], "家长放弃")
-    assert codes(result) == {planned: "CARD_AT_BUREAU"}
+    assert codes(result) == {planned: "CARD_ELSEWHERE"}
     assert (state_of(accepted[0]), state_of(made_for)) == ("cancelled", "cancelled")
     assert cards.card(city.operator.scope, made).state == "void"
 

@@ -17,7 +17,7 @@ GOOD = {
     "photo_missing": False,
     "consent_missing": False,
     "submitted_by": "officer",
-    "card_at_bureau": False,
+    "card_elsewhere": False,
 }
 VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "cancel")
 
@@ -71,7 +71,7 @@ def test_nobody_reviews_what_they_submitted(verb: str) -> None:
         ("submit", {"may": False}, "NOT_YOUR_LEVEL"),
         ("approve", {"may": False, "state": states.CITY_REVIEW}, "NOT_YOUR_LEVEL"),
         ("approve", {"photo_missing": True, "state": states.CITY_REVIEW}, None),
-        ("cancel", {"card_at_bureau": True, "state": states.IN_PRODUCTION}, "CARD_AT_BUREAU"),
+        ("cancel", {"card_elsewhere": True, "state": states.IN_PRODUCTION}, "CARD_ELSEWHERE"),
     ],
 )
 def test_what_else_stands_in_the_way(verb: str, change: dict, code: str | None) -> None:

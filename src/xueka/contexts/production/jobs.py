@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from xueka.contexts.production.domain.transitions import APPROVED, READY
 from xueka.contexts.production.models import Batch, Package, Partner
-from xueka.contexts.production.ports import BureauGateway, BureauUnavailable, Connect, RemoteFile
+from xueka.contexts.production.ports import SIZE_LIMIT, BureauGateway, BureauUnavailable, Connect, RemoteFile
 from xueka.contexts.production.services import inbox, packages
 from xueka.contexts.production.services.partners import confirmed_partner
 from xueka.kernel import clock
@@ -38,6 +38,10 @@ def build_packages() -> None:
         except XuekaError as error:
             log.warning("production.build_failed", batch=batch_id, code=error.code)
             Batch.objects.filter(id=batch_id, state=APPROVED).update(build_error=error.message)
+        except Exception:  # our own mistake must not keep the batches behind this one waiting
+            log.exception("production.build_broken", batch=batch_id)
+            said = "生成文件时系统出错，技术人员可在日志中查到；批次没有传送。"
+            Batch.objects.filter(id=batch_id, state=APPROVED).update(build_error=said)
 
 
 @every(2, "production.send")
@@ -63,9 +67,7 @@ def poll_bureau() -> None:
     try:
         with _connect(partner) as gateway:
             failed = [
-                error
-                for file in inbox.not_taken(gateway.list_out())
-                if (error := _take(file, gateway.download(file.name)))
+                error for file in inbox.not_taken(gateway.list_out()) if (error := _fetch(file, gateway))
             ]
     except BureauUnavailable as error:
         log.warning("production.poll_failed", code=error.code)
@@ -98,6 +100,14 @@ def _send(package_id: int, gateway: BureauGateway) -> None:
         raise  # it concerns all that wait
     except XuekaError as error:
         _postpone([package_id], error)
+
+
+def _fetch(file: RemoteFile, gateway: BureauGateway) -> XuekaError | None:
+    """One file that is too large or cannot be taken must not keep the others waiting."""
+    if file.size > SIZE_LIMIT:
+        log.warning("production.file_too_large", file=file.name, size=file.size)
+        return None
+    return _take(file, gateway.download(file.name))
 
 
 def _take(file: RemoteFile, content: bytes) -> XuekaError | None:

@@ -8,6 +8,9 @@ from typing import Protocol
 from xueka.contexts.production.models import Partner
 from xueka.kernel.errors import XuekaError
 
+#: Bytes; larger than any file of the format.
+SIZE_LIMIT = 512 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:

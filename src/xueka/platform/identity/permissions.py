@@ -20,6 +20,7 @@ def _role(code: str, label: str, level: str, *permissions: str) -> Role:
 _SCHOOL_WORK = (
     "school:student:read",
     "school:student:correct",
+    "school:student:unmask",
     "school:consent:record",
     "school:application:read",
     "school:application:submit",
@@ -63,6 +64,7 @@ ROLES: dict[str, Role] = {
             "district",
             "school:student:read",
             "school:student:correct",
+            "school:student:unmask",
             "school:application:read",
             "district:application:review",
             "district:transfer:confirm",
@@ -77,6 +79,7 @@ ROLES: dict[str, Role] = {
             "city",
             *_CITY_READ,
             "city:registry:import",
+            "school:student:unmask",
             "school:student:correct",
             "city:application:review",
             "city:application:cancel",

@@ -25,7 +25,7 @@ class Case:
     photo_missing: bool
     consent_missing: bool
     submitted_by: str
-    card_at_bureau: bool = False
+    card_elsewhere: bool = False
 
 
 def next_state(levels: Sequence[str], state: str) -> str:
@@ -55,8 +55,10 @@ def judge(verb: str, case: Case, username: str, may: Callable[[str], bool]) -> R
         return Refusal(case.id, "REVIEWER_IS_SUBMITTER", "提交人不能审核自己提交的申领，请由另一人审核。")
     if verb == "submit":
         return _judge_submit(case)
-    if verb == "cancel" and case.card_at_bureau:
-        return Refusal(case.id, "CARD_AT_BUREAU", "卡正在制作，回盘核对后才能取消。")
+    if verb == "cancel" and case.card_elsewhere:
+        return Refusal(
+            case.id, "CARD_ELSEWHERE", "卡正在卡厂、箱里或学校手里，不能取消；请先收回或登记丢失。"
+        )
     return None
 
 

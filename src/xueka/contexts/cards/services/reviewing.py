@@ -128,12 +128,13 @@ def _judge(
 def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Case]:
     asking = [a.account.student_id for a in applications if a.kind.consent_required]
     unconsented = registry.without_consent(asking) if verb == "submit" and asking else set()
-    at_bureau: set[int] = set()
+    elsewhere: set[int] = set()
     if verb == "cancel":
         cards = Card.objects.filter(
-            application__in=[a.id for a in applications], state__in=[states.PLANNED, states.ORDERED]
+            application__in=[a.id for a in applications],
+            state__in=[s for s in states.BEFORE_HAND_OUT if s != states.MADE],
         )
-        at_bureau = set(cards.values_list("application_id", flat=True))
+        elsewhere = set(cards.values_list("application_id", flat=True))
     return [
         reviewing.Case(
             a.id,
@@ -143,7 +144,7 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
             a.kind.photo_required and a.photo_id is None,
             a.account.student_id in unconsented and a.kind.consent_required,
             a.submitted_by,
-            a.id in at_bureau,
+            a.id in elsewhere,
         )
         for a in applications
     ]

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from xueka.contexts.logistics.models import Box, Delivery
 from xueka.contexts.logistics.queries import boxes_of
+from xueka.contexts.production import api as production
 
 _TEMPLATE = Path(__file__).with_name("packing_list.typ")
 _COLUMNS = ["箱号", "班级", "序号", "姓名", "教育ID", "学生卡号", "一卡通号"]
@@ -55,7 +56,7 @@ def xlsx(delivery: Delivery) -> bytes:
         row = 3
         for box in boxes_of(delivery):
             for card in _cards(box):
-                values = (box.number, str(box.school_class.name), str(card["position"]), card["name"])
+                values = (box.number, class_label(box), str(card["position"]), card["name"])
                 for column, value in enumerate(
                     (*values, card["education_id"], card["number"], card["transit"])
                 ):
@@ -67,11 +68,9 @@ def xlsx(delivery: Delivery) -> bytes:
 
 
 def _box(box: Box) -> dict[str, Any]:
-    of_class = box.school_class
     return {
         "number": box.number,
-        "stage": of_class.stage,
-        "class_name": f"{of_class.grade}年级{of_class.name}",
+        "class_name": class_label(box),
         "barcode": _code128(box.number),
         "cards": _cards(box),
     }
@@ -101,3 +100,9 @@ def _code128(text: str) -> str:
     }
     barcode.get("code128", text, writer=SVGWriter()).write(out, options=options)
     return out.getvalue().decode()
+
+
+def class_label(box: Box) -> str:
+    """三年级2班, 初一1班: as on the card."""
+    of = box.school_class
+    return production.class_label(of.stage, of.grade, of.name)

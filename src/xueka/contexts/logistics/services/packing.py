@@ -28,6 +28,10 @@ def prepare_deliveries(
     `NOTHING_TO_PACK` where there is none.
     """
     actor.require("city:delivery:pack")
+    with (
+        connection.cursor() as cursor
+    ):  # two people pressing the button at once: the second packs what is left
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('logistics.pack'))")
     waiting = cards.cards_to_pack(actor.scope, card_ids)
     if not waiting:
         raise Refused("NOTHING_TO_PACK", "没有待装箱的卡。", action="回盘核对完成后，制成的卡会出现在这里。")
@@ -43,8 +47,8 @@ def prepare_deliveries(
             ]
     boxes = _make_boxes(actor, plan)
     placed: dict[int, dict[str, object]] = {}
-    for box, (_, _, members) in zip(boxes, plan, strict=True):
-        placed.update({card.id: {"box": box.number} for card in members})
+    for box, (_, _, contents) in zip(boxes, plan, strict=True):
+        placed.update({card.id: {"box": box.number} for card in contents})
     cards.pack(actor, list(placed), details=placed)
     record(
         actor,

@@ -58,6 +58,10 @@ def import_blank_lot(
     number, digest = number.strip(), sm3(content)
     if not (number and supplier.strip() and handed_over_by.strip()):
         raise BadInput("LOT_HEAD", "请填写批号、供应单位和交付人。")
+    if len(number) > 32 or len(supplier.strip()) > 64 or len(handed_over_by.strip()) > 64:
+        raise BadInput(
+            "LOT_HEAD", "批号最多 32 个字，供应单位和交付人最多 64 个字。", action="请缩短后再交一次。"
+        )
     one_at_a_time(Sort.TRANSIT)
     if known := BlankLot.objects.filter(Q(number=number) | Q(sm3=digest)).first():
         raise Refused(

@@ -9,12 +9,11 @@ import asyncssh
 
 from xueka.contexts.production.adapters import partner_keys
 from xueka.contexts.production.models import Partner
-from xueka.contexts.production.ports import BureauUnavailable, RemoteFile
+from xueka.contexts.production.ports import SIZE_LIMIT, BureauUnavailable, RemoteFile
 
 CONNECT_LIMIT = 15.0  # seconds, log-in included
 LIST_LIMIT = 30.0
 TRANSFER_LIMIT = 600.0  # one file; a package of 100,000 cards takes seconds on a fair line
-SIZE_LIMIT = 512 * 1024 * 1024  # bytes; larger than any file of the format
 
 
 class SftpGateway:

@@ -17,9 +17,9 @@ _ADDRESS_SHOWN = 6
 def personal(actor: Actor, student_id: int, reason: str) -> dict[str, Any]:
     """A student's birth date, identity document, national number, address and guardians, in clear.
 
-    Raises BadInput `REASON_MISSING`, NotFound `STUDENT_NOT_FOUND`. Needs `school:student:read`.
+    Raises BadInput `REASON_MISSING`, NotFound `STUDENT_NOT_FOUND`. Needs `school:student:unmask`.
     """
-    actor.require("school:student:read")
+    actor.require("school:student:unmask")
     reason = normalise(reason)
     if not reason:
         raise BadInput("REASON_MISSING", "请写明查看完整信息的理由。", expected="一句话的理由")

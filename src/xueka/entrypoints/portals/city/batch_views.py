@@ -122,7 +122,7 @@ _VERBS: dict[str, tuple[Verb, str]] = {
     ),
     "unlock": (
         lambda actor, batch_id, note: production.unlock(actor, batch_id),
-        "已解锁，分配的号码已登记为退回。",
+        "已解锁。已分配的号码仍归这些卡，再次锁定时沿用。",
     ),
     "approve": (
         lambda actor, batch_id, note: production.approve(actor, batch_id),
@@ -233,7 +233,7 @@ def _actions(actor: Actor, view: production.BatchView) -> list[Action]:
             "unlock",
             "解锁",
             "lock-open",
-            confirm=Confirm("解锁批次", "已分配的号码登记为退回，不再使用。", "解锁"),
+            confirm=Confirm("解锁批次", "已分配的号码仍归这些卡，再次锁定时沿用。", "解锁"),
         ),
         "rebuild": post("rebuild", "重新生成并传送", "refresh", "primary"),
         "close": post("close", "结批", "flag", "primary", disabled_reason=not_yet),

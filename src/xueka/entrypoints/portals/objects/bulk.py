@@ -102,7 +102,7 @@ def _chosen(actor: Actor, selection: Selection) -> list[int]:
 
 
 def _numbers(keys: Sequence[str]) -> list[int]:
-    if not keys or not all(key.isdigit() for key in keys):
+    if not keys or not all(key.isdecimal() for key in keys):
         raise BadInput("SELECTION_EMPTY", "没有选中任何一份。", action="请返回列表，勾选后再办理。")
     return [int(key) for key in keys]
 

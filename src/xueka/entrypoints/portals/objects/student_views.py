@@ -96,17 +96,21 @@ def photo_upload(request: StaffRequest, education_id: str) -> HttpResponse:
     notes = "；".join(finding["message"] for finding in kept.findings)
     flash(request, f"{found.name}的照片合格，已收下。{notes}")
     application = request.POST.get("application", "")
-    return redirect(shapes.application_url(application) if application else shapes.student_url(education_id))
+    if application:
+        return redirect(shapes.application_url(cards.application(request.actor.scope, application).number))
+    return redirect(shapes.student_url(education_id))
 
 
 @require_POST
-@portal_view("school:student:read")
+@portal_view("school:student:unmask")
 def reveal(request: StaffRequest, education_id: str, field: str) -> HttpResponse:
     """One personal value in clear, as text; `personal` audits who asked and why."""
     found = registry.student(request.actor.scope, education_id)
     values = registry.personal(request.actor, found.id, request.POST.get("reason", ""))
     answer = values[field] if field in _PERSONAL else _guardian_value(values["guardians"], field)
-    return HttpResponse(answer or "（空）", content_type="text/plain; charset=utf-8")
+    shown = HttpResponse(answer or "（空）", content_type="text/plain; charset=utf-8")
+    shown.headers["Cache-Control"] = "no-store"
+    return shown
 
 
 def _guardian_value(guardians: list[dict[str, str]], field: str) -> str:
@@ -116,7 +120,7 @@ def _guardian_value(guardians: list[dict[str, str]], field: str) -> str:
         len(parts) != 3
         or parts[0] != "guardian"
         or parts[2] not in ("name", "phone")
-        or not parts[1].isdigit()
+        or not parts[1].isdecimal()
     ):
         raise Http404
     if int(parts[1]) >= len(guardians):

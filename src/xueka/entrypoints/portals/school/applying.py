@@ -124,7 +124,7 @@ def submit(request: StaffRequest, class_id: int) -> HttpResponse:
     kind = kinds.chosen(request)
     places.own_class(actor, class_id)
     candidates = {student.id: student for student in _candidates(actor, kind, class_id)}
-    chosen = [int(key) for key in request.POST.getlist("keys") if key.isdigit()]
+    chosen = [int(key) for key in request.POST.getlist("keys") if key.isdecimal()]
     chosen = [key for key in chosen if key in candidates]
     if not chosen:
         raise BadInput(

@@ -194,13 +194,13 @@ def _waiting(actor: Actor, class_id: int) -> QuerySet[cards.Card]:
 
 def _class_id(request: StaffRequest) -> int:
     value = request.POST.get("class", "")
-    if not value.isdigit():
+    if not value.isdecimal():
         raise BadInput("CLASS_MISSING", "没有指明班级。", action="请返回班级名单再办理。")
     return int(value)
 
 
 def _numbers(keys: Sequence[str]) -> list[int]:
-    if not keys or not all(key.isdigit() for key in keys):
+    if not keys or not all(key.isdecimal() for key in keys):
         raise BadInput("SELECTION_EMPTY", "没有选中任何一张卡。", action="请返回名单，勾选到场的学生。")
     return [int(key) for key in keys]
 

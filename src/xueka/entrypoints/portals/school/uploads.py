@@ -3,6 +3,7 @@
 What was wrong is kept in the session until the next upload, so that the page can say it beside the student.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -12,6 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.kernel.errors import BadInput, XuekaError
+from xueka.kernel.masking import mask_id
 from xueka.platform.identity.sessions import StaffRequest
 
 _KEY = "photo_defects"
@@ -66,13 +68,18 @@ def _remember(request: StaffRequest, class_id: int, outcomes: list[cards.PhotoOu
     kept = {student: text for student, text in defects(request, class_id).items() if student not in fixed}
     kept |= {each.student_id: each.message for each in outcomes if each.student_id and not each.photo_id}
     unknown = [
-        (PurePath(each.file_name).name[:60], each.message) for each in outcomes if each.student_id is None
+        (_shown(PurePath(each.file_name).name), each.message) for each in outcomes if each.student_id is None
     ]
     request.session[_KEY] = {
         "class": class_id,
         "defects": {str(student): text for student, text in kept.items() if student not in fixed},
         "strangers": unknown[:_STRANGERS_KEPT],
     }
+
+
+def _shown(file_name: str) -> str:
+    """Photos are often named by identity number: long runs of digits keep their ends only."""
+    return re.sub(r"\d{11,17}[\dXx]?", lambda found: mask_id(found[0]), file_name)[:60]
 
 
 def _kept(request: StaffRequest, class_id: int) -> dict[str, Any]:
