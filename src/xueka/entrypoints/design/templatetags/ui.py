@@ -186,8 +186,10 @@ def masked(shown: str, reveal_url: str = "", label: str = "") -> dict[str, Any]:
 
 
 @register.inclusion_tag("design/ui/progress.html")
-def progress(done: int, total: int, label: str = "", tone: str = "progress") -> dict[str, Any]:
-    return {"done": done, "total": total, "label": label, "tone": tone}
+def progress(
+    done: int, total: int, label: str = "", tone: str = "progress", unit: str = ""
+) -> dict[str, Any]:
+    return {"done": done, "total": total, "label": label, "tone": tone, "unit": unit}
 
 
 @register.simple_block_tag
