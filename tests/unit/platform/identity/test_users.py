@@ -228,8 +228,11 @@ def test_changing_ones_password(person: MakeUser) -> None:
     with pytest.raises(Refused) as refusal:
         services.change_password(actor, "wrong", "Houhai-Beiyan-7")
     assert refusal.value.code == "PASSWORD_WRONG"
-    changed = services.change_password(actor, PASSWORD, "Houhai-Beiyan-7")
+    later = user.password_changed_at + timedelta(days=200)
+    with clock.at(later):
+        changed = services.change_password(actor, PASSWORD, "Houhai-Beiyan-7")
     user.refresh_from_db()
+    assert user.password_changed_at == later, "the 180 days begin anew"
     assert user == changed
     assert user.check_password("Houhai-Beiyan-7")
     assert not user.must_change_password
