@@ -304,6 +304,16 @@ def test_a_return_before_its_acknowledgement(made_line: Line) -> None:
     assert (fresh(batch).state, the_package(batch).state) == ("reconciling", "accepted")
 
 
+def test_a_refusal_after_the_return_contradicts_it(made_line: Line) -> None:
+    batch = made_line.sent(1)
+    made_line.bureau.report(batch, [line(items(batch)[0])])
+    made_line.take(batch, [line(items(batch)[0])])
+    made_line.bureau.refuse(batch)
+    jobs.poll_bureau()
+    assert (fresh(batch).state, the_package(batch).state) == ("reconciling", "sent")
+    assert Problem.objects.get().detail["code"] == "ACK_CONTRADICTION"
+
+
 def test_acknowledgement_and_several_returns_are_taken_in_their_order(made_line: Line) -> None:
     batch = made_line.sent(12)
     places = items(batch)

@@ -45,6 +45,13 @@ def test_close_says_what_is_open(troubled: Batch) -> None:
     assert fresh(troubled).state == "reconciling"
 
 
+def test_an_open_problem_keeps_a_batch_open(troubled: Batch) -> None:
+    production.declare_missing(FIRST, troubled.id)
+    with pytest.raises(Refused) as refused:
+        production.close(FIRST, troubled.id)
+    assert (refused.value.detail["cards"], refused.value.detail["problems"]) == ({}, 2)
+
+
 def test_a_missing_card_is_written_off_and_made_again(troubled: Batch) -> None:
     problem = of_kind("missing")
     with pytest.raises(BadInput):
