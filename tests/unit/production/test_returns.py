@@ -306,7 +306,6 @@ def test_a_return_before_its_acknowledgement(made_line: Line) -> None:
 
 def test_a_refusal_after_the_return_contradicts_it(made_line: Line) -> None:
     batch = made_line.sent(1)
-    made_line.bureau.report(batch, [line(items(batch)[0])])
     made_line.take(batch, [line(items(batch)[0])])
     made_line.bureau.refuse(batch)
     jobs.poll_bureau()
