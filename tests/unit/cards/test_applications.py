@@ -242,16 +242,20 @@ def test_a_card_of_two_years_ago_is_no_doubt(city: City) -> None:
     assert Application.objects.get(id=one).doubts == []
 
 
-def test_cancelling_frees_a_made_card_and_waits_for_the_bureau(city: City) -> None:
-    students = city.students(3)
+def test_cancelling_voids_a_made_card_and_leaves_alone_what_others_hold(city: City) -> None:
+    students = city.students(4)
     accepted = city.accepted(students[:1])
     [planned] = [card.application_id for card in city.planned(students[1:2])]
-    [made] = city.at_school(students[2:])
-    made_for = cards.card(city.operator.scope, made).application_id
-    result = cards.cancel_applications(city.operator, [accepted[0], planned, made_for], "家长放弃")
-    assert codes(result) == {planned: "CARD_ELSEWHERE"}
+    [made] = [card.id for card in city.planned(students[2:3])]
+    cards.order_cards(city.system, [made])
+    cards.confirm_made(city.system, [(made, "")])
+    [at_school] = city.at_school(students[3:])
+    made_for, waiting = (cards.card(city.operator.scope, id_).application_id for id_ in (made, at_school))
+    result = cards.cancel_applications(city.operator, [accepted[0], planned, made_for, waiting], "家长放弃")
+    assert codes(result) == {planned: "CARD_ELSEWHERE", waiting: "CARD_ELSEWHERE"}
     assert (state_of(accepted[0]), state_of(made_for)) == ("cancelled", "cancelled")
     assert cards.card(city.operator.scope, made).state == "void"
+    assert cards.card(city.operator.scope, at_school).state == "at_school"
 
 
 def test_there_is_no_preview_of_what_cannot_be_done() -> None:

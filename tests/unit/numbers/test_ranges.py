@@ -68,6 +68,9 @@ def test_a_card_range_may_be_given_instead(operator: Actor) -> None:
     [
         ({"sort": "sim"}, "RANGE_SORT"),
         ({"issuer": " "}, "RANGE_ISSUER"),
+        ({"issuer": "字" * 65}, "RANGE_ISSUER"),
+        ({"document": "字" * 101}, "RANGE_ISSUER"),
+        ({"low_water": 3_000_000_000}, "RANGE_LOW_WATER"),
         ({"width": 0}, "RANGE_WIDTH"),
         ({"width": 1, "last": 10}, "RANGE_WIDTH"),
         ({"first": -1}, "RANGE_WIDTH"),

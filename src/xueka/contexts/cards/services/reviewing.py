@@ -73,7 +73,7 @@ def refuse(actor: Actor, application_ids: Sequence[int], code: str, text: str = 
 
 
 def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str) -> BulkResult:
-    """Stop accepted applications. A card already made is voided; one at the bureau must come back first."""
+    """Stop accepted applications. A made card is voided; one at the bureau, in a box or at a school stays."""
     actor.require("city:application:cancel")
     reason = required_text(text, "取消的理由")
     applications = fetch_applications(actor, application_ids)

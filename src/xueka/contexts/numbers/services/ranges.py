@@ -35,7 +35,8 @@ def add_range(
     another range or came with a blank.
     """
     actor.require("city:range:manage")
-    series = _checked(sort, issuer, Series(sort, prefix.strip(), width, first, last), low_water)
+    series = Series(sort, prefix.strip(), width, first, last)
+    _check(series, issuer, document, low_water)
     one_at_a_time(sort)
     for other in NumberRange.objects.filter(sort=sort):
         if series.meets(series_of(other)):
@@ -167,11 +168,12 @@ def series_of(found: NumberRange) -> Series:
     return Series(found.sort, found.prefix, found.width, found.first, found.last)
 
 
-def _checked(sort: str, issuer: str, series: Series, low_water: int) -> Series:
+def _check(series: Series, issuer: str, document: str, low_water: int) -> None:
+    sort = series.sort
     if sort not in Sort.values:
         raise BadInput("RANGE_SORT", "号码种类不对。", found=sort, expected="、".join(Sort.labels))
-    if not issuer.strip():
-        raise BadInput("RANGE_ISSUER", "请填写发号单位。")
+    if not 1 <= len(issuer.strip()) <= 64 or len(document.strip()) > 100:
+        raise BadInput("RANGE_ISSUER", "请填写发号单位（最多 64 个字）；发号文件最多 100 个字。")
     if not 1 <= series.width <= 18 or series.first < 0 or len(str(series.last)) > series.width:
         raise BadInput(
             "RANGE_WIDTH",
@@ -186,8 +188,8 @@ def _checked(sort: str, issuer: str, series: Series, low_water: int) -> Series:
             found=f"{series.first} 至 {series.last}",
             expected="起 ≤ 止",
         )
-    if low_water < 0:
-        raise BadInput("RANGE_LOW_WATER", "低水位不能为负数。", found=low_water)
+    if not 0 <= low_water <= 2_000_000_000:
+        raise BadInput("RANGE_LOW_WATER", "低水位应为 0 至 20 亿。", found=low_water)
     if sort == CARD and not (
         len(series.prefix) == 2
         and series.prefix.isascii()
@@ -209,7 +211,6 @@ def _checked(sort: str, issuer: str, series: Series, low_water: int) -> Series:
             expected=patterns()[sort],
             action="请核对前缀与序号位数。",
         )
-    return series
 
 
 def _ensure_card_range(actor: Actor, year: str) -> None:
