@@ -5,20 +5,25 @@ so that peaks of memory do not mix, and the two take turns, so that a slow momen
 What `prepare` costs is not measured. The best of the rounds counts.
 
 One JSON object is printed for each benchmark: job, ours, floor, unit, ratio, peak_mb, size, exponent, rounds.
-`ours` and `floor` are rates at the larger size; `peak_mb` is the whole process of ours with its input;
-`exponent` says how the cost of ours grows from the smaller to the larger size (1: in step with the work).
+`ours` and `floor` are rates at the larger size; `peak_mb` is the process of ours with its input and all its
+children at their highest, pages of mapped files left out; `exponent` says how the cost of ours grows from the
+smaller to the larger size (1: in step with the work). `others` are further works, measured at the larger size
+and printed as rates by name.
 `XUEKA_BENCH_ROUNDS` and `XUEKA_BENCH_SCALE` make it quicker or smaller.
 """
 
+import contextlib
 import json
 import math
 import multiprocessing
 import os
-import resource
+import re
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 ROUNDS = int(os.environ.get("XUEKA_BENCH_ROUNDS", "3"))
@@ -32,18 +37,21 @@ def compare(
     prepare: Callable[[int], Any],
     ours: Callable[[Any], object],
     floor: Callable[[Any], object],
+    others: Mapping[str, Callable[[Any], object]] | None = None,
 ) -> dict[str, Any]:
     """Measure at both sizes, print the JSON object, return it."""
     small, large = (max(1, int(size * SCALE)) for size in sizes)
-    seconds = {(work, size): math.inf for work in (ours, floor) for size in (small, large)}
+    further = dict(others or {})
+    turns = [(work, size) for size in (small, large) for work in (ours, floor)]
+    turns += [(work, large) for work in further.values()]
+    seconds = dict.fromkeys(turns, math.inf)
     peak = 0.0
     for _ in range(ROUNDS):
-        for size in (small, large):
-            for work in (ours, floor):
-                took, used = in_child(_measure, prepare, work, size)
-                seconds[work, size] = min(seconds[work, size], took)
-                if work is ours:
-                    peak = max(peak, used)
+        for work, size in turns:
+            took, used = in_child(_measure, prepare, work, size)
+            seconds[work, size] = min(seconds[work, size], took)
+            if work is ours:
+                peak = max(peak, used)
     growth = math.log(seconds[ours, large] / seconds[ours, small]) / math.log(large / small)
     found = {
         "job": job,
@@ -55,6 +63,7 @@ def compare(
         "size": large,
         "exponent": round(growth, 2),
         "rounds": ROUNDS,
+        **{name: round(large / seconds[work, large]) for name, work in further.items()},
     }
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
@@ -81,7 +90,38 @@ def _answer(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, 
 def _measure(prepare: Callable[[int], Any], work: Callable[[Any], object], size: int) -> tuple[float, float]:
     """Seconds that `work` took, and the process's peak in MiB."""
     data = prepare(size)
+    meter = _Meter()
+    meter.start()
     begin = time.perf_counter()
     work(data)
     took = time.perf_counter() - begin
-    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return took, meter.stop() / 1024
+
+
+class _Meter(threading.Thread):
+    """Watches the memory of this process and its descendants, in KiB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._peak = _memory()
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(0.05):
+            self._peak = max(self._peak, _memory())
+
+    def stop(self) -> int:
+        self._done.set()
+        self.join()
+        return max(self._peak, _memory())
+
+
+def _memory() -> int:
+    family, total = [os.getpid()], 0
+    for member in family:  # grows while it is walked
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{member}/status").read_text()
+            total += sum(map(int, re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+)", status, re.MULTILINE)))
+            for task in Path(f"/proc/{member}/task").iterdir():
+                family += map(int, (task / "children").read_text().split())
+    return total

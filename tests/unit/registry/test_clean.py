@@ -1,5 +1,6 @@
 """The recogniser of clean rows agrees with the judge, and recognises what is clean."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hypothesis import example, given
@@ -9,7 +10,7 @@ from tests.support.rosters import COLUMN, HEADER, roster_row, school_rows
 from xueka.contexts.registry.domain.clean import Recogniser
 from xueka.contexts.registry.domain.columns import match
 from xueka.contexts.registry.domain.judging import judge
-from xueka.contexts.registry.domain.roster import COLUMNS, Rules
+from xueka.contexts.registry.domain.roster import COLUMNS, RosterRow, Rules
 from xueka.kernel import clock
 
 SCHOOLS = school_rows()
@@ -45,10 +46,14 @@ _PIECES = st.sampled_from(
 
 def _recogniser(header: tuple[str, ...] = HEADER) -> Recogniser:
     with clock.at(NOW):
-        return Recogniser(match(COLUMNS, header), RULES, clock.today())
+        return Recogniser(match(COLUMNS, header), RULES, clock.today(), ",")
 
 
 RECOGNISER = _recogniser()
+
+
+def read(cells: Sequence[str], recogniser: Recogniser = RECOGNISER) -> RosterRow | None:
+    return recogniser.read(",".join(cells))
 
 
 @given(
@@ -68,7 +73,7 @@ def test_what_is_recognised_would_be_accepted_without_a_word(
     text = cells[COLUMN[column]]
     cells[COLUMN[column]] = text[:place] + piece + text[place + removed :]
     with clock.at(NOW):
-        row = RECOGNISER.read(cells)
+        row = read(cells)
         verdict = judge(cells, 2, match(COLUMNS, HEADER), RULES)
     if row is not None:
         assert verdict.row == row
@@ -78,7 +83,7 @@ def test_what_is_recognised_would_be_accepted_without_a_word(
 def test_clean_rows_are_recognised() -> None:
     with clock.at(NOW):
         for n in range(2000):
-            assert RECOGNISER.read(roster_row(SCHOOLS[n % 3], n, n % 9)) is not None, n
+            assert read(roster_row(SCHOOLS[n % 3], n, n % 9)) is not None, n
 
 
 def test_columns_are_found_by_name_wherever_they_stand() -> None:
@@ -86,13 +91,13 @@ def test_columns_are_found_by_name_wherever_they_stand() -> None:
     turned = _recogniser((*(HEADER[place] for place in order), "备注"))
     cells = roster_row(SCHOOLS[0], 5)
     with clock.at(NOW):
-        row = turned.read([*(cells[place] for place in order), "随便什么"])
+        row = read([*(cells[place] for place in order), "随便什么"], turned)
         assert row is not None
-        assert row == RECOGNISER.read(cells)
+        assert row == read(cells)
 
 
 def test_a_birth_date_after_today_is_left_to_the_judge() -> None:
     cells = roster_row(SCHOOLS[0], 0)
     with clock.at(datetime(2008, 8, 1, tzinfo=UTC)):
-        early = Recogniser(match(COLUMNS, HEADER), RULES, clock.today())
-        assert early.read(cells) is None
+        early = Recogniser(match(COLUMNS, HEADER), RULES, clock.today(), ",")
+        assert read(cells, early) is None

@@ -44,6 +44,7 @@ def everything(fetch: Callable[[str | None], Page]) -> list:
         if after is None:
             return rows
         assert page.rows
+        assert len(rows) < 1000
 
 
 def of_school(code: str) -> set[str]:

@@ -66,7 +66,8 @@ def sort_key(name: str) -> str:
     """张文轩 → `zhang wen xuan`."""
     surname = _surname(name[:2])
     rest = name[len(surname) :]
-    syllables = [_readings[part] for part in _PARTS.findall(rest)]
+    foreign = rest and min(rest) < "\x80"
+    syllables = [_readings[part] for part in (_PARTS.findall(rest) if foreign else rest)]
     if surname:
         syllables.insert(0, _SURNAMES[surname])
     return " ".join(filter(None, syllables))[:LIMIT]

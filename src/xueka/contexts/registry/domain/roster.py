@@ -1,7 +1,8 @@
 """A roster's columns, its rows, and what they are judged by (docs/interfaces/roster.md)."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from xueka.contexts.registry.domain.columns import Column, Layout
@@ -89,5 +90,14 @@ def key_values(cells: Sequence[str], layout: Layout) -> tuple[str, tuple[str, st
     education, kind, number = (
         cells[at[key]] if at[key] < width else "" for key in ("education_id", "id_type", "id_number")
     )
-    kind = normalise(kind)
-    return compact(education), (id_type(kind) or kind, clean_id(number))
+    return _clean_number(education, compact), (_kind(kind), _clean_number(number, clean_id).upper())
+
+
+def _clean_number(cell: str, clean: Callable[[str], str]) -> str:
+    return cell if cell.isascii() and cell.isalnum() else clean(cell)
+
+
+@lru_cache(maxsize=1024)
+def _kind(cell: str) -> str:
+    kind = normalise(cell)
+    return id_type(kind) or kind

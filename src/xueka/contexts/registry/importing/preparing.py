@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring as quoted
 
-from xueka.contexts.registry.domain.clean import SEPARATOR, Recogniser
+from xueka.contexts.registry.domain.clean import Recogniser
 from xueka.contexts.registry.domain.columns import Layout
 from xueka.contexts.registry.domain.judging import judge
 from xueka.contexts.registry.domain.roster import RosterRow, Rules, Twins, is_blank
@@ -13,7 +13,7 @@ from xueka.contexts.registry.domain.vocabulary import id_key
 from xueka.contexts.registry.importing.copy_block import FALSE, TRUE, int2, int4, int8, render
 from xueka.contexts.registry.importing.twins import Keys, keys_of
 from xueka.contexts.registry.sort_keys import sort_key
-from xueka.contexts.registry.tables.source import Chunk
+from xueka.contexts.registry.tables.source import SEPARATOR, Chunk
 from xueka.kernel import clock
 from xueka.kernel.errors import LineProblem
 from xueka.platform.crypto.fields import blind_index_many, seal_many
@@ -100,12 +100,14 @@ def prepare(desk: Desk, task: Task) -> Prepared:
 
 
 def _judged(desk: Desk, task: Task, done: Prepared) -> list[tuple[int, RosterRow]]:
-    recognise = Recogniser(desk.layout, desk.rules, clock.today()).read
+    separator = task.chunk.separator
+    recognise = Recogniser(desk.layout, desk.rules, clock.today(), separator).read
     accepted: list[tuple[int, RosterRow]] = []
-    for line, cells in enumerate(task.chunk.lines(), start=task.first_line):
+    for line, text in enumerate(task.chunk.texts(), start=task.first_line):
         twins = task.twins.get(line)
-        row = recognise(cells) if twins is None else None
+        row = recognise(text) if twins is None else None
         if row is None:
+            cells = text.split(separator)
             if is_blank(cells):
                 continue
             verdict = judge(cells, line, desk.layout, desk.rules, twins)

@@ -14,7 +14,7 @@ from xueka.contexts.registry.domain.report import Difference
 from xueka.contexts.registry.domain.transitions import OPEN, TRANSFER
 from xueka.contexts.registry.importing.copy_block import HEADER, TRAILER
 from xueka.contexts.registry.importing.preparing import STAGED, Prepared
-from xueka.contexts.registry.models import ImportRun, Transfer
+from xueka.contexts.registry.models import ImportRun, Student, Transfer
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
@@ -187,6 +187,7 @@ class Staging:
     def __init__(self, actor: Actor, run: ImportRun, *, now: datetime, today: date, waived: bool) -> None:
         self._actor = actor
         self._now = now
+        self._first = not Student.objects.exists()
         self._values: dict[str, Any] = {"now": now, "today": today, "run": run.id, "waived": waived}
         for statement in _OPEN_TABLES:
             self._execute(statement)
@@ -201,7 +202,8 @@ class Staging:
             copy.write(HEADER)
             copy.write(prepared.block)
             copy.write(TRAILER)
-        self._execute(_SET_ASIDE)
+        if not self._first:  # twins within the file are refused before, so a first file cannot collide
+            self._execute(_SET_ASIDE)
         return self._apply_stage()
 
     def settle(self) -> tuple[Applied, list[Taken]]:

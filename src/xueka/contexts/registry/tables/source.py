@@ -11,6 +11,9 @@ CHUNK_LINES = 10_000
 HEADER_LOOKED_AT = 10
 """So many lines are searched for a header that stands too low, to say where it is."""
 
+SEPARATOR = "\x1f"
+"""Between cells that have been taken apart already; no cell that anybody typed contains it."""
+
 Cells = Sequence[str]
 
 
@@ -24,13 +27,18 @@ class Undecodable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive lines: raw bytes of CSV lines without any quotes, or lines that are already split."""
+    """Consecutive lines: raw bytes of CSV lines without any quotes, or lines whose cells are joined again."""
 
-    content: bytes | list[Cells]
+    content: bytes | list[str]
     encoding: str = ""
 
-    def lines(self) -> list[Cells]:
-        """The cells of every line, blank lines included. Raises Undecodable."""
+    @property
+    def separator(self) -> str:
+        """What stands between the cells of a line."""
+        return "," if isinstance(self.content, bytes) else SEPARATOR
+
+    def texts(self) -> list[str]:
+        """Every line as one text, blank lines included. Raises Undecodable."""
         if not isinstance(self.content, bytes):
             return self.content
         try:
@@ -40,7 +48,11 @@ class Chunk:
         lines = text.replace("\r\n", "\n").split("\n")
         if not lines[-1]:
             lines.pop()
-        return [line.split(",") for line in lines]
+        return lines
+
+    def lines(self) -> list[Cells]:
+        """The cells of every line, blank lines included. Raises Undecodable."""
+        return [text.split(self.separator) for text in self.texts()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +68,9 @@ class Table:
 
 def in_chunks(lines: Iterator[Cells]) -> Iterator[Chunk]:
     """Split lines gathered so many to a chunk."""
-    gathered: list[Cells] = []
+    gathered: list[str] = []
     for line in lines:
-        gathered.append(line)
+        gathered.append(SEPARATOR.join(line))
         if len(gathered) == CHUNK_LINES:
             yield Chunk(gathered)
             gathered = []
