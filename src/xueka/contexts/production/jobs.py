@@ -102,7 +102,7 @@ def _send(package_id: int, gateway: BureauGateway) -> None:
         _postpone([package_id], error)
 
 
-def _fetch(file: RemoteFile, gateway: BureauGateway) -> XuekaError | None:
+def _fetch(file: RemoteFile, gateway: BureauGateway) -> Exception | None:
     """One file that is too large or cannot be taken must not keep the others waiting."""
     if file.size > SIZE_LIMIT:
         log.warning("production.file_too_large", file=file.name, size=file.size)
@@ -110,13 +110,16 @@ def _fetch(file: RemoteFile, gateway: BureauGateway) -> XuekaError | None:
     return _take(file, gateway.download(file.name))
 
 
-def _take(file: RemoteFile, content: bytes) -> XuekaError | None:
-    """One file that cannot be taken must not keep the others waiting."""
+def _take(file: RemoteFile, content: bytes) -> Exception | None:
+    """A file that cannot be taken, be it by our own mistake, is taken again next time."""
     try:
         with transaction.atomic():
             inbox.take(WORKER, file, content)
     except XuekaError as error:
         log.warning("production.take_failed", file=file.name, code=error.code)
+        return error
+    except Exception as error:
+        log.exception("production.take_broken", file=file.name)
         return error
     return None
 

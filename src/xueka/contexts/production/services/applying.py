@@ -102,13 +102,13 @@ def apply(
         move(batch, "return", actor, detail={"return": file.return_number})
     made, surplus_made = _still_ordered(result.matched, of_card)
     spoiled, surplus_spoiled = _still_ordered(result.failed, of_card)
-    chips = [(of_card[record.card_number].card_id, record.chip_uid) for record in made]
-    cards.confirm_made(actor, chips, detail={"batch": batch.number})
     by_code: dict[str, list[int]] = defaultdict(list)
     for record in spoiled:
         by_code[record.result].append(of_card[record.card_number].card_id)
     for code in sorted(by_code):
         cards.fail_cards(actor, by_code[code], code, RESULTS[code], detail={"batch": batch.number})
+    chips = [(of_card[record.card_number].card_id, record.chip_uid) for record in made]
+    cards.confirm_made(actor, chips, detail={"batch": batch.number})
     _settle_items(made, outcomes.MATCHED, file, of_card)
     _settle_items(spoiled, outcomes.FAILED, file, of_card)
     _settle_items([*surplus_made, *surplus_spoiled], outcomes.DROPPED, file, of_card)
