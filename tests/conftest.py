@@ -1,6 +1,8 @@
 """One embedded server per test run, one database per process; tests connect as the application role."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from psycopg import sql
 
 from xueka.platform.database import address, migrate, server
 from xueka.platform.database.address import Role
+
+# A run that is told to end (`timeout`, a cancelled job) ends as by Ctrl-C: fixtures stop what they started.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 os.environ.pop("DJANGO_SETTINGS_MODULE")  # ours are loaded; commands that a test starts use the real ones
 
@@ -28,7 +34,8 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest, worker_id: str) ->
             connection.settings_dict.update(NAME=name)
             migrate.prepare(name)
             _allow_truncate(name)
-            connection.ops.execute_sql_flush = lambda statements: _flush_as_owner(name, statements)
+            # On the class: beside Playwright's loop a test may meet a connection object of its own.
+            type(connection.ops).execute_sql_flush = lambda _, statements: _flush_as_owner(name, statements)
             yield
             connections.close_all()
             maker.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
