@@ -28,12 +28,12 @@ expect.set_options(timeout=20_000)  # two cores under load; nothing here measure
 DESK, TABLET, PHONE = (1440, 900), (1024, 768), (360, 740)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """One browser a module: Playwright keeps an event loop in this thread, which later tests must not meet."""
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine; Debian's package `chromium` brings it")
-    # Playwright keeps an event loop in this thread; the ORM calls of a journey's set-up are not async all
-    # the same.
+    # The ORM calls of a journey's set-up are not async all the same.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
