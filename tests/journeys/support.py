@@ -30,7 +30,7 @@ DESK, TABLET, PHONE = (1440, 900), (1024, 768), (360, 740)
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser a module: Playwright keeps an event loop in this thread, which later tests must not meet."""
+    """One browser a module: its event loop lives in this thread, and later tests must not meet it."""
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine; Debian's package `chromium` brings it")
     # The ORM calls of a journey's set-up are not async all the same.
