@@ -13,7 +13,7 @@ import xlsxwriter
 from tests.support.rosters import HEADER, csv_text, roster_rows, school_rows
 from xueka.contexts.registry.domain.columns import Layout, match
 from xueka.contexts.registry.domain.roster import COLUMNS
-from xueka.contexts.registry.tables import csv_file, source, xlsx_file
+from xueka.contexts.registry.tables import csv_file, source, xlsx_file, xlsx_reader
 from xueka.contexts.registry.tables.opening import open_table
 from xueka.contexts.registry.tables.source import Table, Undecodable
 from xueka.kernel.errors import BadInput
@@ -42,6 +42,7 @@ def refusal(content: bytes) -> BadInput:
 def workbook(*sheets: list[list[object]], hidden: int = 0) -> bytes:
     target = io.BytesIO()
     with xlsxwriter.Workbook(target, {"default_date_format": "yyyy-mm-dd"}) as book:
+        book.set_properties({"created": datetime(2026, 9, 1)})  # the same bytes every time
         for rows in sheets:
             sheet = book.add_worksheet()
             for number, row in enumerate(rows):
@@ -218,8 +219,8 @@ def test_typed_cells_become_what_a_person_sees() -> None:
     assert (read[0], read[3], read[7], read[11]) == ("2111800001", "1", "2008-09-01", "10000000")
     assert read[9] == "1.10101200809010E+17"
     assert read[13:] == ["TRUE", "15570402947", "2.5"]
-    assert xlsx_file._text(datetime(2008, 9, 1, 12, 30)) == "2008-09-01 12:30:00"
-    assert xlsx_file._text(time(1, 2)) == "01:02:00"
+    assert xlsx_reader.as_text(datetime(2008, 9, 1, 12, 30)) == "2008-09-01 12:30:00"
+    assert xlsx_reader.as_text(time(1, 2)) == "01:02:00"
 
 
 def test_lines_keep_their_numbers_where_rows_are_empty() -> None:
@@ -311,9 +312,9 @@ def test_a_reference_across_two_pieces_is_still_seen(monkeypatch: pytest.MonkeyP
 
 def test_a_damaged_byte_anywhere_is_read_or_refused() -> None:
     small = workbook([["a"]])
-    for place in range(0, len(small), 7):
+    for place in range(0, len(small), 173):
         damaged = bytearray(small)
-        damaged[place] ^= 0x55
+        damaged[place] ^= (0x55, 0xFF, 0x01)[place % 3]
         error = refusal(bytes(damaged))
         assert error.code in {
             "XLSX_UNREADABLE",
@@ -323,6 +324,20 @@ def test_a_damaged_byte_anywhere_is_read_or_refused() -> None:
             "FILE_TYPE",
             "ENCODING_UNKNOWN",
         }
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "lied"),
+    [
+        ("xl/sharedStrings.xml", b'uniqueCount="', b'uniqueCount="999999999'),
+        ("xl/sharedStrings.xml", b"<si>", b"<si></"),
+    ],
+)
+def test_a_lie_that_ends_the_reader_ends_nobody_else(part: str, said: bytes, lied: bytes) -> None:
+    parts = parts_of(BOOK)
+    assert said in parts[part]
+    parts[part] = parts[part].replace(said, lied, 1)
+    assert refusal(archive(parts)).code == "XLSX_UNREADABLE"
 
 
 def test_deflate_is_checked_to_its_end() -> None:

@@ -53,6 +53,15 @@ class RosterRow(NamedTuple):
     address: str
 
 
+class Place(NamedTuple):
+    """A class as a row of a roster names it; all text."""
+
+    school_code: str
+    stage: str
+    grade: str
+    class_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What differs between installations: the schools there are, the form of an education ID."""

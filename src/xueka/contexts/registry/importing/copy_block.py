@@ -1,6 +1,7 @@
 """Rows in PostgreSQL's binary COPY format, rendered where the rows are made, not where they are sent."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from struct import pack
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + pack(">ii", 0, 0)
@@ -8,6 +9,8 @@ TRAILER = b"\xff\xff"
 
 _LENGTHS = [pack(">i", length) for length in range(4096)]
 _NULL = pack(">i", -1)
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 TRUE, FALSE = b"\1", b"\0"
 
@@ -22,6 +25,14 @@ def int4(value: int) -> bytes:
 
 def int8(value: int) -> bytes:
     return pack(">q", value)
+
+
+def day(value: date) -> bytes:
+    return pack(">i", (value - _EPOCH.date()).days)
+
+
+def moment(value: datetime) -> bytes:
+    return pack(">q", (value - _EPOCH) // timedelta(microseconds=1))
 
 
 def render(rows: Iterable[Sequence[bytes | None]], width: int) -> bytes:

@@ -1,17 +1,18 @@
 """From lines to rows ready for the database: judged, sealed, indexed, rendered. Runs in any process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 from json.encoder import encode_basestring as quoted
 
 from xueka.contexts.registry.domain.clean import Recogniser
 from xueka.contexts.registry.domain.columns import Layout
 from xueka.contexts.registry.domain.judging import judge
-from xueka.contexts.registry.domain.roster import RosterRow, Rules, Twins, is_blank
+from xueka.contexts.registry.domain.roster import Place, RosterRow, Rules, Twins, is_blank
 from xueka.contexts.registry.domain.vocabulary import id_key
-from xueka.contexts.registry.importing.copy_block import FALSE, TRUE, int2, int4, int8, render
-from xueka.contexts.registry.importing.twins import Keys, keys_of
+from xueka.contexts.registry.importing.copy_block import FALSE, TRUE, day, int2, int4, int8, moment, render
+from xueka.contexts.registry.importing.keys import Keys, keys_of
 from xueka.contexts.registry.sort_keys import sort_key
 from xueka.contexts.registry.tables.source import SEPARATOR, Chunk
 from xueka.kernel import clock
@@ -22,36 +23,48 @@ from xueka.platform.crypto.keyring import Keyring
 ID_KIND, PHONE_KIND, ROW_KIND = "id_number", "guardian_phone", "roster_row"
 """Kinds of blind index: identity document (`id_key`), guardian's mobile number, a whole row."""
 
-STAGED = (
-    "line",
+STUDENT = (
     "education_id",
     "name",
     "sort_key",
+    "sort_key_by_hand",
     "sex",
     "birth_year",
     "status",
+    "enrolled_from",
     "school_id",
-    "stage",
-    "grade",
-    "class_name",
+    "school_class_id",
     "envelope",
     "id_index",
     "phone_index",
     "row_digest",
-    "known",
+    "created_at",
+    "updated_at",
 )
-"""The columns of a prepared row, in the order in which they are rendered."""
+"""The columns of a prepared row, in the order in which they are rendered: those of its table …"""
+
+STAGED = (*STUDENT, "line", "known")
+"""… and, for rows that are staged first, where it stands in the file and whether the student is on record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What every process needs to know for one file. `schools` gives the id of each school code."""
+    """What every process needs to know for one file.
+
+    `schools` gives the id of each school code. `straight`: nobody is on record yet, so that rows may go
+    straight into their table, without being staged.
+    """
 
     layout: Layout
     rules: Rules
     schools: Mapping[str, int]
     keys: Keyring
     now: datetime
+    straight: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return STUDENT if self.straight else STAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class Task:
 
     chunk: Chunk
     first_line: int
+    classes: Mapping[Place, int]
     known: Mapping[str, bytes]
     twins: Mapping[int, Twins]
 
@@ -95,7 +109,7 @@ def prepare(desk: Desk, task: Task) -> Prepared:
     ]
     done.unchanged = len(accepted) - len(fresh)
     done.staged = len(fresh)
-    done.block = render(_columns(desk, task, fresh), len(STAGED))
+    done.block = render(_columns(desk, task, fresh), len(desk.columns))
     return done
 
 
@@ -127,32 +141,33 @@ def _columns(
 ) -> "zip[tuple[bytes | None, ...]]":
     rows = [row for _, row, _ in fresh]
     schools = {code: int8(identity) for code, identity in desk.schools.items()}
-    years: dict[str, bytes] = {}
-    for row in rows:
-        if row.birth_date[:4] not in years:
-            years[row.birth_date[:4]] = int2(int(row.birth_date[:4]))
-    grades = {str(grade): int2(grade) for grade in range(1, 13)}
-    return zip(
-        (int4(line) for line, _, _ in fresh),
+    classes = {tuple(place): int8(identity) for place, identity in task.classes.items()}
+    years = {year: int2(int(year)) for year in {row.birth_date[:4] for row in rows}}
+    with clock.at(desk.now):
+        today, now = day(clock.today()), moment(clock.now())
+    documents = [id_key(row.id_type, row.id_number) if row.id_number else "" for row in rows]
+    columns: list[Iterable[bytes | None]] = [
         (row.education_id.encode() for row in rows),
         (row.name.encode() for row in rows),
         (sort_key(row.name).encode() for row in rows),
+        repeat(FALSE, len(rows)),
         (row.sex.encode() for row in rows),
         (years[row.birth_date[:4]] for row in rows),
         (row.status.encode() for row in rows),
+        repeat(today, len(rows)),
         (schools[row.school_code] for row in rows),
-        (row.stage.encode() for row in rows),
-        (grades[row.grade] for row in rows),
-        (row.class_name.encode() for row in rows),
+        (classes[row.school_code, row.stage, row.grade, row.class_name] for row in rows),
         seal_many([personal_fields(row) for row in rows], desk.keys),
-        _optional(
-            ID_KIND, [id_key(row.id_type, row.id_number) if row.id_number else "" for row in rows], desk
-        ),
+        _optional(ID_KIND, documents, desk),
         _optional(PHONE_KIND, [row.guardian_phone for row in rows], desk),
         (digest for _, _, digest in fresh),
-        (TRUE if row.education_id in task.known else FALSE for row in rows),
-        strict=True,
-    )
+        repeat(now, len(rows)),
+        repeat(now, len(rows)),
+    ]
+    if not desk.straight:
+        columns.append(int4(line) for line, _, _ in fresh)
+        columns.append(TRUE if row.education_id in task.known else FALSE for row in rows)
+    return zip(*columns, strict=True)
 
 
 def _optional(kind: str, values: Sequence[str], desk: Desk) -> list[bytes | None]:

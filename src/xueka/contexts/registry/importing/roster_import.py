@@ -5,7 +5,7 @@ seals and stages chunk by chunk while the database applies the chunk before. One
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from itertools import chain
 
 from django.conf import settings
 from django.db import connection
@@ -13,6 +13,7 @@ from django.db import connection
 from xueka.contexts.registry.domain.report import ImportReport, sentence, shown
 from xueka.contexts.registry.domain.roster import COLUMNS, Rules, Twins
 from xueka.contexts.registry.importing import runs
+from xueka.contexts.registry.importing.classes import Classes
 from xueka.contexts.registry.importing.crew import Crew, processes_for
 from xueka.contexts.registry.importing.preparing import Desk, Task, look, prepare
 from xueka.contexts.registry.importing.staging import Applied, Staging, Taken
@@ -55,13 +56,14 @@ def import_roster(
     report = ImportReport(dry_run=dry_run)
     schools = dict(School.objects.values_list("code", "id"))
     rules = Rules(frozenset(schools), settings.REGISTRY_EDUCATION_ID_PATTERN)
-    desk = Desk(table.layout, rules, schools, keyring(), now)
+    straight = not Student.objects.exists()
+    desk = Desk(table.layout, rules, schools, keyring(), now, straight)
     with (
         Crew(desk, processes=processes or processes_for(table.size)) as crew,
         runs.rehearsal(dry_run),
     ):
         run.save()
-        _Import(actor, run, table, crew, report, now, progress).carry_out()
+        _Import(actor, run, desk, table, crew, report, progress).carry_out()
     _name_unread(table, report)
     runs.keep(actor, run, report.in_order())
     return report
@@ -74,21 +76,23 @@ class _Import:
         self,
         actor: Actor,
         run: ImportRun,
+        desk: Desk,
         table: Table,
         crew: Crew[Desk],
         report: ImportReport,
-        now: datetime,
         progress: Progress | None,
     ) -> None:
         self._table, self._crew, self._report, self._progress = table, crew, report, progress
+        self._desk = desk
         self._index = Index()
-        self._staging = Staging(
-            actor, run, now=now, today=clock.today(), waived=settings.REGISTRY_TRANSFER_WAIVED
-        )
+        self._classes = Classes(desk.schools)
+        waived = settings.REGISTRY_TRANSFER_WAIVED
+        self._staging = Staging(actor, run, now=desk.now, waived=waived, straight=desk.straight)
 
     def carry_out(self) -> None:
         for keys in self._crew.run(look, self._table.chunks()):
             self._index.add(keys)
+        self._classes.ensure(chain.from_iterable(self._index.places))
         report = self._report
         for number, prepared in enumerate(self._crew.run(prepare, self._tasks())):
             self._count(self._staging.apply(prepared))
@@ -102,14 +106,15 @@ class _Import:
         applied, taken = self._staging.settle()
         self._count(applied)
         self._refuse(taken)
+        self._classes.take_back()
 
     def _tasks(self) -> Iterator[Task]:
         twins = self._index.twins()
-        anybody = Student.objects.exists()
         for number, chunk in enumerate(self._table.chunks()):
             start = self._index.starts[number]
-            known = _known(self._index.education_ids(number)) if anybody else {}
-            yield Task(chunk, start, known, _part(twins, start, self._index.lines_until(number)))
+            classes = self._classes.of(self._index.places[number])
+            known = {} if self._desk.straight else _known(self._index.education_ids(number))
+            yield Task(chunk, start, classes, known, _part(twins, start, self._index.lines_until(number)))
 
     def _count(self, applied: Applied) -> None:
         self._report.created += applied.created

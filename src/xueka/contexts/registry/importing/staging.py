@@ -5,7 +5,7 @@ Everything happens in the caller's transaction, on temporary tables that disappe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -13,18 +13,37 @@ from django.db import connection
 from xueka.contexts.registry.domain.report import Difference
 from xueka.contexts.registry.domain.transitions import OPEN, TRANSFER
 from xueka.contexts.registry.importing.copy_block import HEADER, TRAILER
-from xueka.contexts.registry.importing.preparing import STAGED, Prepared
-from xueka.contexts.registry.models import ImportRun, Student, Transfer
+from xueka.contexts.registry.importing.preparing import STAGED, STUDENT, Prepared
+from xueka.contexts.registry.models import ImportRun, Transfer
+from xueka.kernel import clock
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
-_TYPES = "int, text, text, text, text, int2, text, int8, text, int2, text, bytea, bytea, bytea, bytea, bool"
-_STAGED = ", ".join(STAGED)
-_TYPED = ", ".join(f"{name} {kind}" for name, kind in zip(STAGED, _TYPES.split(", "), strict=True))
+_TYPES = {
+    "education_id": "text",
+    "name": "text",
+    "sort_key": "text",
+    "sort_key_by_hand": "bool",
+    "sex": "text",
+    "birth_year": "int2",
+    "status": "text",
+    "enrolled_from": "date",
+    "school_id": "int8",
+    "school_class_id": "int8",
+    "envelope": "bytea",
+    "id_index": "bytea",
+    "phone_index": "bytea",
+    "row_digest": "bytea",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "line": "int",
+    "known": "bool",
+}
+_STUDENT, _STAGED = ", ".join(STUDENT), ", ".join(STAGED)
 
 _OPEN_TABLES = [
     "DROP TABLE IF EXISTS roster_stage, roster_waiting, roster_change",
-    f"CREATE TEMP TABLE roster_stage ({_TYPED}) ON COMMIT DROP",
+    f"CREATE TEMP TABLE roster_stage ({', '.join(f'{n} {_TYPES[n]}' for n in STAGED)}) ON COMMIT DROP",
     "CREATE TEMP TABLE roster_waiting (LIKE roster_stage) ON COMMIT DROP",
     """
     CREATE TEMP TABLE roster_change (
@@ -51,37 +70,19 @@ _TAKEN = """
     RETURNING s.line, s.education_id, s.envelope, x.education_id
 """
 
-_NEW_CLASSES = """
-    INSERT INTO registry_schoolclass (school_id, stage, grade, name)
-    SELECT DISTINCT s.school_id, s.stage, s.grade, s.class_name FROM roster_stage s
-     WHERE NOT EXISTS (SELECT 1 FROM registry_schoolclass c
-                        WHERE (c.school_id, c.stage, c.grade, c.name)
-                            = (s.school_id, s.stage, s.grade, s.class_name))
-     ORDER BY 1, 2, 3, 4
-"""
-
-_CLASS_OF = "(c.school_id, c.stage, c.grade, c.name) = (s.school_id, s.stage, s.grade, s.class_name)"
-
 _INSERT = f"""
-    INSERT INTO registry_student
-           (education_id, name, sort_key, sort_key_by_hand, sex, birth_year, status, enrolled_from, school_id,
-            school_class_id, envelope, id_index, phone_index, row_digest, created_at, updated_at)
-    SELECT s.education_id, s.name, s.sort_key, false, s.sex, s.birth_year, s.status, %(today)s, s.school_id,
-           c.id, s.envelope, s.id_index, s.phone_index, s.row_digest, %(now)s, %(now)s
-      FROM roster_stage s JOIN registry_schoolclass c ON {_CLASS_OF}
-     WHERE NOT s.known
-     ORDER BY s.line
+    INSERT INTO registry_student ({_STUDENT})
+    SELECT {_STUDENT} FROM roster_stage WHERE NOT known ORDER BY line
 """  # noqa: S608
 
 # `away`: the file shows the student in another district; both districts have to confirm that.
-_CHANGES = f"""
+_CHANGES = """
     INSERT INTO roster_change
     SELECT x.id, s.line, x.school_id, x.school_class_id, x.status, x.enrolled_from,
            CASE WHEN d.away THEN x.school_id ELSE s.school_id END,
-           CASE WHEN d.away THEN x.school_class_id ELSE c.id END,
-           s.status, s.school_id, c.id, d.away
+           CASE WHEN d.away THEN x.school_class_id ELSE s.school_class_id END,
+           s.status, s.school_id, s.school_class_id, d.away
       FROM roster_stage s
-      JOIN registry_schoolclass c ON {_CLASS_OF}
       JOIN registry_school asked ON asked.id = s.school_id
       JOIN registry_student x ON x.education_id = s.education_id
       JOIN registry_school present ON present.id = x.school_id
@@ -89,7 +90,7 @@ _CHANGES = f"""
      WHERE s.known
      ORDER BY x.id
        FOR UPDATE OF x
-"""  # noqa: S608
+"""
 
 _END_ENROLMENTS = """
     INSERT INTO registry_enrolment
@@ -182,13 +183,13 @@ class Taken:
 
 
 class Staging:
-    """One import at work."""
+    """One import at work. `straight`: nobody is on record yet, and rows need not be staged."""
 
-    def __init__(self, actor: Actor, run: ImportRun, *, now: datetime, today: date, waived: bool) -> None:
+    def __init__(self, actor: Actor, run: ImportRun, *, now: datetime, waived: bool, straight: bool) -> None:
         self._actor = actor
         self._now = now
-        self._first = not Student.objects.exists()
-        self._values: dict[str, Any] = {"now": now, "today": today, "run": run.id, "waived": waived}
+        self._straight = straight
+        self._values: dict[str, Any] = {"now": now, "today": clock.today(), "run": run.id, "waived": waived}
         for statement in _OPEN_TABLES:
             self._execute(statement)
 
@@ -196,14 +197,12 @@ class Staging:
         """Bring one chunk into the tables, except for rows whose number is held by somebody else."""
         if not prepared.staged:
             return Applied(0, 0, [])
+        if self._straight:  # twins within the file are refused before, so nothing can collide
+            self._copy(f"registry_student ({_STUDENT})", prepared.block)
+            return Applied(prepared.staged, 0, [])
         self._execute("TRUNCATE roster_stage")
-        statement = f"COPY roster_stage ({_STAGED}) FROM STDIN (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(HEADER)
-            copy.write(prepared.block)
-            copy.write(TRAILER)
-        if not self._first:  # twins within the file are refused before, so a first file cannot collide
-            self._execute(_SET_ASIDE)
+        self._copy(f"roster_stage ({_STAGED})", prepared.block)
+        self._execute(_SET_ASIDE)
         return self._apply_stage()
 
     def settle(self) -> tuple[Applied, list[Taken]]:
@@ -224,7 +223,6 @@ class Staging:
         return self._apply_stage(), taken
 
     def _apply_stage(self) -> Applied:
-        self._execute(_NEW_CLASSES)
         created = self._execute(_INSERT)
         self._execute("TRUNCATE roster_change")
         updated = self._execute(_CHANGES)
@@ -244,6 +242,12 @@ class Staging:
         self._execute(_OTHER_CLASS)
         asked = [identity for (identity,) in self._rows(_ASK)]
         begin(TRANSFER, asked, self._actor)
+
+    def _copy(self, target: str, block: bytes) -> None:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(HEADER)
+            copy.write(block)
+            copy.write(TRAILER)
 
     def _execute(self, statement: str) -> int:
         with connection.cursor() as cursor:

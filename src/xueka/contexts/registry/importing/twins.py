@@ -1,41 +1,16 @@
-"""Which lines of a file give the same education ID or the same identity document: a first, light pass."""
+"""Which lines of a file give the same education ID or the same identity document."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import polars as pl
 
-from xueka.contexts.registry.domain.columns import Layout
-from xueka.contexts.registry.domain.roster import Twins, key_values
-from xueka.contexts.registry.domain.vocabulary import id_key
+from xueka.contexts.registry.domain.roster import Place, Twins
+from xueka.contexts.registry.importing.keys import Keys
 from xueka.contexts.registry.tables.csv_file import broken_text
-from xueka.contexts.registry.tables.source import Chunk, Undecodable
 
 FIRST_LINE = 2
 _NAMED = 6
-
-
-class Keys(NamedTuple):
-    """One chunk's keys, line by line; empty where the line has none. `broken` is a line that is no text."""
-
-    education_ids: list[str]
-    documents: list[str]
-    broken: int | None = None
-
-
-def keys_of(layout: Layout, chunk: Chunk) -> Keys:
-    """Read only what has to be compared between lines."""
-    try:
-        lines = chunk.lines()
-    except Undecodable as error:
-        return Keys([], [], error.line)
-    education_ids, documents = [], []
-    for cells in lines:
-        education_id, (kind, number) = key_values(cells, layout)
-        education_ids.append(education_id)
-        documents.append(id_key(kind, number) if number else "")
-    return Keys(education_ids, documents)
 
 
 @dataclass(slots=True)
@@ -43,6 +18,7 @@ class Index:
     """Gathers the keys of all chunks in order; then knows the first line of each chunk and all twins."""
 
     starts: list[int] = field(default_factory=list)
+    places: list[set[Place]] = field(default_factory=list)
     lines: int = 0
     _education_ids: list[pl.Series] = field(default_factory=list)
     _documents: list[pl.Series] = field(default_factory=list)
@@ -53,6 +29,7 @@ class Index:
         if keys.broken is not None:
             raise broken_text(self.starts[-1] + keys.broken)
         self.lines += len(keys.education_ids)
+        self.places.append(keys.places)
         self._education_ids.append(pl.Series(keys.education_ids, dtype=pl.String))
         self._documents.append(pl.Series(keys.documents, dtype=pl.String))
 
