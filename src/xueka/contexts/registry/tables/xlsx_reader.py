@@ -2,7 +2,7 @@
 
 calamine reserves memory by what a file says of itself, and gives up by ending its process. Here that ends
 nobody else's. Answers on standard output, one JSON value a line: the names of further sheets with content,
-then lists of lines (cells joined by `SEPARATOR`), then `true` when everything was read. An unreadable workbook
+then lists of lines (cells joined by `SEPARATOR`), then `true` when everything was read. An unreadable file
 ends the process before that.
 """
 
