@@ -5,6 +5,7 @@ seals and stages chunk by chunk while the database applies the chunk before. One
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 from django.conf import settings
@@ -51,7 +52,7 @@ def import_roster(
     actor.require(runs.PERMISSION)
     table = open_table(COLUMNS, content)
     now = clock.now()
-    run = runs.new_run(actor, "roster", file_name, runs.file_digest(content), dry_run, now)
+    run = runs.new_run(actor, "roster", file_name, dry_run, now)
     runs.one_at_a_time()
     report = ImportReport(dry_run=dry_run)
     schools = dict(School.objects.values_list("code", "id"))
@@ -59,13 +60,15 @@ def import_roster(
     straight = not Student.objects.exists()
     desk = Desk(table.layout, rules, schools, keyring(), now, straight)
     with (
+        ThreadPoolExecutor(1) as background,  # a city's file takes a second or two to digest
         Crew(desk, processes=processes or processes_for(table.size)) as crew,
         runs.rehearsal(dry_run),
     ):
+        digest = background.submit(runs.file_digest, content)
         run.save()
         _Import(actor, run, desk, table, crew, report, progress).carry_out()
     _name_unread(table, report)
-    runs.keep(actor, run, report.in_order())
+    runs.keep(actor, run, digest.result(), report.in_order())
     return report
 
 

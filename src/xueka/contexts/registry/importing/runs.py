@@ -15,6 +15,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 
 PERMISSION = "city:registry:import"
+_PIECE = 1024 * 1024
 _LOCK = int.from_bytes(hashlib.sha256(b"xueka registry import").digest()[:7], "big")
 
 
@@ -36,34 +37,28 @@ def rehearsal(dry_run: bool) -> Iterator[None]:
 def file_digest(content: Content) -> bytes:
     """SM3 of the whole file."""
     digest = hashes.Hash(hashes.SM3())
-    for start in range(0, len(content), 1 << 24):
-        digest.update(content[start : start + (1 << 24)])
+    for start in range(0, len(content), _PIECE):
+        digest.update(content[start : start + _PIECE])
     return digest.finalize()
 
 
-def keep(actor: Actor, run: ImportRun, report: ImportReport) -> None:
+def keep(actor: Actor, run: ImportRun, sm3: bytes, report: ImportReport) -> None:
     """Store the run with its report, and one audit entry with the file's digest and the counts."""
     counts = report.counts()
     for name in ("rows", "created", "updated", "unchanged", "rejected"):
         setattr(run, name, counts[name])
-    run.report = report.as_dict()
+    run.sm3, run.report = sm3, report.as_dict()
     run.save()
     record(
         actor,
         f"{run.kind}.{'check' if run.dry_run else 'import'}",
         "import",
         run.id,
-        detail={"file": run.file_name, "sm3": run.sm3.hex(), **counts},
+        detail={"file": run.file_name, "sm3": sm3.hex(), **counts},
     )
 
 
-def new_run(actor: Actor, kind: str, file_name: str, sm3: bytes, dry_run: bool, at: datetime) -> ImportRun:
-    """A run not yet stored."""
-    return ImportRun(
-        kind=kind,
-        file_name=printable(file_name, "")[-200:],
-        sm3=sm3,
-        dry_run=dry_run,
-        at=at,
-        actor=actor.username,
-    )
+def new_run(actor: Actor, kind: str, file_name: str, dry_run: bool, at: datetime) -> ImportRun:
+    """A run not yet stored; its digest comes with `keep`."""
+    name = printable(file_name, "")[-200:]
+    return ImportRun(kind=kind, file_name=name, sm3=b"", dry_run=dry_run, at=at, actor=actor.username)

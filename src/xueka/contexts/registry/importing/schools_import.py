@@ -38,14 +38,14 @@ def import_schools(actor: Actor, content: Content, file_name: str, dry_run: bool
     actor.require(runs.PERMISSION)
     table = open_table(COLUMNS, content)
     lines = _lines(table)
-    run = runs.new_run(actor, "schools", file_name, runs.file_digest(content), dry_run, clock.now())
+    run = runs.new_run(actor, "schools", file_name, dry_run, clock.now())
     runs.one_at_a_time()
     report = ImportReport(dry_run=dry_run)
     with runs.rehearsal(dry_run):
         _ensure_districts()
         _apply(_accepted(lines, table.layout, report), report)
     report.add_warnings(table.layout.warnings())
-    runs.keep(actor, run, report.in_order())
+    runs.keep(actor, run, runs.file_digest(content), report.in_order())
     return report
 
 
