@@ -42,6 +42,14 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest, worker_id: str) ->
 
 
 @pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """A command run inside a test makes its process private; the next test begins as a login shell does."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def audit_head(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The chain's head of one test is no head of the next one, whose audit log is empty again."""
     path = tmp_path_factory.getbasetemp() / "audit" / "head.json"

@@ -3,6 +3,7 @@
 What people of other roles do in between (the city makes and sends the cards) is done through the services.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,14 +62,16 @@ class Town:
         log_in(page, who, self.passwords[who])
 
     @transaction.atomic
-    def photographed(self, students: list[registry.Student]) -> None:
+    def photographed(self, students: list[registry.Student], *, gray: int = 0) -> None:
+        """A portrait each; the first `gray` of them without colour."""
         for index, student in enumerate(students):
-            cards.upload_photo(SYSTEM, student.id, portrait(index), "x.jpg")
+            content = without_colour(portrait(index)) if index < gray else portrait(index)
+            cards.upload_photo(SYSTEM, student.id, content, "x.jpg")
 
     @transaction.atomic
-    def submitted(self, students: list[registry.Student]) -> list[int]:
+    def submitted(self, students: list[registry.Student], *, gray: int = 0) -> list[int]:
         """Applications of these students, with photos, handed in by their school."""
-        self.photographed(students)
+        self.photographed(students, gray=gray)
         school = next(name for name, each in self.schools.items() if each.id == students[0].school_id)
         officer = self.actor("school_officer", school, "school")
         made = cards.create_applications(officer, [student.id for student in students], KIND)
@@ -128,6 +131,12 @@ class Town:
 
 def portrait(seed: int) -> bytes:
     return draw_portrait(seed)
+
+
+def without_colour(content: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(content)).convert("L").convert("RGB").save(out, "JPEG", quality=80)
+    return out.getvalue()
 
 
 @transaction.atomic
