@@ -27,7 +27,18 @@ INSTALLED_APPS = [
     *(f"xueka.platform.{name}" for name in ("database", "identity", "audit", "history", "jobs", "files")),
     *(
         f"xueka.contexts.{name}"
-        for name in ("registry", "numbers", "cards", "production", "logistics", "operations")
+        for name in (
+            "registry",
+            "numbers",
+            "cards",
+            "production",
+            "logistics",
+            "schoolyear",
+            "takeover",
+            "repairs",
+            "reporting",
+            "operations",
+        )
     ),
     "xueka.entrypoints.design",
     *(f"xueka.entrypoints.portals.{name}" for name in PORTALS),
