@@ -23,6 +23,11 @@ def mask_name(value: str) -> str:
     return _hide(value, 1, 0) if len(value) > 1 else _STAR * len(value)
 
 
+def mask_all(value: str) -> str:
+    """What shows nothing of itself, such as an address: a star for each character."""
+    return _STAR * len(value)
+
+
 def _short_ends(value: str) -> tuple[int, int]:
     shown = min(2, len(value) // 4)
     return shown, shown

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xueka.kernel.masking import mask_id, mask_name, mask_phone
+from xueka.kernel.masking import mask_all, mask_id, mask_name, mask_phone
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_names(value, shown):
 
 @given(st.text(max_size=40))
 def test_length_stays_and_enough_is_hidden(value):
-    for mask in (mask_id, mask_phone, mask_name):
+    for mask in (mask_id, mask_phone, mask_name, mask_all):
         shown = mask(value)
         assert len(shown) == len(value)
         hidden = sum(a == "*" for a in shown)

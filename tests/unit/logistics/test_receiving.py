@@ -7,6 +7,7 @@ from tests.unit.logistics.conftest import Make
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.kernel.errors import Forbidden, NotFound, Refused
+from xueka.platform.identity.scope import Scope
 
 
 def _inside(box: logistics.Box) -> list[cards.Card]:
@@ -148,7 +149,9 @@ def test_handing_out_takes_the_cards_from_their_box(city: City, box_on_the_road:
     inside = _inside(box_on_the_road)
     logistics.receive_box(city.officer, box_on_the_road.number, [card.number for card in inside])
     assert logistics.hand_out(city.officer, [inside[0].id]).done == [inside[0].id]
-    place = logistics.place_of(inside[0].id)
+    place = logistics.place_of(city.officer.scope, inside[0].id)
     assert place is not None
+    assert logistics.place_of(Scope("school", "110101", "9999999999"), inside[0].id) is None
+    assert logistics.place_of(Scope("district", "110199"), inside[0].id) is None
     assert not place.is_here
     assert logistics.counts(city.officer.scope).boxes_in_transit == 0

@@ -89,7 +89,8 @@ WRONG_CHECK = NUMBER[:17] + ("0" if NUMBER[17] != "0" else "1")
         ("教育ID", NUMBER, "EDUCATION_ID_FORMAT", f"{NUMBER[:6]}********{NUMBER[14:]}"),
         ("学籍状态", "未知", "STATUS_UNKNOWN", "未知"),
         ("学籍状态", "", "STATUS_UNKNOWN", ""),
-        ("现住址", "址" * 501, "CELL_TOO_LONG", "址" * 40 + "…"),
+        ("现住址", "址" * 501, "CELL_TOO_LONG", "*" * 40 + "…"),
+        ("监护人姓名", "姓" * 501, "CELL_TOO_LONG", "姓" + "*" * 39 + "…"),
     ],
 )
 def test_refused(header: str, value: str, code: str, shown: str) -> None:

@@ -135,10 +135,15 @@ def test_a_cursor_that_nobody_gave_out_is_refused() -> None:
 
 
 def test_imports_and_their_reports() -> None:
-    (run,) = import_runs(kind="roster").rows
-    assert import_run(run.id).report["created"] == 120
-    with pytest.raises(NotFound):
-        import_run(0)
+    (run,) = import_runs(EVERYWHERE, kind="roster")
+    assert import_run(EVERYWHERE, run.id).report["created"] == 120
+    newest, before = import_runs(EVERYWHERE)
+    assert newest.id > before.id
+    assert import_runs(EVERYWHERE, before=newest.id) == [before]
+    for scope, run_id in ((EVERYWHERE, 0), (DISTRICT, run.id), (SCHOOL, run.id)):
+        with pytest.raises(NotFound):
+            import_run(scope, run_id)
+    assert import_runs(DISTRICT) == import_runs(SCHOOL) == []
 
 
 def plans(ask: Callable[[], object]) -> list[str]:

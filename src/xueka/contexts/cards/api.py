@@ -28,6 +28,7 @@ from xueka.contexts.cards.services.applying import create_applications, preview_
 from xueka.contexts.cards.services.delivering import (
     dispatch,
     hand_out,
+    lock_for_hand_out,
     pack,
     preview_hand_out,
     receive,
@@ -133,6 +134,7 @@ __all__ = [
     "kinds",
     "latest_photos",
     "lift",
+    "lock_for_hand_out",
     "lost_effects",
     "order_cards",
     "pack",

@@ -81,10 +81,10 @@ def contents(box_: Box) -> list[BoxCard]:
     return list(box_.contents.select_related("card__student").order_by("position"))
 
 
-def place_of(card_id: int) -> BoxCard | None:
-    """The box in which a card lies now, or lay last."""
+def place_of(scope: Scope, card_id: int) -> BoxCard | None:
+    """The box in which a card lies now, or lay last; None where the scope does not see that box."""
     return (
-        BoxCard.objects.filter(card_id=card_id)
+        BoxCard.objects.filter(card_id=card_id, box__in=Box.objects.visible_to(scope))
         .select_related("box__delivery")
         .order_by("-is_here", "-id")
         .first()

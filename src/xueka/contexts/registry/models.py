@@ -204,6 +204,12 @@ class Transfer(models.Model):
         ]
 
 
+class CityImports(models.QuerySet["ImportRun"]):
+    def visible_to(self, scope: Scope) -> Self:
+        """Files are imported by the city; their reports name children of every school."""
+        return self if scope.level in ("system", "city") else self.none()
+
+
 class ImportRun(models.Model):
     """One file that came in: its digest, what it did, and its report."""
 
@@ -219,6 +225,8 @@ class ImportRun(models.Model):
     report = models.JSONField(default=dict)
     at = models.DateTimeField()
     actor = models.CharField(max_length=80)
+
+    objects = CityImports.as_manager()
 
 
 class StudentChange(models.Model):

@@ -153,18 +153,25 @@ def changes(scope: Scope, student_id: int) -> list[StudentChange]:
     )
 
 
-def import_runs(*, kind: str = "", after: str | None = None, limit: int = 50) -> Page[ImportRun]:
-    """Imports by their number; the reports are left out (`import_run` has them). For city roles."""
-    rows = ImportRun.objects.defer("report")
-    return page(rows.filter(kind=kind) if kind else rows, ("id",), after, limit)
+def import_runs(
+    scope: Scope, *, kind: str = "", before: int | None = None, limit: int = 50
+) -> list[ImportRun]:
+    """Imports, the newest first, without their reports (`import_run` has them); `before` is an id to go on
+    from. Only the city imports, so that districts and schools see none."""
+    rows = ImportRun.objects.visible_to(scope).defer("report")
+    if kind:
+        rows = rows.filter(kind=kind)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return list(rows.order_by("-id")[:limit])
 
 
-def import_run(run_id: int) -> ImportRun:
-    """One import with its report. Raises NotFound `IMPORT_NOT_FOUND`."""
-    try:
-        return ImportRun.objects.get(id=run_id)
-    except ImportRun.DoesNotExist:
-        raise NotFound("IMPORT_NOT_FOUND", "没有找到这次导入。") from None
+def import_run(scope: Scope, run_id: int) -> ImportRun:
+    """One import with its report. Raises NotFound `IMPORT_NOT_FOUND`, for districts and schools always."""
+    found = ImportRun.objects.visible_to(scope).filter(id=run_id).first()
+    if found is None:
+        raise NotFound("IMPORT_NOT_FOUND", "没有找到这次导入。")
+    return found
 
 
 def _schools_of(scope: Scope, school: int | None, school_class: int | None) -> Sequence[int] | None:

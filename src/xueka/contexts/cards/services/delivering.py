@@ -83,6 +83,13 @@ def hand_out(actor: Actor, card_ids: Sequence[int]) -> BulkResult:
     return result
 
 
+def lock_for_hand_out(actor: Actor, card_ids: Sequence[int]) -> None:
+    """Take the locks of `hand_out` beforehand, so that what is looked at afterwards still holds then."""
+    actor.require("school:card:hand_out")
+    lock_applications_of(card_ids)
+    _lock_with_old(actor, card_ids)
+
+
 def preview_hand_out(actor: Actor, card_ids: Sequence[int]) -> BulkResult:
     """What `hand_out` would do. Changes nothing."""
     actor.require("school:card:hand_out")

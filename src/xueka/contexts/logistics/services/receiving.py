@@ -170,6 +170,7 @@ def resolve_discrepancy(actor: Actor, discrepancy_id: int, resolution: str, note
 
 def hand_out(actor: Actor, card_ids: Sequence[int]) -> cards.BulkResult:
     """Give cards to their students. A card with an open discrepancy (damaged, short) is refused."""
+    cards.lock_for_hand_out(actor, card_ids)  # a receipt that is just being signed may open one
     free, refused = _without_held(card_ids)
     result = cards.hand_out(actor, free)
     if result.done:

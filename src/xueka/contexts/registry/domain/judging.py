@@ -42,13 +42,21 @@ from xueka.kernel.identifiers import (
     phone_problem,
     sex_of,
 )
-from xueka.kernel.masking import mask_id, mask_phone
+from xueka.kernel.masking import mask_all, mask_id, mask_name, mask_phone
 from xueka.kernel.text import compact, normalise, parse_date, parse_sex
 
 FIX = "请核对后改正本行，再导入一次；其余各行不受影响。"
 # What is left of a character that some earlier program could not represent.
 _DAMAGED = re.compile("[?？\ufffd□*＊]")
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?E\+?\d{1,2}", re.ASCII)
+# How a value of a personal column is shown whatever it holds; the others are no secret.
+_MASKS: dict[str, Callable[[str], str]] = {
+    "id_number": mask_id,
+    "national_number": mask_id,
+    "guardian_name": mask_name,
+    "guardian_phone": mask_phone,
+    "address": mask_all,
+}
 _OTHER_NUMBER = re.compile(r"[0-9A-Z()（）]{5,30}", re.ASCII)
 
 
@@ -142,7 +150,7 @@ class _Judge:
                 key,
                 "CELL_TOO_LONG",
                 f"内容过长，有 {len(text)} 个字",
-                value=shown(text),
+                value=shown(_MASKS.get(key, str)(text)),
                 expected=f"{CELL_LIMIT} 字以内",
             )
             return text[:CELL_LIMIT]

@@ -23,7 +23,7 @@ def page(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         return _take(request)
     url = reverse("city:imports")
-    runs = registry.import_runs(limit=30).rows
+    runs = registry.import_runs(request.actor.scope, limit=30)
     shown = {
         "zones": [
             (
@@ -69,7 +69,7 @@ def page(request: StaffRequest) -> HttpResponse:
 @portal_view("city:registry:import")
 def result(request: StaffRequest, run_id: int) -> HttpResponse:
     """A result that can be kept: figures and every line that was refused or is doubtful."""
-    run = registry.import_run(run_id)
+    run = registry.import_run(request.actor.scope, run_id)
     errors, warnings = run.report.get("errors", []), run.report.get("warnings", [])
     shown = {
         "run": run,
@@ -103,5 +103,5 @@ def _take(request: StaffRequest) -> HttpResponse:
         f"更新 {report.updated}，拒收 {report.rejected}。",
         "wait" if report.rejected else "ok",
     )
-    latest = registry.import_runs(limit=1).rows
+    latest = registry.import_runs(request.actor.scope, limit=1)
     return redirect("city:import_run", latest[0].id) if latest else redirect("city:imports")

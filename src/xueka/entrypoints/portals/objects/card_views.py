@@ -74,7 +74,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
 def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:
     links = [shapes.student_link(found.student), shapes.application_link(found.application)]
     if actor.may("school:delivery:read"):
-        links.append(shapes.box_link(logistics.place_of(found.id)))
+        links.append(shapes.box_link(logistics.place_of(actor.scope, found.id)))
     return links
 
 
