@@ -1,3 +1,3 @@
-"""The school year: promotion, graduation, schools merged, closed or renamed; mass changes that can be taken back."""
+"""The school year: promotion, graduation, schools merged or closed: mass changes that can be taken back."""
 
 __all__: list[str] = []

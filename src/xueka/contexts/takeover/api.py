@@ -1,3 +1,3 @@
-"""Taking over a programme that already runs: its accounts, cards, used numbers and open applications, by file."""
+"""Taking over a programme that runs already: accounts, cards, used numbers, open applications, by file."""
 
 __all__: list[str] = []
