@@ -1,3 +1,71 @@
-"""Statistics per city, district, school and term, and exports under approval."""
+"""Statistics per city, district, school and term, and exports under approval: the only door in.
 
-__all__: list[str] = []
+For pages: `throughput(scope, first, last)` by day, `term_plan(scope)` and `plan_progress(scope)` by week,
+`ageing(scope)`, `step_counts(scope)`, `turnaround(scope)`, `replacements(scope)`, `by_district(scope)`,
+`by_school(scope)`; those about a term take its code, the present one without.
+"""
+
+from xueka.contexts.reporting.domain.measures import LABELS as MEASURE_LABELS
+from xueka.contexts.reporting.domain.terms import Term
+from xueka.contexts.reporting.queries.flow import (
+    Day,
+    Replacement,
+    Turnaround,
+    WeekProgress,
+    plan_progress,
+    recorded_until,
+    replacements,
+    throughput,
+    turnaround,
+)
+from xueka.contexts.reporting.queries.plan import Plan, PlanWeek, term_plan
+from xueka.contexts.reporting.queries.standing import (
+    AGE_BANDS,
+    Age,
+    Figures,
+    Place,
+    StepCount,
+    ageing,
+    as_of,
+    by_district,
+    by_school,
+    step_counts,
+    total,
+)
+from xueka.contexts.reporting.queries.terms import term, terms
+from xueka.contexts.reporting.services.counting import record_days, record_standing
+from xueka.contexts.reporting.services.planning import set_plan, set_term
+
+__all__ = [
+    "AGE_BANDS",
+    "MEASURE_LABELS",
+    "Age",
+    "Day",
+    "Figures",
+    "Place",
+    "Plan",
+    "PlanWeek",
+    "Replacement",
+    "StepCount",
+    "Term",
+    "Turnaround",
+    "WeekProgress",
+    "ageing",
+    "as_of",
+    "by_district",
+    "by_school",
+    "plan_progress",
+    "record_days",
+    "record_standing",
+    "recorded_until",
+    "replacements",
+    "set_plan",
+    "set_term",
+    "step_counts",
+    "term",
+    "term_plan",
+    "terms",
+    "throughput",
+    "total",
+    "turnaround",
+]

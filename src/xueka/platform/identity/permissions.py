@@ -18,6 +18,7 @@ def _role(code: str, label: str, level: str, *permissions: str) -> Role:
 
 
 _SCHOOL_WORK = (
+    "school:statistics:read",
     "school:student:read",
     "school:student:correct",
     "school:student:unmask",
@@ -34,6 +35,7 @@ _SCHOOL_WORK = (
     "school:delivery:receive",
 )
 _CITY_READ = (
+    "school:statistics:read",
     "school:student:read",
     "school:application:read",
     "school:card:read",
@@ -62,6 +64,7 @@ ROLES: dict[str, Role] = {
             "district_officer",
             "区级卡管员",
             "district",
+            "school:statistics:read",
             "school:student:read",
             "school:student:correct",
             "school:student:unmask",
@@ -79,6 +82,7 @@ ROLES: dict[str, Role] = {
             "city",
             *_CITY_READ,
             "city:registry:import",
+            "city:plan:manage",
             "school:student:unmask",
             "school:student:correct",
             "city:application:review",
@@ -102,7 +106,15 @@ ROLES: dict[str, Role] = {
             "school:card:lift",
             "school:card:cancel",
         ),
-        _role("city_admin", "市级管理员", "city", *_CITY_READ, "city:user:manage", "city:kind:manage"),
+        _role(
+            "city_admin",
+            "市级管理员",
+            "city",
+            *_CITY_READ,
+            "city:user:manage",
+            "city:kind:manage",
+            "city:plan:manage",
+        ),
         _role("auditor", "审计员", "city", "city:audit:read", *_CITY_READ),
     )
 }

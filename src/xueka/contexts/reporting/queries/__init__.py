@@ -1,0 +1,1 @@
+"""Reads for statistics; every one takes a scope."""

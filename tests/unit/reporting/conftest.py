@@ -1,0 +1,3 @@
+from tests.unit.cards.conftest import city
+
+__all__ = ["city"]
