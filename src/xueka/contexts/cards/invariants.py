@@ -67,7 +67,7 @@ INVARIANTS = [
           LEFT JOIN cards_card c ON c.application_id = p.id
           LEFT JOIN LATERAL (SELECT EXISTS (
                 SELECT 1 FROM history_transition t WHERE t.machine = 'card' AND t.object_id = c.id
-                   AND t.event = 'hand_out') AS handed_out) h ON true
+                   AND t.event IN ('hand_out', 'take_over')) AS handed_out) h ON true
          GROUP BY p.id""",
     ),
     from_rows(
@@ -83,11 +83,12 @@ INVARIANTS = [
     ),
     from_rows(
         "cards_every_number_is_on_its_card",
-        "发出的每个号码都在它所属的那张卡上",
+        "发出的每个号码都在它所属的那张卡上；没有卡的只有旧系统用掉的",
         """
         SELECT u.sort || ' ' || u.number,
-               c.id IS NULL OR u.number IS DISTINCT FROM CASE u.sort WHEN 'card' THEN c.number
-                    WHEN 'transit' THEN c.transit_number ELSE c.beijing_tong_number END
+               (c.id IS NULL AND NOT (u.card_id IS NULL AND u.taken_over IS NOT NULL AND u.state = 'spoiled'))
+               OR (c.id IS NOT NULL AND u.number IS DISTINCT FROM CASE u.sort WHEN 'card' THEN c.number
+                    WHEN 'transit' THEN c.transit_number ELSE c.beijing_tong_number END)
           FROM numbers_numberuse u LEFT JOIN cards_card c ON c.id = u.card_id""",
     ),
     from_rows(

@@ -140,9 +140,12 @@ class Application(models.Model):
 
 
 class Card(models.Model):
-    """One physical card, from the intent to make it until it is destroyed. A failed one is never re-used."""
+    """One physical card, from the intent to make it until it is destroyed. A failed one is never re-used.
 
-    number = models.CharField(max_length=12, unique=True)
+    `number` is ours, or the opaque one that a card taken over from another system bears (docs/adr/0091).
+    """
+
+    number = models.CharField(max_length=32, unique=True)
     account = models.ForeignKey(CardAccount, on_delete=models.PROTECT, related_name="cards")
     student = models.ForeignKey("registry.Student", on_delete=models.PROTECT, related_name="cards")
     kind = models.ForeignKey(CardKind, on_delete=models.PROTECT)

@@ -11,7 +11,7 @@ from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.kernel.identifiers import check_card_number
 from xueka.platform.history import queries as history
-from xueka.platform.history.services import CREATE
+from xueka.platform.history.services import CREATE, LABELS
 from xueka.platform.identity.scope import Scope
 
 _MACHINES = {machine.name: machine for machine in (ACCOUNT, APPLICATION, CARD)}
@@ -56,7 +56,7 @@ def timeline(scope: Scope, education_id: str) -> list[dict[str, Any]]:
 
 def _account_behind(scope: Scope, number: str) -> CardAccount:
     number = number.strip()
-    if check_card_number(number):
+    if check_card_number(number) or Card.objects.visible_to(scope).filter(number=number).exists():
         return CardAccount.objects.select_related("student__school", "student__school_class").get(
             id=find_card(scope, number).account_id
         )
@@ -67,7 +67,7 @@ def _account_behind(scope: Scope, number: str) -> CardAccount:
             "CARD_OR_STUDENT_NOT_FOUND",
             "没有这个卡号或教育ID，或该学生还没有卡账户。",
             found=number,
-            expected="12 位学生卡号或教育ID",
+            expected="12 位学生卡号、旧系统卡号或教育ID",
         ) from None
 
 
@@ -106,6 +106,8 @@ def _timeline(account: CardAccount, scope: Scope) -> list[dict[str, Any]]:
 
 
 def _label(machine: str, event: str) -> str:
+    if event in LABELS:
+        return LABELS[event]
     return _CREATED[machine] if event == CREATE else _MACHINES[machine].event_label(event)
 
 

@@ -13,6 +13,7 @@ from xueka.contexts.numbers.queries import (
     stock,
 )
 from xueka.contexts.numbers.services.blanks import LotReport, bind_blanks, import_blank_lot, set_aside
+from xueka.contexts.numbers.services.putting_back import put_back
 from xueka.contexts.numbers.services.ranges import (
     add_range,
     allocate,
@@ -20,6 +21,14 @@ from xueka.contexts.numbers.services.ranges import (
     mark_returned,
     mark_spoiled,
     mark_used,
+)
+from xueka.contexts.numbers.services.taking_over import (
+    TakenNumber,
+    TakenRange,
+    take_back_numbers,
+    take_back_ranges,
+    take_over_numbers,
+    take_over_ranges,
 )
 
 __all__ = [
@@ -29,6 +38,8 @@ __all__ = [
     "LotStock",
     "RangeView",
     "Sort",
+    "TakenNumber",
+    "TakenRange",
     "add_range",
     "allocate",
     "bind_blanks",
@@ -40,7 +51,12 @@ __all__ = [
     "mark_returned",
     "mark_spoiled",
     "mark_used",
+    "put_back",
     "ranges",
     "set_aside",
     "stock",
+    "take_back_numbers",
+    "take_back_ranges",
+    "take_over_numbers",
+    "take_over_ranges",
 ]

@@ -17,6 +17,7 @@ class NumberRange(models.Model):
 
     Ranges of one sort never overlap (database trigger). Numbers below `next_serial` are all in
     `NumberUse`; so no gap is unexplained. For our own card numbers the check digit follows the serial.
+    What another system has used up of a range is a range of its own, closed, that gives nothing (ADR 0091).
     """
 
     sort = models.CharField(max_length=16, choices=Sort.choices)
@@ -31,6 +32,7 @@ class NumberRange(models.Model):
     is_open = models.BooleanField(default=True)
     received_at = models.DateTimeField()
     received_by = models.CharField(max_length=80)
+    taken_over = models.BigIntegerField(null=True)
 
     class Meta:
         ordering = ["sort", "prefix", "first"]
@@ -49,7 +51,10 @@ class NumberRange(models.Model):
 
 
 class NumberUse(models.Model):
-    """One number that left its range (or came with a blank), and what it is now."""
+    """One number that left its range (or came with a blank, or from another system), and what it is now.
+
+    `taken_over` is the take-over that brought it, `repair` the last repair that put its state back.
+    """
 
     sort = models.CharField(max_length=16, choices=Sort.choices)
     number = models.CharField(max_length=32)
@@ -59,6 +64,8 @@ class NumberUse(models.Model):
     card_id = models.BigIntegerField(null=True)
     at = models.DateTimeField()
     reason = models.CharField(max_length=100, blank=True)
+    taken_over = models.BigIntegerField(null=True)
+    repair = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [

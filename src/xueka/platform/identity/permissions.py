@@ -101,6 +101,10 @@ ROLES: dict[str, Role] = {
             "city:card:void",
             "city:card:destroy",
             "city:account:close",
+            "city:takeover:load",
+            "city:takeover:approve",
+            "city:repair:propose",
+            "city:repair:approve",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",

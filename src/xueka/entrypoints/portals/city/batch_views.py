@@ -27,6 +27,7 @@ from xueka.entrypoints.portals.city import problems as problem_rows
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput
 from xueka.platform.history import queries as history
+from xueka.platform.history.services import LABELS as STEP_LABELS
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -108,7 +109,7 @@ def batch(request: StaffRequest, number: str) -> HttpResponse:
         "events": shapes.steps(
             history.timeline({"batch": [found.id]}),
             {code: production.BATCH.event_label(code) for code in production.BATCH.event_codes}
-            | {"create": "建立"},
+            | {"create": "建立", **STEP_LABELS},
         ),
     }
     return render(request, "city/batch.html", shown)

@@ -11,6 +11,7 @@ from xueka.entrypoints.design.ui import Action, Badge, Event, Fact, Link, Object
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.machine import Machine
 from xueka.platform.history import queries as history
+from xueka.platform.history.services import LABELS as STEP_LABELS
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -145,5 +146,8 @@ def _row(found: logistics.Box, place: logistics.BoxCard) -> tuple[int, Link, Lin
 
 
 def _events(machine: Machine, object_id: int) -> list[Event]:
-    labels = {code: machine.event_label(code) for code in machine.event_codes} | {"create": "建立"}
+    labels = {code: machine.event_label(code) for code in machine.event_codes} | {
+        "create": "建立",
+        **STEP_LABELS,
+    }
     return shapes.steps(history.timeline({machine.name: [object_id]}), labels)
