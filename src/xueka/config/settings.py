@@ -150,6 +150,11 @@ WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
 # docs/interfaces/roster.md: the form of an education ID; "1" waives the districts' consent to transfers.
 REGISTRY_EDUCATION_ID_PATTERN = os.environ.get("XUEKA_EDUCATION_ID_PATTERN", r"\d{8}")
 REGISTRY_TRANSFER_WAIVED = os.environ.get("XUEKA_TRANSFER_WAIVED", "") == "1"
+# A transfer asked for by a person: working days for either side's answer; what to do about a time of the year
+# in which transfers are not made ("warn", "refuse" or "off"); "1" lets schools of one district do without.
+REGISTRY_TRANSFER_DAYS = int(os.environ.get("XUEKA_TRANSFER_DAYS", "10"))
+REGISTRY_TRANSFER_TIMING = os.environ.get("XUEKA_TRANSFER_TIMING", "warn")
+REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED", "") == "1"
 
 LOGGING_CONFIG = None
 logs.configure()

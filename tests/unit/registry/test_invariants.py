@@ -67,7 +67,7 @@ ANY_STUDENT = "(SELECT id FROM registry_student ORDER BY id LIMIT 1)"
             f"UPDATE registry_student SET id_index = '\\x00' WHERE id = {ANY_STUDENT}",
         ),
         (
-            "registry_open_transfer_is_between_districts",
+            "registry_open_transfer_is_between_schools",
             "UPDATE registry_transfer SET from_school_id = to_school_id WHERE state = 'open'",
         ),
         (

@@ -62,7 +62,7 @@ def test_the_second_confirmation_moves_the_student(asked: Transfer) -> None:
 def test_each_side_is_its_own_districts(asked: Transfer) -> None:
     with pytest.raises(Forbidden) as refusal:
         confirm_transfer(RELEASING, asked.id, "accept")
-    assert refusal.value.code == "TRANSFER_OTHER_DISTRICT"
+    assert refusal.value.code == "TRANSFER_OTHER_SIDE"
     with pytest.raises(NotFound):
         confirm_transfer(STRANGER, asked.id, "accept")
     with pytest.raises(Forbidden):

@@ -1,14 +1,31 @@
 """Districts, schools, classes and students: the only door into this context."""
 
+from xueka.contexts.registry.domain.ladder import (
+    SCHOOLINGS,
+    TIMING,
+    Rung,
+    last_grade,
+    next_rung,
+    next_stage,
+)
 from xueka.contexts.registry.domain.report import Difference, ImportReport
 from xueka.contexts.registry.domain.transitions import TRANSFER
-from xueka.contexts.registry.domain.vocabulary import ENROLLED, STAGES, STATUSES
+from xueka.contexts.registry.domain.vocabulary import (
+    ENDED_BY,
+    ENROLLED,
+    GRADUATED,
+    LEFT,
+    STAGES,
+    STATUSES,
+    SUSPENDED,
+)
 from xueka.contexts.registry.importing.roster_import import import_roster
 from xueka.contexts.registry.importing.schools_import import import_schools
 from xueka.contexts.registry.invariants import INVARIANTS
 from xueka.contexts.registry.models import (
     Consent,
     District,
+    Enrolment,
     ImportRun,
     School,
     SchoolClass,
@@ -31,6 +48,7 @@ from xueka.contexts.registry.queries import (
     transfers,
 )
 from xueka.contexts.registry.rows import consents, student_rows, transfer_rows
+from xueka.contexts.registry.services.asking import ask_transfer
 from xueka.contexts.registry.services.consent import (
     CONSENT_ACTIONS,
     CONSENT_METHODS,
@@ -38,50 +56,94 @@ from xueka.contexts.registry.services.consent import (
     without_consent,
 )
 from xueka.contexts.registry.services.corrections import correct_sort_key
-from xueka.contexts.registry.services.transfers import TRANSFER_SIDES, confirm_transfer, reject_transfer
+from xueka.contexts.registry.services.directory import (
+    PRESENT,
+    close_school,
+    rename_school,
+    reopen_school,
+    set_schooling,
+)
+from xueka.contexts.registry.services.moving import (
+    Moves,
+    Places,
+    ensure_classes,
+    move_students,
+    remove_empty_classes,
+)
+from xueka.contexts.registry.services.transfers import (
+    TRANSFER_SIDES,
+    across_districts,
+    confirm_transfer,
+    reject_transfer,
+    withdraw_transfer,
+)
 from xueka.contexts.registry.services.unmasking import masked_personal, personal
 
 __all__ = [
     "CONSENT_ACTIONS",
     "CONSENT_METHODS",
+    "ENDED_BY",
     "ENROLLED",
+    "GRADUATED",
     "INVARIANTS",
+    "LEFT",
+    "PRESENT",
+    "SCHOOLINGS",
     "STAGES",
     "STATUSES",
+    "SUSPENDED",
+    "TIMING",
     "TRANSFER",
     "TRANSFER_SIDES",
     "Consent",
     "Difference",
     "District",
+    "Enrolment",
     "ImportReport",
     "ImportRun",
+    "Moves",
     "Page",
+    "Places",
+    "Rung",
     "School",
     "SchoolClass",
     "Stay",
     "Student",
     "Transfer",
+    "across_districts",
+    "ask_transfer",
     "changes",
     "classes",
+    "close_school",
     "confirm_transfer",
     "consents",
     "correct_sort_key",
     "enrolments",
+    "ensure_classes",
     "find_by_id_number",
     "import_roster",
     "import_run",
     "import_runs",
     "import_schools",
+    "last_grade",
     "masked_personal",
+    "move_students",
+    "next_rung",
+    "next_stage",
     "personal",
     "record_consent",
     "reject_transfer",
+    "remove_empty_classes",
+    "rename_school",
+    "reopen_school",
     "school",
     "schools",
+    "set_schooling",
     "student",
     "student_rows",
     "students",
     "transfer_rows",
     "transfers",
+    "withdraw_transfer",
     "without_consent",
 ]

@@ -31,10 +31,11 @@ INVARIANTS = [
               FROM registry_student""",
     ),
     from_rows(
-        "registry_open_transfer_is_between_districts",
-        "待确认的转学都是跨区的，且从学生现在的学校转出",
+        "registry_open_transfer_is_between_schools",
+        "待确认的转学都是两所学校之间的，名册带来的都是跨区的，且从学生现在的学校转出",
         """
-            SELECT t.id::text, f.district_id = n.district_id OR t.from_school_id <> s.school_id
+            SELECT t.id::text, f.id = n.id OR (t.origin = 'roster' AND f.district_id = n.district_id)
+                   OR t.from_school_id <> s.school_id
                    OR c.school_id <> t.to_school_id
               FROM registry_transfer t
               JOIN registry_student s ON s.id = t.student_id

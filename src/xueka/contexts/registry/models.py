@@ -5,6 +5,8 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from xueka.contexts.registry.domain.ladder import DEFAULT_SCHOOLING, SCHOOLINGS
+from xueka.contexts.registry.domain.vocabulary import ENDED_BY
 from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 
@@ -41,11 +43,21 @@ class School(models.Model):
     consignee_phone = models.CharField(max_length=32, blank=True)
     receiving_hours = models.CharField(max_length=100, blank=True)
     is_open = models.BooleanField(default=True)
+    schooling = models.CharField(max_length=16, default=DEFAULT_SCHOOLING)
+    closed_on = models.DateField(null=True)
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
 
     objects = ScopedSchools.as_manager()
 
     class Meta:
         ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_open=True, closed_on=None, merged_into=None) | Q(is_open=False),
+                name="registry_open_school_is_not_closed",
+            ),
+            models.CheckConstraint(condition=Q(schooling__in=list(SCHOOLINGS)), name="registry_schooling"),
+        ]
 
 
 class SchoolClass(models.Model):
@@ -137,7 +149,7 @@ class Enrolment(models.Model):
                 condition=Q(to_date__gte=models.F("from_date")), name="registry_enrolment_dates"
             ),
             models.CheckConstraint(
-                condition=Q(reason__in=["moved", "class", "status", "transfer"]),
+                condition=Q(reason__in=list(ENDED_BY)),
                 name="registry_enrolment_reason",
             ),
         ]
@@ -177,7 +189,11 @@ class ScopedTransfers(models.QuerySet["Transfer"]):
 
 
 class Transfer(models.Model):
-    """A student's move to a school of another district, that both districts confirm."""
+    """A student's move to another school that both sides confirm: districts, or schools of one district.
+
+    `origin`: a roster that shows the move, or a person who asks for it; `due_on` is the last working day for
+    either side's answer, empty where the calendar of that year is not loaded.
+    """
 
     student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="transfers")
     from_school = models.ForeignKey(School, on_delete=models.PROTECT, related_name="+")
@@ -189,6 +205,12 @@ class Transfer(models.Model):
     accepted_by = models.CharField(max_length=80, blank=True)
     rejected_by = models.CharField(max_length=80, blank=True)
     closed_at = models.DateTimeField(null=True)
+    origin = models.CharField(max_length=8, default="roster")
+    asked_by = models.CharField(max_length=80, blank=True)
+    asked_side = models.CharField(max_length=8, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    due_on = models.DateField(null=True)
+    warnings = models.JSONField(default=list)
 
     objects = ScopedTransfers.as_manager()
 
@@ -200,6 +222,11 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="closed") | (~Q(released_by="") & ~Q(accepted_by="")),
                 name="registry_transfer_both_sides",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin="roster")
+                | (Q(origin="person", asked_side__in=["release", "accept"]) & ~Q(asked_by="")),
+                name="registry_transfer_origin",
             ),
         ]
 

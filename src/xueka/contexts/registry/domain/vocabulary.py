@@ -3,8 +3,21 @@
 STAGES = {"小学": 6, "初中": 4, "高中": 3}
 """School stages and the highest grade of each (junior secondary has four years under the 5-4 system)."""
 
-ENROLLED = "在校"
-STATUSES = (ENROLLED, "借读", "休学", "毕业", "转出", "退学", "死亡")
+ENROLLED, SUSPENDED, GRADUATED, LEFT = "在校", "休学", "毕业", "转出"
+STATUSES = (ENROLLED, "借读", SUSPENDED, GRADUATED, LEFT, "退学", "死亡")
+
+ENDED_BY = {
+    "moved": "转校",
+    "class": "换班",
+    "status": "学籍状态变更",
+    "transfer": "转学",
+    "promoted": "升级",
+    "graduated": "毕业",
+    "merged": "学校合并",
+    "left": "离校",
+    "taken_back": "撤回",
+}
+"""Why an enrolment ended. `taken_back`: the act that began it was taken back."""
 
 CITIZEN_ID = "居民身份证"
 NO_DOCUMENT = "无证件"

@@ -15,6 +15,7 @@ from xueka.contexts.registry.domain.transitions import OPEN, TRANSFER
 from xueka.contexts.registry.importing.copy_block import HEADER, TRAILER
 from xueka.contexts.registry.importing.preparing import STAGED, STUDENT, Prepared
 from xueka.contexts.registry.models import ImportRun, Transfer
+from xueka.contexts.registry.services.deadlines import due_on
 from xueka.kernel import clock
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
@@ -131,9 +132,11 @@ _REMEMBER = """
     SELECT student_id, %(run)s, line FROM roster_change ORDER BY student_id
 """
 
+# What a person asked for waits for the answer as long as the roster still shows the student where she is.
 _STALE_TRANSFERS = f"""
     SELECT t.id FROM registry_transfer t JOIN roster_change c USING (student_id)
      WHERE t.state = '{OPEN}' AND NOT (c.away AND t.to_school_id = c.asked_school)
+       AND NOT (t.origin = 'person' AND c.asked_school = t.from_school_id)
 """  # noqa: S608
 
 _OTHER_CLASS = f"""
@@ -143,8 +146,10 @@ _OTHER_CLASS = f"""
 
 _ASK = f"""
     INSERT INTO registry_transfer (student_id, from_school_id, to_school_id, to_class_id, state, asked_at,
-                                   released_by, accepted_by, rejected_by)
-    SELECT c.student_id, c.old_school, c.asked_school, c.asked_class, '{OPEN}', %(now)s, '', '', ''
+                                   released_by, accepted_by, rejected_by, origin, asked_by, asked_side,
+                                   reason, due_on, warnings)
+    SELECT c.student_id, c.old_school, c.asked_school, c.asked_class, '{OPEN}', %(now)s, '', '', '',
+           'roster', '', '', '', %(due_on)s, '[]'
       FROM roster_change c
      WHERE c.away AND NOT EXISTS (SELECT 1 FROM registry_transfer t
                                    WHERE t.student_id = c.student_id AND t.state = '{OPEN}')
@@ -190,6 +195,7 @@ class Staging:
         self._now = now
         self._straight = straight
         self._values: dict[str, Any] = {"now": now, "today": clock.today(), "run": run.id, "waived": waived}
+        self._values["due_on"] = due_on()
         for statement in _OPEN_TABLES:
             self._execute(statement)
 
