@@ -297,3 +297,18 @@ def test_who_still_has_to_apply(city: City) -> None:
     city.active([holding])
     assert [student.id for student in cards.without_card(city.officer.scope, KIND)] == [without]
     assert not cards.without_card(city.other_officer.scope, KIND).exists()
+
+
+def test_a_reviewer_takes_back_what_nobody_has_gone_on_with(city: City) -> None:
+    first, second, third = made = city.drafts(city.students(3))
+    cards.submit(city.officer, made)
+    cards.approve(city.district, [first, second])
+    cards.send_back(city.district, [third], "photo_unclear")
+    cards.approve(city.operator, [second])
+    result = cards.take_back(city.district, made)
+    assert result.done == [first, third]
+    assert codes(result) == {second: "NOT_YOUR_STEP"}
+    assert [state_of(each) for each in made] == ["district_review", "accepted", "district_review"]
+    assert cards.application(city.system.scope, third).refusal_code == ""
+    assert cards.take_back(city.operator, [second]).done == [second]
+    assert state_of(second) == "city_review"

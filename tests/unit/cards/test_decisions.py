@@ -18,8 +18,11 @@ GOOD = {
     "consent_missing": False,
     "submitted_by": "officer",
     "card_elsewhere": False,
+    "last_event": "approve",
+    "last_actor": "reviewer",
+    "came_from": states.SCHOOL_REVIEW,
 }
-VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "cancel")
+VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "take_back", "cancel")
 
 
 def judge(verb: str, may: bool = True, username: str = "reviewer", **change: object) -> str | None:
@@ -76,6 +79,24 @@ def test_nobody_reviews_what_they_submitted(verb: str) -> None:
 )
 def test_what_else_stands_in_the_way(verb: str, change: dict, code: str | None) -> None:
     assert judge(verb, **change) == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, None),
+        ({"last_event": "send_back", "state": states.RETURNED}, None),
+        ({"state": states.ACCEPTED, "came_from": states.CITY_REVIEW}, None),
+        ({"last_actor": "somebody"}, "NOT_YOUR_STEP"),
+        ({"last_event": "submit"}, "NOT_YOUR_STEP"),
+        ({"last_event": "remake", "state": states.ACCEPTED}, "NOT_YOUR_STEP"),
+        ({"may": False}, "NOT_YOUR_LEVEL"),
+        ({"state": states.IN_PRODUCTION}, "TRANSITION_NOT_ALLOWED"),
+        ({"came_from": states.CITY_REVIEW}, "TRANSITION_NOT_ALLOWED"),
+    ],
+)
+def test_only_ones_own_last_step_is_taken_back(change: dict, code: str | None) -> None:
+    assert judge("take_back", **{"state": states.CITY_REVIEW, **change}) == code
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from tests.support.machines import assert_every_pair
+from tests.support.machines import assert_every_pair, rows_of
 from tests.unit.cards.conftest import KIND, City
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind
+from xueka.kernel import clock
 from xueka.kernel.errors import Refused
+from xueka.platform.history.models import Transition
+from xueka.platform.identity.actor import Actor
 
 #: With which card states an application's state goes together.
 _CARD_BESIDE = {s.IN_PRODUCTION: s.MADE, s.FULFILLED: s.ACTIVE}
@@ -23,6 +26,21 @@ def fire(act: Callable[[], object]) -> None:
         if isinstance(result, cards.BulkResult) and result.refused:
             [(_, code, message)] = result.refused
             raise Refused(code, message)
+
+
+def _approved(application_id: int, source: str, to: str, actor: Actor) -> None:
+    """A last step in the history that `actor` may take back."""
+    steps = Transition.objects.filter(machine="application", object_id=application_id)
+    Transition.objects.create(
+        machine="application",
+        object_id=application_id,
+        seq=steps.count() + 1,
+        event="approve",
+        from_state=source,
+        to_state=to,
+        at=clock.now(),
+        actor=actor.username,
+    )
 
 
 def test_every_event_of_the_card(city: City) -> None:
@@ -85,6 +103,7 @@ def test_every_event_of_the_application(city: City) -> None:
         "refuse": lambda: cards.refuse(actor, [application_id], "data_mismatch"),
         "cancel": lambda: cards.cancel_applications(actor, [application_id], "理由"),
         "order": lambda: cards.plan_cards(actor, [application_id]),
+        "take_back": lambda: cards.take_back(actor, [application_id]),
         "remake": fails,
         "fulfil": handed_out,
     }
@@ -96,6 +115,8 @@ def test_every_event_of_the_application(city: City) -> None:
         place(_CARD_BESIDE.get(source, s.FAILED))
         Application.objects.filter(id=application_id).update(state=source, submitted_by="somebody")
         CardKind.objects.filter(code=KIND).update(review_levels=_LEVELS.get(to or "", []))
+        if event == "take_back" and (came_from := rows_of(cards.APPLICATION, event, source)):
+            _approved(application_id, to or came_from[0], source, actor)
         fire(acts[event])
         return state()
 

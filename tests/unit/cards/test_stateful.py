@@ -100,7 +100,9 @@ class Line(RuleBasedStateMachine):
 
     @rule(
         chosen=several,
-        verb=st.sampled_from(["submit", "withdraw", "approve", "approve", "send_back", "refuse", "cancel"]),
+        verb=st.sampled_from(
+            ["submit", "withdraw", "approve", "approve", "send_back", "refuse", "take_back", "cancel"]
+        ),
         actor=actors,
     )
     def review(self, chosen: list[int], verb: str, actor: Actor) -> None:
@@ -111,6 +113,7 @@ class Line(RuleBasedStateMachine):
             "approve": lambda: cards.approve(actor, ids),
             "send_back": lambda: cards.send_back(actor, ids, "data_mismatch"),
             "refuse": lambda: cards.refuse(actor, ids, "data_mismatch"),
+            "take_back": lambda: cards.take_back(actor, ids),
             "cancel": lambda: cards.cancel_applications(actor, ids, "理由"),
         }
         previewed = cards.preview(verb, actor, ids)

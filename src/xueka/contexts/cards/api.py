@@ -6,7 +6,7 @@ from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, RE
 from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
 from xueka.contexts.cards.invariants import INVARIANTS
-from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo
+from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo, Reminder
 from xueka.contexts.cards.portrait import check_portrait
 from xueka.contexts.cards.queries import (
     accepted_applications,
@@ -57,6 +57,7 @@ from xueka.contexts.cards.services.photos import (
     upload_photo,
     upload_photo_archive,
 )
+from xueka.contexts.cards.services.reminding import late, remind, reminders
 from xueka.contexts.cards.services.reviewing import (
     approve,
     cancel_applications,
@@ -64,6 +65,7 @@ from xueka.contexts.cards.services.reviewing import (
     refuse,
     send_back,
     submit,
+    take_back,
     withdraw,
 )
 from xueka.contexts.cards.services.taking_over import (
@@ -117,6 +119,7 @@ __all__ = [
     "PhotoRule",
     "Progress",
     "Refusal",
+    "Reminder",
     "TakenAccount",
     "TakenApplication",
     "TakenCard",
@@ -150,6 +153,7 @@ __all__ = [
     "fail_cards",
     "hand_out",
     "kinds",
+    "late",
     "latest_photos",
     "lift",
     "lock_for_hand_out",
@@ -165,6 +169,8 @@ __all__ = [
     "progress",
     "receive",
     "refuse",
+    "remind",
+    "reminders",
     "reopen_account",
     "report_found",
     "report_lost",
@@ -172,6 +178,7 @@ __all__ = [
     "standing_alone",
     "submit",
     "sync_card_kinds",
+    "take_back",
     "take_back_cards",
     "take_over_accounts",
     "take_over_applications",

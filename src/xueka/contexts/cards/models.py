@@ -139,6 +139,46 @@ class Application(models.Model):
         ]
 
 
+class UnusedPhoto(models.Model):
+    """A file of an upload that became nobody's photo: why, and whose it may be.
+
+    Its bytes stay sealed for some days (photo_rule.toml), so that it can be cropped or given to the child.
+    """
+
+    school_class = models.ForeignKey("registry.SchoolClass", on_delete=models.CASCADE)
+    student = models.ForeignKey("registry.Student", on_delete=models.CASCADE, null=True, related_name="+")
+    likely = models.ForeignKey("registry.Student", on_delete=models.CASCADE, null=True, related_name="+")
+    file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT, null=True)
+    file_name = models.CharField(max_length=120)
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=300)
+    uploaded_at = models.DateTimeField()
+    uploaded_by = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["student"], name="cards_one_unused_per_student")]
+        indexes = [models.Index(fields=["uploaded_at"], name="cards_unused_age")]
+
+
+class Reminder(models.Model):
+    """What a district said to a school that is late; at most one a day."""
+
+    append_only = True
+
+    school = models.ForeignKey("registry.School", on_delete=models.PROTECT)
+    sent_on = models.DateField()
+    due_on = models.DateField()
+    text = models.CharField(max_length=300)
+    sent_at = models.DateTimeField()
+    sent_by = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["school", "sent_on"], name="cards_one_reminder_a_day"),
+            models.CheckConstraint(condition=Q(due_on__gte=models.F("sent_on")), name="cards_reminder_due"),
+        ]
+
+
 class Card(models.Model):
     """One physical card, from the intent to make it until it is destroyed. A failed one is never re-used.
 

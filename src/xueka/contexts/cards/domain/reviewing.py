@@ -12,11 +12,12 @@ from xueka.kernel.errors import Refused
 LEVELS = {"school": s.SCHOOL_REVIEW, "district": s.DISTRICT_REVIEW, "city": s.CITY_REVIEW}
 _ORDER = list(LEVELS.values())
 _REVIEWS = ("approve", "send_back", "refuse")
+_UNDONE = ("approve", "send_back")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the decision looks at."""
+    """What the decision looks at. The last three (its present step) are known only to `take_back`."""
 
     id: int
     state: str
@@ -26,6 +27,9 @@ class Case:
     consent_missing: bool
     submitted_by: str
     card_elsewhere: bool = False
+    last_event: str = ""
+    last_actor: str = ""
+    came_from: str = ""
 
 
 def next_state(levels: Sequence[str], state: str) -> str:
@@ -37,12 +41,18 @@ def next_state(levels: Sequence[str], state: str) -> str:
 
 def target(verb: str, case: Case) -> str | None:
     """Where `verb` leads, for the verbs where the table leaves a choice."""
+    if verb == "take_back":
+        return case.came_from
     return next_state(case.levels, case.state) if verb in ("submit", "approve") else None
 
 
 def judge(verb: str, case: Case, username: str, may: Callable[[str], bool]) -> Refusal | None:
     """Why `verb` will not happen to this application, or None. `may` answers for permissions."""
-    to = None if not APPLICATION.allows(verb, case.state) else target(verb, case)
+    to = None
+    if APPLICATION.allows(verb, case.state):
+        if verb == "take_back" and not _own_step(case, username):
+            return Refusal(case.id, "NOT_YOUR_STEP", "只有刚刚办理它的本人才能收回；它已由别人接着办理。")
+        to = target(verb, case)
     try:
         APPLICATION.target(verb, case.state, to)
     except Refused as refusal:
@@ -53,13 +63,15 @@ def judge(verb: str, case: Case, username: str, may: Callable[[str], bool]) -> R
         )
     if verb in _REVIEWS and case.submitted_by == username:
         return Refusal(case.id, "REVIEWER_IS_SUBMITTER", "提交人不能审核自己提交的申领，请由另一人审核。")
-    if verb == "submit":
-        return _judge_submit(case)
     if verb == "cancel" and case.card_elsewhere:
         return Refusal(
             case.id, "CARD_ELSEWHERE", "卡正在卡厂、箱里或学校手里，不能取消；请先收回或登记丢失。"
         )
-    return None
+    return _judge_submit(case) if verb == "submit" else None
+
+
+def _own_step(case: Case, username: str) -> bool:
+    return case.last_event in _UNDONE and case.last_actor == username
 
 
 def _judge_submit(case: Case) -> Refusal | None:

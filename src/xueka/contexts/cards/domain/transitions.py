@@ -28,6 +28,7 @@ _REVIEWS = [
 ]
 _SUBMIT = "school:application:submit"
 _LEVEL = "该卡种配置的下一审核级"
+_OWN_STEP = "通过或退回它的本人，其后没有别的步骤"
 
 
 def _application_rows() -> list[Transition]:
@@ -51,6 +52,16 @@ def _application_rows() -> list[Transition]:
             Transition("refuse", level, s.REFUSED, permission, "不予受理", "须写明理由"),
             Transition("withdraw", level, s.WITHDRAWN, _SUBMIT, "撤回"),
         ]
+    rows += [
+        Transition("take_back", source, level, "school:application:take_back", "收回", _OWN_STEP)
+        for source in (s.RETURNED, s.ACCEPTED)
+        for level, _ in _REVIEWS
+    ]
+    rows += [
+        Transition("take_back", later, level, "school:application:take_back", "收回", _OWN_STEP)
+        for index, (level, _) in enumerate(_REVIEWS)
+        for later, _ in _REVIEWS[index + 1 :]
+    ]
     rows += [
         Transition("withdraw", s.DRAFT, s.WITHDRAWN, _SUBMIT, "撤回"),
         Transition("withdraw", s.RETURNED, s.WITHDRAWN, _SUBMIT, "撤回"),

@@ -15,11 +15,12 @@ from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.platform.audit.services import record
+from xueka.platform.history.queries import Step, last_steps
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 #: What `preview` understands.
-VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "cancel")
+VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "take_back", "cancel")
 
 
 def preview(verb: str, actor: Actor, application_ids: Sequence[int]) -> BulkResult:
@@ -70,6 +71,11 @@ def send_back(actor: Actor, application_ids: Sequence[int], code: str, text: str
 def refuse(actor: Actor, application_ids: Sequence[int], code: str, text: str = "") -> BulkResult:
     """Refuse applications for good, with a reason of REASON_CODES."""
     return _do("refuse", actor, application_ids, refusal=_reason(code, text))
+
+
+def take_back(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+    """Undo one's own approving or sending back, while nobody has gone on with it."""
+    return _do("take_back", actor, application_ids)
 
 
 def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str) -> BulkResult:
@@ -135,6 +141,7 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
             state__in=[s for s in states.BEFORE_HAND_OUT if s != states.MADE],
         )
         elsewhere = set(cards.values_list("application_id", flat=True))
+    present = last_steps(APPLICATION.name, [a.id for a in applications]) if verb == "take_back" else {}
     return [
         reviewing.Case(
             a.id,
@@ -145,9 +152,14 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
             a.account.student_id in unconsented and a.kind.consent_required,
             a.submitted_by,
             a.id in elsewhere,
+            *_step(present.get(a.id)),
         )
         for a in applications
     ]
+
+
+def _step(present: Step | None) -> tuple[str, str, str]:
+    return (present.event, present.actor, present.from_state) if present else ("", "", "")
 
 
 def _move(verb: str, actor: Actor, moves: dict[str | None, list[int]], reason: str = "") -> None:
