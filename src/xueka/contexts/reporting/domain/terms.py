@@ -37,7 +37,8 @@ class Term:
 
     @property
     def weeks(self) -> list[Week]:
-        found, monday = [], self.begins - timedelta(days=self.begins.weekday())
+        found: list[Week] = []
+        monday = self.begins - timedelta(days=self.begins.weekday())
         while monday <= self.ends:
             sunday = monday + timedelta(days=6)
             found.append(Week(len(found) + 1, max(monday, self.begins), min(sunday, self.ends)))

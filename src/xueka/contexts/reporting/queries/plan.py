@@ -43,7 +43,8 @@ class Plan:
 
         A year whose calendar is not loaded has no plan by day: nothing is guessed.
         """
-        calendar, spread = Calendar.default(), {}
+        calendar = Calendar.default()
+        spread: dict[date, float] = {}
         for week in self.weeks:
             if week.planned is None:
                 continue

@@ -175,8 +175,8 @@ def ageing(scope: Scope) -> list[Age]:
         (cards.APPLICATION, papers, "submitted_at", _OPEN_PAPERS),
         (cards.CARD, plastic, "state_at", _OPEN_CARDS),
     ):
-        counted = {
-            row["state"]: row
+        counted: dict[str, dict[str, Any]] = {
+            row["state"]: dict(row)
             for row in rows.filter(state__in=states)
             .order_by()
             .values("state")
