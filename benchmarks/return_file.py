@@ -91,7 +91,7 @@ def _package(body: bytes, size: int, key: PrivateKey) -> bytes:
 
 
 def ours(case: Case) -> None:
-    opened = open_return(case.package, case.key, BATCH, expected_number=1)
+    opened = open_return(case.package, [case.key], BATCH, expected_number=1)
     counts = reconcile(CONTENTS, case.expected, opened.lines).counts()
     if counts["matched"] != counts["lines"] or counts["lines"] != len(case.expected):
         raise AssertionError(counts)

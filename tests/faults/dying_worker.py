@@ -55,7 +55,7 @@ def main(counter: Path) -> None:
                 die()
 
         packages.build = arming(packages.build, "build")
-        packages.send = arming(packages.send, "send")
+        packages.mark_sent = arming(packages.mark_sent, "send")
         inbox.take = arming(inbox.take, "take")
         BaseDatabaseWrapper.commit = deadly
         worker.run(settings.WORKER_CONCURRENCY)

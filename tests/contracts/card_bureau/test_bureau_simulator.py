@@ -83,7 +83,7 @@ def _acknowledgement(works: Works, content: bytes, batch: str = BATCH) -> bureau
 
     data = (works.box_out / f"XKA_{batch}_1.json").read_bytes()
     return bureau_package.read_acknowledgement(
-        data, _bureau_key(works), batch=batch, package=1, package_sm3=sm3.hexdigest(content)
+        data, [_bureau_key(works)], batch=batch, package=1, package_sm3=sm3.hexdigest(content)
     )
 
 
@@ -92,7 +92,7 @@ def test_a_sound_package_is_accepted_made_and_reported(works: Works, package: by
     said = _acknowledgement(works, package)
     assert (said.accepted, said.records, said.repeat) == (True, len(NAMES), False)
     data = (works.box_out / f"XKR_{BATCH}_1.zip").read_bytes()
-    file = bureau_package.open_return(data, _bureau_key(works), BATCH, expected_number=1)
+    file = bureau_package.open_return(data, [_bureau_key(works)], BATCH, expected_number=1)
     fields = [line.split("|") for line in file.lines]
     assert sorted(line[2] for line in fields) == [card_number(2026, n) for n in range(1, 7)]
     assert {line[6] for line in fields} == {"00"}
@@ -130,7 +130,7 @@ def test_every_flipped_byte_is_noticed(works: Works, package: bytes) -> None:
         made = (works.box_out / f"XKR_{BATCH}_1.zip").exists()
         if made:
             file = bureau_package.open_return(
-                (works.box_out / f"XKR_{BATCH}_1.zip").read_bytes(), _bureau_key(works), BATCH
+                (works.box_out / f"XKR_{BATCH}_1.zip").read_bytes(), [_bureau_key(works)], BATCH
             )
             assert len(file.lines) == len(NAMES), position
 
@@ -162,7 +162,7 @@ def test_the_dial_brings_every_kind_of_trouble(tmp_path: Path, city: PrivateKey)
             k = int(path.stem.rsplit("_", 1)[1])
             try:
                 finals += bureau_package.open_return(
-                    path.read_bytes(), _bureau_key(works), batch, expected_number=k
+                    path.read_bytes(), [_bureau_key(works)], batch, expected_number=k
                 ).manifest.final
             except ReturnRefused as refusal:
                 refusals.add(refusal.code)

@@ -150,7 +150,7 @@ def test_the_manifest_has_the_fields_of_the_document(tmp_path: Path) -> None:
 
 
 def read(data: bytes) -> Any:
-    return read_acknowledgement(data, BUREAU.public, batch="B26-00001", package=1, package_sm3=PACKAGE_SM3)
+    return read_acknowledgement(data, [BUREAU.public], batch="B26-00001", package=1, package_sm3=PACKAGE_SM3)
 
 
 def test_acceptance_and_refusal_are_read() -> None:

@@ -44,7 +44,7 @@ def test_the_same_records_are_still_rendered() -> None:
 def test_the_acknowledgement_is_read() -> None:
     said = read_acknowledgement(
         (FOLDER / f"XKA_{BATCH}_1.json").read_bytes(),
-        BUREAU,
+        [BUREAU],
         batch=BATCH,
         package=1,
         package_sm3=FACTS["package_sm3"],
@@ -55,7 +55,7 @@ def test_the_acknowledgement_is_read() -> None:
 def test_the_return_is_read_and_reconciled() -> None:
     data = (FOLDER / f"XKR_{BATCH}_1.zip").read_bytes()
     assert digest(data) == FACTS["return_sm3"]
-    file = open_return(data, BUREAU, BATCH, expected_number=1, expected_package_sm3=FACTS["package_sm3"])
+    file = open_return(data, [BUREAU], BATCH, expected_number=1, expected_package_sm3=FACTS["package_sm3"])
     assert file.lines == returned()
     expected = {
         record.card_number: ExpectedCard(

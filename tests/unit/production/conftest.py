@@ -143,6 +143,10 @@ class Line:
         jobs.poll_bureau()
         return fresh(batch)
 
+    def new_keys(self, signing: PrivateKey, encryption: PrivateKey, code: str = "bureau") -> None:
+        """The bureau, or another one, has new keys, confirmed by two people."""
+        introduce(code, signing, encryption)
+
     def take(
         self, batch: Batch, lines: Sequence[str], number: int = 1, **changed: Any
     ) -> production.ReturnReport:
@@ -180,22 +184,26 @@ def city(db: None) -> Iterator[City]:
         yield made
 
 
+def introduce(code: str, signing: PrivateKey, encryption: PrivateKey) -> production.Partner:
+    with transaction.atomic():
+        production.register_partner(
+            FIRST,
+            code=code,
+            name=f"样例卡厂 {code}",
+            host="127.0.0.1",
+            port=2022,
+            username="city",
+            host_key=HOST_KEY,
+            signing_key=signing.public.to_pem().decode(),
+            encryption_key=encryption.public.to_pem().decode(),
+        )
+        fingerprints = signing.public.fingerprint, encryption.public.fingerprint
+        return production.confirm_partner(SECOND, code, *fingerprints)
+
+
 @pytest.fixture
 def partner(city: City) -> production.Partner:
-    production.register_partner(
-        FIRST,
-        code="bureau",
-        name="样例卡厂",
-        host="127.0.0.1",
-        port=2022,
-        username="city",
-        host_key=HOST_KEY,
-        signing_key=SIGNING.public.to_pem().decode(),
-        encryption_key=ENCRYPTION.public.to_pem().decode(),
-    )
-    fingerprints = SIGNING.public.fingerprint, ENCRYPTION.public.fingerprint
-    with transaction.atomic():
-        return production.confirm_partner(SECOND, "bureau", *fingerprints)
+    return introduce("bureau", SIGNING, ENCRYPTION)
 
 
 @pytest.fixture

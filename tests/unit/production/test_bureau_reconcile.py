@@ -378,7 +378,7 @@ def test_mutated_then_signed_files_name_every_defect() -> None:
                     expected.append((start + 1, "line", "LINE_CONTRADICTION"))
                     if kind == "twice, the second malformed":
                         expected.append((start + 1, "result", "LINE_RESULT"))
-        file = open_return(signed_return(KEY, lines), KEY.public, BATCH)
+        file = open_return(signed_return(KEY, lines), [KEY.public], BATCH)
         result = reconcile(SENT, batch(size), file.lines)
         assert reasons(result) == sorted(expected)
         assert sorted(result.missing) == sorted(dropped)
@@ -411,7 +411,7 @@ def test_anything_signed_is_refused_whole_or_judged_line_by_line() -> None:
             else:
                 text[place:place] = text[(other := chance.randrange(len(text))) : other + 30]
         try:
-            file = open_return(signed_return(KEY, [], text=bytes(text)), KEY.public, BATCH)
+            file = open_return(signed_return(KEY, [], text=bytes(text)), [KEY.public], BATCH)
         except ReturnRefused:
             refused += 1
             continue

@@ -34,7 +34,7 @@ GOOD = signed_return(KEY, LINES)
 
 def refusal(data: bytes, **given: Any) -> ReturnRefused:
     with pytest.raises(ReturnRefused) as caught:
-        open_return(data, KEY.public, BATCH, **given)
+        open_return(data, [KEY.public], BATCH, **given)
     assert caught.value.action
     assert caught.value.where
     return caught.value
@@ -49,7 +49,7 @@ def with_text(text: str | bytes, **changed: Any) -> bytes:
 def test_a_sound_file_opens(method: int) -> None:
     file = open_return(
         signed_return(KEY, LINES, method=method),
-        KEY.public,
+        [KEY.public],
         BATCH,
         expected_number=1,
         expected_package_sm3=PACKAGE_SM3,
@@ -60,12 +60,12 @@ def test_a_sound_file_opens(method: int) -> None:
 
 
 def test_an_empty_return_is_sound() -> None:
-    assert open_return(signed_return(KEY, []), KEY.public, BATCH).lines == []
+    assert open_return(signed_return(KEY, []), [KEY.public], BATCH).lines == []
 
 
 def test_a_later_minor_version_is_read() -> None:
     text = TEXT.replace("|1.0|", "|1.7|")
-    assert open_return(with_text(text, version="1.7", novelty=1), KEY.public, BATCH).lines == LINES
+    assert open_return(with_text(text, version="1.7", novelty=1), [KEY.public], BATCH).lines == LINES
 
 
 def swap(old: str, new: str) -> Callable[[str], str]:
@@ -191,7 +191,7 @@ def test_a_manifest_that_says_a_thing_twice_is_refused() -> None:
         if code:
             assert refusal(package).code == code
         else:
-            assert open_return(package, KEY.public, BATCH).lines == LINES
+            assert open_return(package, [KEY.public], BATCH).lines == LINES
 
 
 def rezip(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> bytes:
@@ -298,11 +298,11 @@ def test_mutated_unsigned_files_never_pass() -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    original = open_return(GOOD, KEY.public, BATCH)
+    original = open_return(GOOD, [KEY.public], BATCH)
     codes: Counter[str] = Counter()
     for _ in range(dial(1000, 10_000)):
         try:
-            opened = open_return(mutated(chance), KEY.public, BATCH)
+            opened = open_return(mutated(chance), [KEY.public], BATCH)
         except ReturnRefused as error:
             codes[error.code] += 1
         else:

@@ -3,7 +3,16 @@
 import pytest
 from django.db import connection, transaction
 
-from tests.unit.production.conftest import FIRST, SECOND, Line, fresh, items, line
+from tests.unit.production.conftest import (
+    ENCRYPTION,
+    FIRST,
+    OTHER,
+    SECOND,
+    Line,
+    fresh,
+    items,
+    line,
+)
 from xueka.contexts.production import api as production
 from xueka.contexts.production import jobs
 from xueka.platform.invariants import InvariantResult, check
@@ -30,6 +39,7 @@ def run(made_line: Line) -> Line:
     made_line.acknowledged(1)
     made_line.sent(1)
     made_line.ready(1)
+    made_line.new_keys(OTHER, ENCRYPTION)
     assert {fresh(closed).state, fresh(half).state, fresh(bounced).state} == {
         "closed",
         "reconciling",
@@ -59,11 +69,16 @@ ATTACKS = {
     "batch_has_its_cards": ("production_batch", "card_count = card_count + 1 WHERE state = 'sent'"),
     "every_card_sent_had_a_stored_intent": (
         "production_package",
-        "sent_at = '2020-01-01' WHERE state = 'sent'",
+        "started_at = '2020-01-01', sent_at = '2020-01-01' WHERE state = 'sent'",
     ),
     "every_package_sent_was_approved": (
         "production_batch",
         "approved_at = '2099-01-01' WHERE state = 'sent'",
+    ),
+    "packages_were_made_for_confirmed_keys": ("production_package", "built_at = '2020-01-01'"),
+    "returns_are_signed_by_the_bureau_that_was_sent": (
+        "production_package",
+        "keys_id = (SELECT max(id) FROM production_partnerkeys) WHERE state = 'accepted'",
     ),
     "package_bytes_match_their_digest": (
         "files_storedfile",

@@ -68,10 +68,10 @@ def test_a_file_that_cannot_be_built_says_why_and_the_batch_can_be_given_up(made
 
 def test_a_build_that_failed_is_tried_again(made_line: Line) -> None:
     batch = made_line.approved(1)
-    Partner.objects.update(confirmed_by="")
+    Partner.objects.update(in_use=False)
     jobs.build_packages()
     assert "卡厂" in fresh(batch).build_error
-    Partner.objects.update(confirmed_by="op-b")
+    Partner.objects.update(in_use=True)
     jobs.build_packages()
     assert (fresh(batch).state, fresh(batch).build_error) == ("ready", "")
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from tests.unit.production.conftest import DISTRICT, ENCRYPTION, FIRST, HOST_KEY, OTHER, SECOND, SIGNING
 from xueka.contexts.production import api as production
 from xueka.contexts.production.models import Partner
-from xueka.contexts.production.services.partners import confirmed_partner
+from xueka.contexts.production.services.partners import confirmed_partner, keys_in_force
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.audit.models import Entry
 
@@ -42,8 +42,9 @@ def test_in_use_only_after_another_person_has_confirmed() -> None:
         production.confirm_partner(FIRST, "bureau", signing, encryption)
     assert refused.value.code == "SECOND_PERSON"
     production.confirm_partner(SECOND, "bureau", signing, encryption)
-    assert confirmed_partner().signing_public_key == SIGNING.public
-    assert confirmed_partner().encryption_public_key == ENCRYPTION.public
+    assert confirmed_partner().code == "bureau"
+    assert keys_in_force().signing_public_key == SIGNING.public
+    assert keys_in_force().encryption_public_key == ENCRYPTION.public
     assert set(Entry.objects.values_list("action", flat=True)) == {"partner.register", "partner.confirm"}
 
 
@@ -88,6 +89,29 @@ def test_only_those_who_may() -> None:
     with pytest.raises(NotFound):
         production.confirm_partner(SECOND, "nobody", "", "")
     assert production.partners(DISTRICT.scope) == []
+
+
+def confirmed(code: str = "bureau", **changed: object) -> None:
+    production.register_partner(FIRST, **entry(code=code, **changed))
+    production.confirm_partner(SECOND, code, SIGNING.public.fingerprint, ENCRYPTION.public.fingerprint)
+
+
+def test_a_new_bureau_retires_the_other() -> None:
+    confirmed("first")
+    confirmed("second")
+    assert confirmed_partner().code == "second"
+    assert list(Partner.objects.filter(in_use=True)) == [confirmed_partner()]
+    assert Entry.objects.filter(action="partner.retire", object_id="first").count() == 1
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Partner.objects.update(in_use=True)
+
+
+def test_another_address_with_the_same_keys_is_no_change_of_keys() -> None:
+    confirmed()
+    before = keys_in_force()
+    confirmed(port=2222)
+    assert keys_in_force() == before
+    assert confirmed_partner().port == 2222
 
 
 def test_the_database_asks_for_two_people_too() -> None:

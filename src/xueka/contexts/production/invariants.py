@@ -61,6 +61,26 @@ INVARIANTS = [
              WHERE p.sent_at IS NOT NULL""",
     ),
     from_rows(
+        "packages_were_made_for_confirmed_keys",
+        "每个制卡文件所用的卡厂公钥事先由两人确认",
+        """
+            SELECT b.number || ' / ' || p.attempt, k.confirmed_at > p.built_at
+              FROM production_package p JOIN production_batch b ON b.id = p.batch_id
+              JOIN production_partnerkeys k ON k.id = p.keys_id""",
+    ),
+    from_rows(
+        "returns_are_signed_by_the_bureau_that_was_sent",
+        "每个已受理的回盘由收到制卡文件的卡厂签名，所用公钥不早于传送时的公钥",
+        """
+            SELECT b.number || ' / ' || r.return_number, NOT coalesce(
+                       (SELECT said.partner_id = sent.partner_id AND said.id >= sent.id
+                          FROM production_package p JOIN production_partnerkeys sent ON sent.id = p.keys_id
+                         WHERE p.batch_id = b.id AND p.state IN ('sent', 'accepted')), false)
+              FROM production_returnfile r JOIN production_batch b ON b.id = r.batch_id
+              JOIN production_partnerkeys said ON said.id = r.keys_id
+             WHERE r.state = 'applied'""",
+    ),
+    from_rows(
         "package_bytes_match_their_digest",
         "存档的制卡文件与其摘要一致",
         """

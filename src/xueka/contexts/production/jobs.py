@@ -53,7 +53,7 @@ def send_packages() -> None:
     try:
         with _connect(partner) as gateway:
             for package_id in due:
-                _send(package_id, gateway)
+                _send(package_id, partner, gateway)
     except BureauUnavailable as error:
         _postpone(due, error)
 
@@ -92,10 +92,16 @@ def sweep() -> None:
     poll_bureau()
 
 
-def _send(package_id: int, gateway: BureauGateway) -> None:
+def _send(package_id: int, partner: Partner, gateway: BureauGateway) -> None:
+    """Intent, transfer, mark: the transfer stands between two transactions and keeps nobody waiting."""
     try:
         with transaction.atomic():
-            packages.send(WORKER, package_id, gateway)
+            outgoing = packages.start_sending(WORKER, package_id, partner)
+        if outgoing is None:
+            return
+        gateway.upload(outgoing.name, outgoing.content)
+        with transaction.atomic():
+            packages.mark_sent(WORKER, package_id)
     except BureauUnavailable:
         raise  # it concerns all that wait
     except XuekaError as error:

@@ -94,18 +94,21 @@ class Package(models.Model):
     """A production file: the promise to send it is stored with its bytes before anything leaves.
 
     `sha256` repeats the digest in a hash that the database can compute, so that `verify` can compare the
-    stored bytes with it; the digest that the bureau knows is the SM3 of the file.
+    stored bytes with it; the digest that the bureau knows is the SM3 of the file. `keys` are those it was
+    made for. `started_at` is the stored intent to send: from then on the bureau may have the file.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="packages")
     attempt = models.IntegerField()
     file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT)
+    keys = models.ForeignKey("PartnerKeys", on_delete=models.PROTECT, related_name="+")
     sha256 = models.BinaryField(max_length=32)
     state = models.CharField(max_length=16, default="stored")
     built_at = models.DateTimeField()
     tries = models.IntegerField(default=0)
     last_error = models.TextField(blank=True)
     next_try_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledgement = models.JSONField(default=dict)
@@ -126,14 +129,22 @@ class Package(models.Model):
                 | (~Q(state="stored") & Q(sent_at__isnull=False)),
                 name="production_package_sent",
             ),
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(started_at__isnull=False, started_at__lte=F("sent_at")),
+                name="production_package_intent",
+            ),
         ]
 
 
 class ReturnFile(models.Model):
-    """A return file as it came; a refused one is kept with its reason and changes nothing else."""
+    """A return file as it came; a refused one is kept with its reason and changes nothing else.
+
+    `keys` are those with which its signature was verified; none where it was refused before or for that.
+    """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, related_name="returns")
     file = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT)
+    keys = models.ForeignKey("PartnerKeys", on_delete=models.PROTECT, null=True, related_name="+")
     return_number = models.IntegerField(null=True)
     final = models.BooleanField(default=False)
     state = models.CharField(max_length=16)
@@ -155,7 +166,8 @@ class ReturnFile(models.Model):
                 name="production_return_applied_once",
             ),
             models.CheckConstraint(
-                condition=~Q(state="applied") | Q(batch__isnull=False, return_number__isnull=False),
+                condition=~Q(state="applied")
+                | Q(batch__isnull=False, return_number__isnull=False, keys__isnull=False),
                 name="production_applied_to_a_batch",
             ),
         ]
@@ -229,7 +241,8 @@ class Partner(models.Model):
     """A card bureau: its address, its pinned host key and its SM2 public keys, entered by two people.
 
     Keys are PEM; fingerprints are the SM3 of the key's DER (card-bureau.md §2). A bureau with one pair enters
-    the same key twice. Nothing is sent and nothing is accepted before the second person has confirmed.
+    the same key twice. Nothing is sent and nothing is accepted before the second person has confirmed. Then
+    the bureau is `in_use`, and no other one is.
     """
 
     code = models.CharField(max_length=32, primary_key=True)
@@ -246,6 +259,7 @@ class Partner(models.Model):
     entered_at = models.DateTimeField()
     confirmed_by = models.CharField(max_length=80, blank=True)
     confirmed_at = models.DateTimeField(null=True)
+    in_use = models.BooleanField(default=False)
     last_contact_at = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0)
     last_error = models.TextField(blank=True)
@@ -256,7 +270,40 @@ class Partner(models.Model):
             models.CheckConstraint(
                 condition=Q(confirmed_by="") | ~Q(confirmed_by=F("entered_by")),
                 name="production_partner_two_people",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(in_use=False) | ~Q(confirmed_by=""), name="production_partner_confirmed"
+            ),
+            models.UniqueConstraint(
+                fields=["in_use"], condition=Q(in_use=True), name="production_one_partner_in_use"
+            ),
+        ]
+
+
+class PartnerKeys(models.Model):
+    """The public keys of a bureau as two people have confirmed them; new keys are a new row.
+
+    Packages name the row they were made for, return files the row that their signature was verified with.
+    """
+
+    append_only = True
+
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys")
+    signing_key = models.TextField()
+    signing_fingerprint = models.CharField(max_length=64)
+    encryption_key = models.TextField()
+    encryption_fingerprint = models.CharField(max_length=64)
+    entered_by = models.CharField(max_length=80)
+    confirmed_by = models.CharField(max_length=80)
+    confirmed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(confirmed_by="") & ~Q(confirmed_by=F("entered_by")),
+                name="production_keys_two_people",
+            ),
         ]
 
     @property

@@ -8,7 +8,7 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -95,25 +95,27 @@ def build_package(
 
 def open_return(
     data: bytes,
-    bureau_key: PublicKey,
+    bureau_keys: Sequence[PublicKey],
     expected_batch: str,
     *,
     expected_number: int | None = None,
     expected_package_sm3: str | None = None,
 ) -> ReturnFile:
-    """A return file signed by `bureau_key` and agrees with itself; its lines are still to be reconciled.
+    """A return file that one of `bureau_keys` has signed and that agrees with itself; its lines are still to
+    be reconciled. The manifest's `signer` is the fingerprint of that key.
 
     Makes the checks of §11.1 in their order and raises `ReturnRefused` with the code of the first that fails.
     The return number and the package digest are compared where they are given.
     """
     members = read_members(data, _RETURN_MEMBERS)
     manifest_bytes = members["manifest.json"]
-    if not bureau_key.verify(members["manifest.sig"], manifest_bytes):
+    bureau_key = _signer_of(manifest_bytes, members["manifest.sig"], bureau_keys)
+    if bureau_key is None:
         returns.refuse(
             "RETURN_SIGNATURE",
             "回盘文件的签名与已确认的卡厂公钥不符。",
             where="manifest.sig",
-            expected=bureau_key.fingerprint,
+            expected=_fingerprints(bureau_keys),
         )
     manifest = returns.read_manifest(manifest_bytes)
     for code, field, label, found, expected in (
@@ -147,11 +149,12 @@ def open_return(
 
 
 def read_acknowledgement(
-    data: bytes, bureau_key: PublicKey, *, batch: str, package: int, package_sm3: str
+    data: bytes, bureau_keys: Sequence[PublicKey], *, batch: str, package: int, package_sm3: str
 ) -> Acknowledgement:
     """The bureau's word on the package that was sent (§8). Raises AcknowledgementRefused."""
     body, signature = acknowledgement.read_envelope(data)
-    if not bureau_key.verify(signature, body):
+    bureau_key = _signer_of(body, signature, bureau_keys)
+    if bureau_key is None:
         acknowledgement.refuse("ACK_SIGNATURE", "回执的签名与已确认的卡厂公钥不符。", "signature")
     said = acknowledgement.read_body(body)
     for code, field, found, expected in (
@@ -163,6 +166,14 @@ def read_acknowledgement(
         if found != expected:
             acknowledgement.refuse(code, "回执所指的不是送出的制卡包。", field, found, expected)
     return said
+
+
+def _signer_of(signed: bytes, signature: bytes, keys: Sequence[PublicKey]) -> PublicKey | None:
+    return next((key for key in keys if key.verify(signature, signed)), None)
+
+
+def _fingerprints(keys: Sequence[PublicKey]) -> str:
+    return "、".join(key.fingerprint for key in keys)
 
 
 def _manifest(head: BatchHead, rendered: RecordsFile, members: list[_Member]) -> dict[str, Any]:

@@ -61,7 +61,11 @@ def _take(actor: Actor, name: str, content: bytes) -> tuple[str, str]:
 
 def _acknowledgement(actor: Actor, name: str, number: str, attempt: int, content: bytes) -> tuple[str, str]:
     batch = _batch(actor, number)
-    package = batch.packages.select_related("file").filter(attempt=attempt).first() if batch else None
+    package = (
+        batch.packages.select_related("file", "keys").defer("file__content").filter(attempt=attempt).first()
+        if batch
+        else None
+    )
     if batch is None or package is None:
         note = f"没有批次 {number} 的第 {attempt} 号制卡包。"
         _report(batch, name, {"code": "ACK_PACKAGE", "message": note})

@@ -1,8 +1,10 @@
 """The card bureau's address and keys: entered by one person, read back by telephone, confirmed by another."""
 
+from collections.abc import Sequence
+
 import asyncssh
 
-from xueka.contexts.production.models import Package, Partner
+from xueka.contexts.production.models import Package, Partner, PartnerKeys
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
 from xueka.platform.audit import services as audit
@@ -56,6 +58,7 @@ def register_partner(
             "entered_at": clock.now(),
             "confirmed_by": "",
             "confirmed_at": None,
+            "in_use": False,
             "failures": 0,
             "last_error": "",
             "next_try_at": None,
@@ -68,9 +71,13 @@ def register_partner(
 def confirm_partner(
     actor: Actor, code: str, signing_fingerprint: str, encryption_fingerprint: str
 ) -> Partner:
-    """The second person enters both fingerprints as the bureau reads them out; spacing and case are free."""
+    """The second person enters both fingerprints as the bureau reads them out; spacing and case are free.
+
+    From then on this bureau is in use, with these keys, and any other one is retired.
+    """
     actor.require("city:partner:manage")
-    partner = Partner.objects.select_for_update().filter(code=code).first()
+    known = {partner.code: partner for partner in Partner.objects.select_for_update().order_by("code")}
+    partner = known.get(code)
     if partner is None:
         raise NotFound("PARTNER_NOT_FOUND", "没有登记这个卡厂。", found=code)
     if partner.entered_by == actor.username:
@@ -94,15 +101,21 @@ def confirm_partner(
                 expected="录入公钥的指纹",
                 action="请在电话中逐组核对；仍不一致时重新索取公钥文件。",
             )
-    partner.confirmed_by, partner.confirmed_at = actor.username, clock.now()
-    partner.save(update_fields=["confirmed_by", "confirmed_at"])
+    for other in known.values():
+        if other.in_use and other.code != code:
+            other.in_use = False
+            other.save(update_fields=["in_use"])
+            _record(actor, "retire", other)
+    partner.confirmed_by, partner.confirmed_at, partner.in_use = actor.username, clock.now(), True
+    partner.save(update_fields=["confirmed_by", "confirmed_at", "in_use"])
+    _keep_keys(partner)
     _record(actor, "confirm", partner)
     return partner
 
 
 def confirmed_partner() -> Partner:
     """The bureau in use. Raises Refused `NO_PARTNER` where none is confirmed."""
-    partner = Partner.objects.exclude(confirmed_by="").order_by("-confirmed_at").first()
+    partner = Partner.objects.filter(in_use=True).first()
     if partner is None:
         raise Refused(
             "NO_PARTNER",
@@ -110,6 +123,39 @@ def confirmed_partner() -> Partner:
             action="请登记卡厂，并由另一人核对指纹后确认。",
         )
     return partner
+
+
+def keys_in_force() -> PartnerKeys:
+    """The keys for which packages are made now. Raises Refused `NO_PARTNER`."""
+    return confirmed_partner().keys.select_related("partner").order_by("-id")[0]
+
+
+def keys_that_may_answer(package: Package | None) -> Sequence[PartnerKeys]:
+    """Whose signature counts for a package: the keys in force when it was made for them, and those that the
+    same bureau has had confirmed since. Raises Refused `NO_PARTNER` where there is no package to go by."""
+    if package is None:
+        return [keys_in_force()]
+    made_for = package.keys
+    return list(
+        PartnerKeys.objects.filter(partner_id=made_for.partner_id, id__gte=made_for.id).order_by("id")
+    )
+
+
+def _keep_keys(partner: Partner) -> None:
+    """A new row, unless these very keys were the bureau's last ones: then only its address has changed."""
+    last = partner.keys.order_by("-id").first()
+    pair = partner.signing_fingerprint, partner.encryption_fingerprint
+    if last is None or (last.signing_fingerprint, last.encryption_fingerprint) != pair:
+        assert partner.confirmed_at is not None
+        partner.keys.create(
+            signing_key=partner.signing_key,
+            signing_fingerprint=partner.signing_fingerprint,
+            encryption_key=partner.encryption_key,
+            encryption_fingerprint=partner.encryption_fingerprint,
+            entered_by=partner.entered_by,
+            confirmed_by=partner.confirmed_by,
+            confirmed_at=partner.confirmed_at,
+        )
 
 
 def _key(pem: str, label: str) -> PublicKey:

@@ -14,10 +14,10 @@ from xueka.contexts.production.domain import outcomes
 from xueka.contexts.production.domain.bureau.reconcile import Reconciliation
 from xueka.contexts.production.domain.bureau.records import read_return_name
 from xueka.contexts.production.domain.bureau.returns import ReturnManifest, ReturnRefused
-from xueka.contexts.production.models import Batch, Package, Problem, ReturnFile
+from xueka.contexts.production.models import Batch, Package, PartnerKeys, Problem, ReturnFile
 from xueka.contexts.production.services import applying
 from xueka.contexts.production.services.common import batch_not_found, locked_batch, record
-from xueka.contexts.production.services.partners import confirmed_partner
+from xueka.contexts.production.services.partners import keys_that_may_answer
 from xueka.contexts.production.services.records import contents_of
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
@@ -80,7 +80,7 @@ def import_return(
     if before is not None:
         return _repeated(actor, batch, before, file_name, dry_run)
     try:
-        manifest, result, places = _judge(batch, content, file_name)
+        manifest, keys, result, places = _judge(batch, content, file_name)
     except ReturnRefused as refusal:
         return _refused(actor, batch, content, file_name, refusal, dry_run)
     errors = [problem.as_dict() for problem in result.problems]
@@ -91,6 +91,7 @@ def import_return(
     kept = ReturnFile.objects.create(
         batch=batch,
         file=_store(actor, content, file_name),
+        keys=keys,
         return_number=manifest.number,
         final=manifest.final,
         state=APPLIED,
@@ -131,12 +132,13 @@ def keep_stray(actor: Actor, content: bytes, file_name: str, batch_number: str) 
 
 def _judge(
     batch: Batch, content: bytes, file_name: str
-) -> tuple[ReturnManifest, Reconciliation, dict[str, applying.Place]]:
+) -> tuple[ReturnManifest, PartnerKeys, Reconciliation, dict[str, applying.Place]]:
     named = read_return_name(file_name)
     package = _package_made(batch)
+    keys = {found.signing_fingerprint: found for found in keys_that_may_answer(package)}
     opened = bureau_package.open_return(
         content,
-        confirmed_partner().signing_public_key,
+        [found.signing_public_key for found in keys.values()],
         batch.number,
         expected_number=named[1] if named else None,
         expected_package_sm3=bytes(package.file.sm3).hex() if package else "",
@@ -153,12 +155,17 @@ def _judge(
     places = applying.places(batch)
     expected = {number: place.expected for number, place in places.items()}
     result = reconcile(contents_of(batch.kind), expected, opened.lines)
-    return opened.manifest, applying.refine(batch, result, places), places
+    refined = applying.refine(batch, result, places)
+    return opened.manifest, keys[opened.manifest.signer], refined, places
 
 
 def _package_made(batch: Batch) -> Package | None:
     """The package that the bureau makes: the last one that was sent and not refused."""
-    sent = batch.packages.filter(state__in=["sent", "accepted"]).select_related("file").defer("file__content")
+    sent = (
+        batch.packages.filter(state__in=["sent", "accepted"])
+        .select_related("file", "keys")
+        .defer("file__content")
+    )
     return sent.order_by("-attempt").first()
 
 
@@ -171,6 +178,7 @@ def _repeated(actor: Actor, batch: Batch, before: ReturnFile, file_name: str, dr
         ReturnFile.objects.create(
             batch=batch,
             file_id=before.file_id,
+            keys_id=before.keys_id,
             return_number=before.return_number,
             final=before.final,
             state=REPEATED,
