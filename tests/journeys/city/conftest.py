@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 from django.db import transaction
+from playwright.sync_api import Page
 
 from tests.journeys import town as towns
-from tests.journeys.town import Town, town
+from tests.journeys.town import SYSTEM, Town, town
+from xueka.contexts.cards import api as cards
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 from xueka.simulation import bureau
@@ -30,3 +32,23 @@ def bureau_at_work(people: Town, tmp_path: Path) -> Iterator[None]:
         with transaction.atomic():
             bureau.introduce(card, one, other)
         yield
+
+
+@transaction.atomic
+def accepted(town: Town, count: int, first: int = 0) -> list[int]:
+    """Applications that the city has accepted, of `count` students from the `first` on."""
+    ids = town.submitted(town.students()[first : first + count])
+    for _ in ("district", "city"):
+        assert not cards.approve(SYSTEM, ids).refused
+    return ids
+
+
+def log_out(page: Page) -> None:
+    page.context.clear_cookies()
+
+
+def press(page: Page, button: str, answer: str = "") -> None:
+    """Press a button; `answer` is the button of the question that follows."""
+    page.get_by_role("button", name=button, exact=True).first.click()
+    if answer:
+        page.get_by_role("dialog").get_by_role("button", name=answer, exact=True).click()

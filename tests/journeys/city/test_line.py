@@ -6,23 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import connection, transaction
 from playwright.sync_api import Page, expect
 
+from tests.journeys.city.conftest import accepted, log_out, press
 from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, picture
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
-
-
-@transaction.atomic
-def accepted(town: Town, count: int) -> list[int]:
-    ids = town.submitted(town.students()[:count])
-    for _ in ("district", "city"):
-        assert not cards.approve(SYSTEM, ids).refused
-    return ids
-
-
-def log_out(page: Page) -> None:
-    page.context.clear_cookies()
 
 
 def sweep_until_final(number: str) -> None:
@@ -38,12 +27,6 @@ def sweep_until_final(number: str) -> None:
 
     with ThreadPoolExecutor(1) as worker:
         worker.submit(work).result()
-
-
-def press(page: Page, button: str, answer: str = "") -> None:
-    page.get_by_role("button", name=button, exact=True).first.click()
-    if answer:
-        page.get_by_role("dialog").get_by_role("button", name=answer, exact=True).click()
 
 
 def test_a_batch_goes_to_the_bureau_and_comes_back(page: Page, people: Town, bureau_at_work: None) -> None:

@@ -1,6 +1,7 @@
 """Batches for the card bureau, their files, what comes back, problems. The only door into this context."""
 
 from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_keys, write_city_keys
+from xueka.contexts.production.contents import item_rows, preview_add, preview_remove, waiting_applications
 from xueka.contexts.production.domain.labels import class_label
 from xueka.contexts.production.domain.outcomes import (
     OUTCOME_LABELS,
@@ -87,11 +88,14 @@ __all__ = [
     "has_final_return",
     "import_return",
     "inbox",
+    "item_rows",
     "items",
     "lock",
     "make_followup",
     "partners",
     "poll_bureau",
+    "preview_add",
+    "preview_remove",
     "problem",
     "problem_counts",
     "problems",
@@ -107,5 +111,6 @@ __all__ = [
     "sweep",
     "take_problem",
     "unlock",
+    "waiting_applications",
     "write_city_keys",
 ]

@@ -65,10 +65,10 @@ def scan_mark(state: str) -> SafeString:
     return html.icon(*SCAN_MARKS[state])
 
 
-@register.simple_tag
-def flash_message(message: Any) -> SafeString:
+@register.inclusion_tag("design/ui/flash.html")  # which hands the CSRF token on, as the undo needs it
+def flash_message(message: Any) -> dict[str, Any]:
     """A message of django.contrib.messages, with the action that `flash()` may have given it (undo)."""
-    return render_to_string("design/ui/flash.html", flashes.read(message))
+    return flashes.read(message)
 
 
 @register.filter

@@ -23,6 +23,7 @@ from xueka.entrypoints.design.ui import (
     Step,
     SumStrip,
 )
+from xueka.entrypoints.portals.city import batch_contents
 from xueka.entrypoints.portals.city import problems as problem_rows
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput
@@ -32,15 +33,7 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
-SHOWN_CARDS = 200
-_TONES = {
-    "pending": "progress",
-    "matched": "ok",
-    "failed": "bad",
-    "missing": "bad",
-    "altered": "bad",
-    "dropped": "ended",
-}
+SHOWN_CARDS = 50
 _PACKAGE = {
     "stored": ("已生成，待传送", "progress"),
     "sent": ("已传送，待确认", "progress"),
@@ -88,7 +81,10 @@ def batch(request: StaffRequest, number: str) -> HttpResponse:
         "sum": SumStrip(
             "核对结果",
             found.card_count,
-            [Part(label, value, _TONES[code]) for code, label, value in view.numbers.labelled()],
+            [
+                Part(label, value, batch_contents.OUTCOME_TONES[code])
+                for code, label, value in view.numbers.labelled()
+            ],
         ),
         "packages": [_package(package) for package in view.packages],
         "returns": [_return(file) for file in view.returns],
@@ -252,6 +248,10 @@ def _actions(actor: Actor, view: production.BatchView) -> list[Action]:
         if production.BATCH.allows(verb, found.state)
         and actor.may(production.BATCH.permission(verb, found.state))
     ]
+    if found.state == production.BATCH.initial and actor.may("city:batch:create"):
+        may.insert(1, Action("加入申领", reverse("city:batch_candidates", args=[number]), icon="plus"))
+        if found.card_count:
+            may.insert(2, Action("增减", reverse("city:batch_contents", args=[number]), icon="list-check"))
     if found.state == "reconciling" and owed and actor.may("city:problem:resolve"):
         may.append(
             post(
@@ -288,13 +288,12 @@ def _return(file: production.ReturnFile) -> tuple[str, Badge, str, object, str]:
 def _item(item: production.BatchItem) -> tuple[int, Link, object, Badge, str]:
     student = item.application.account.student
     card = Link(item.card.number, reverse("objects:card", args=[item.card.number])) if item.card else ""
-    label = production.OUTCOME_LABELS[item.outcome] if item.card else "待锁定"
     return (
         item.position,
         Link(student.name, shapes.student_url(student.education_id)),
         card,
-        Badge(label, _TONES[item.outcome] if item.card else "neutral"),
-        " ".join(part for part in (item.result_code, item.result_text) if part and item.result_code != "00"),
+        batch_contents.outcome(item),
+        batch_contents.said(item),
     )
 
 

@@ -101,28 +101,23 @@ def listing(request: StaffRequest) -> HttpResponse:
 def new(request: StaffRequest) -> HttpResponse:
     """Choose kind, district and size; the page says how many wait."""
     form = NewBatch(request.POST or None)
+    scope = request.actor.scope
     if request.method == "POST" and form.is_valid():
-        chosen = cards.accepted_applications(
-            request.actor.scope,
-            form.cleaned_data["kind"],
-            district=form.cleaned_data["district"],
-            limit=form.cleaned_data["limit"],
-        )
+        kind, district = form.cleaned_data["kind"], form.cleaned_data["district"]
+        waiting = production.waiting_applications(scope, kind)
+        if district:
+            waiting = waiting.filter(school__district=district)
+        chosen = list(waiting.values_list("id", flat=True)[: form.cleaned_data["limit"]])
         if chosen:
-            batch = production.create_batch(
-                request.actor,
-                form.cleaned_data["kind"],
-                [found.id for found in chosen],
-                form.cleaned_data["title"],
-            )
+            batch = production.create_batch(request.actor, kind, chosen, form.cleaned_data["title"])
             flash(
                 request, f"批次 {batch.number} 已建立，{batch.card_count} 张。请核对后锁定，再由另一人复核。"
             )
             return redirect("city:batch", batch.number)
         form.add_error("kind", "没有已受理、等待制卡的申领。请换一个区或卡种，或先去受理。")
-    waiting = []
-    for kind in cards.kinds():
-        count = cards.application_counts(request.actor.scope, kind=kind.code).get("accepted", 0)
-        waiting.append(Link(kind.name, note=f"{count:,} 份等待制卡"))
+    links = [
+        Link(each.name, note=f"{production.waiting_applications(scope, each.code).count():,} 份等待制卡")
+        for each in cards.kinds()
+    ]
     status = 400 if form.errors else 200
-    return render(request, "city/batch_new.html", {"form": form, "waiting": waiting}, status=status)
+    return render(request, "city/batch_new.html", {"form": form, "waiting": links}, status=status)

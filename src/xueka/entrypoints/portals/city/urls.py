@@ -1,7 +1,8 @@
-from django.urls import path
+from django.urls import path, re_path
 
 from xueka.entrypoints.portals.city import (
     audit,
+    batch_contents,
     batch_views,
     batches,
     bureau,
@@ -20,12 +21,24 @@ urlpatterns = [
     path("batches/new/", batches.new, name="batch_new"),
     path("batches/<str:number>/", batch_views.batch, name="batch"),
     path("batches/<str:number>/return/", batch_views.take_return, name="batch_return"),
+    path("batches/<str:number>/contents/", batch_contents.contents, name="batch_contents"),
+    path("batches/<str:number>/candidates/", batch_contents.candidates, name="batch_candidates"),
+    path("batches/<str:number>/contents/add/", batch_contents.add, name="batch_add"),
+    path("batches/<str:number>/contents/remove/", batch_contents.remove, name="batch_remove"),
+    re_path(
+        r"^batches/(?P<number>[^/]+)/contents/(?P<verb>add|remove)/do/$",
+        batch_contents.change,
+        name="batch_change",
+    ),
     path("batches/<str:number>/<slug:verb>/", batch_views.act, name="batch_act"),
     path("problems/", problems.listing, name="problems"),
     path("problems/<int:problem_id>/<slug:verb>/", problems.act, name="problem_act"),
     path("numbers/", numbers.page, name="numbers"),
     path("numbers/blanks/", numbers.take_lot, name="take_lot"),
     path("bureau/", bureau.page, name="bureau"),
+    path("bureau/enter/", bureau.enter, name="bureau_enter"),
+    path("bureau/change/<slug:code>/", bureau.enter, name="bureau_change"),
+    path("bureau/our-keys/<str:name>", bureau.our_key, name="our_key"),
     path("bureau/confirm/", bureau.confirm, name="bureau_confirm"),
     path("bureau/retry/", bureau.retry, name="bureau_retry"),
     path("deliveries/", deliveries.listing, name="deliveries"),

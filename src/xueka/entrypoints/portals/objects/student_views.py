@@ -13,7 +13,7 @@ from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
-from xueka.entrypoints.design.ui import Action, Badge, DropZone, Event, Fact, ObjectHead
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Event, Fact, ObjectHead
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
@@ -27,6 +27,13 @@ _PERSONAL = {
     "address": "家庭住址",
 }
 _PHOTO_SECONDS = 300
+_CLOSE_REASONS = [
+    ("离京", "学生离京或出国"),
+    ("离校", "毕业或离校，不再用卡"),
+    ("重复", "与另一个账户重复"),
+    ("家长要求", "家长要求"),
+    ("其他", "其他（请写明）"),
+]
 
 
 class ConsentForm(WordedForm):
@@ -65,6 +72,21 @@ def consent(request: StaffRequest, education_id: str) -> HttpResponse:
     registry.record_consent(request.actor, [found.id], **form.cleaned_data)
     said = registry.CONSENT_ACTIONS[form.cleaned_data["action"]]
     flash(request, f"已登记：{found.name}的监护人{said}。")
+    return redirect(shapes.student_url(education_id))
+
+
+@require_POST
+@portal_view("city:account:close")
+def account_act(request: StaffRequest, education_id: str, verb: str) -> HttpResponse:
+    """Close or reopen the student's card account, with the reason."""
+    account = cards.account(request.actor.scope, education_id)
+    do = {"close": cards.close_account, "reopen": cards.reopen_account}.get(verb)
+    if do is None:
+        raise Http404
+    said = (request.POST.get("reason", ""), request.POST.get("note", "").strip())
+    do(request.actor, account.id, "：".join(part for part in said if part))
+    done = "已销户，不能再申领" if verb == "close" else "已恢复，可以重新申领"
+    flash(request, f"{account.student.name}的卡账户 {account.number} {done}。")
     return redirect(shapes.student_url(education_id))
 
 
@@ -169,7 +191,10 @@ def _page(
                 Fact("在本班自", found.enrolled_from),
                 Fact("排序拼音", found.sort_key, "人工更正" if found.sort_key_by_hand else ""),
             ],
-            actions=_actions(actor, found, applications, held),
+            actions=[
+                *_actions(actor, found, applications, held),
+                *_account_actions(actor, found, account, applications, held),
+            ],
         ),
         "personal": _personal(found),
         "neighbours": [
@@ -231,6 +256,36 @@ def _actions(
         ]
     url = reverse("school:apply_class", args=[found.school_class_id])
     return [Action("到班级申领", url, icon="send", tone="primary")]
+
+
+def _account_actions(
+    actor: Actor,
+    found: registry.Student,
+    account: cards.CardAccount | None,
+    applications: list[cards.Application],
+    held: list[cards.Card],
+) -> list[Action]:
+    """Close or reopen the account, for whoever may; while something lives in it the button says what."""
+    if account is None:
+        return []
+    verb = "close" if cards.ACCOUNT.allows("close", account.state) else "reopen"
+    if not actor.may(cards.ACCOUNT.permission(verb)):
+        return []
+    url = reverse("objects:account_act", args=[found.education_id, verb])
+    if verb == "reopen":
+        question = Confirm("恢复账户", f"{found.name}的卡账户恢复后可以重新申领。", "恢复账户", "required")
+        return [Action("恢复账户", url, "post", "lock-open", confirm=question)]
+    living = [card.number for card in held if card.state in (*cards.LIVE, *cards.BEFORE_HAND_OUT)]
+    working = [each.number for each in applications if not cards.APPLICATION.state(each.state).final]
+    why = ""
+    if working:
+        why = f"申领 {working[0]} 正在办理，请先撤回或取消。"
+    elif living:
+        why = f"卡 {living[0]} 在用或在途，请先注销。"
+    question = Confirm(
+        "销户", f"{found.name}的卡账户销户后不能再申领，以后可以恢复。", "销户", "required", _CLOSE_REASONS
+    )
+    return [Action("销户", url, "post", "user-off", disabled_reason=why, confirm=question)]
 
 
 def _personal(found: registry.Student) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("students/", lists.students, name="students"),
     path("students/<str:education_id>/", student_views.student, name="student"),
     path("students/<str:education_id>/consent/", student_views.consent, name="consent"),
+    path("students/<str:education_id>/account/<slug:verb>/", student_views.account_act, name="account_act"),
     path("students/<str:education_id>/sort-key/", student_views.sort_key, name="sort_key"),
     path("students/<str:education_id>/photo/", student_views.photo_upload, name="photo_upload"),
     path("students/<str:education_id>/reveal/<slug:field>/", student_views.reveal, name="reveal"),
