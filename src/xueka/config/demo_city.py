@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.database import home, migrate, server
 from xueka.platform.identity import demo as accounts
 from xueka.simulation import demo
+from xueka.simulation.city_size import build
 
 BUILDING, BUILT = "building", "built"
 KEPT = {"calendar", "database", "demo-city", "keys", "run", "serve.json", "serve.lock"}  # by `_clear`
@@ -26,10 +29,34 @@ def build_once(tell: Callable[[str], None]) -> None:
     if state == BUILDING:
         tell("上次没有建完演示城市，重新开始。")
         _clear()
-    _note().write_text(BUILDING, "ascii")
     tell("首次启动：正在建立演示城市，约需一两分钟……")
+    _note().write_text(BUILDING, "ascii")
     demo.build_demo_city()
     _note().write_text(BUILT, "ascii")
+
+
+def build_whole(order: build.Plan, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Make a city of full size in an empty home; says what was made (`build`).
+
+    One that was interrupted half-way is cleared and made anew. Raises Refused `HOME_NOT_EMPTY`, or
+    `SERVER_NOT_OURS` where a server is named by `DATABASE_URL`.
+    """
+    if not server.embedded():
+        raise Refused(
+            "SERVER_NOT_OURS",
+            "演示城市只建在自带的数据库里。",
+            found="环境变量 DATABASE_URL",
+            action="请去掉 DATABASE_URL，用 XUEKA_HOME 指定一个空目录。",
+        )
+    if _note().exists() and _note().read_text("ascii") == BUILDING:
+        tell("上次没有建完演示城市，重新开始。")
+        _clear()
+    if Entry.objects.exists():
+        raise build.not_empty()
+    _note().write_text(BUILDING, "ascii")
+    made = build.build(order, tell)
+    _note().write_text(BUILT, "ascii")
+    return made
 
 
 def is_built() -> bool:

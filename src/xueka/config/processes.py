@@ -16,6 +16,6 @@ def children(listener: socket.socket) -> list[Child]:
         Child("网页", [*command, *web], descriptors=[listener.fileno()]),
         Child("后台任务", [*command, "worker"]),
     ]
-    if demo_city.is_built():
+    if demo_city.is_built() and demo.has_bureau():
         found.append(Child("制卡厂模拟器", demo.bureau_command()))
     return found

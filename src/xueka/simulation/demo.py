@@ -49,6 +49,11 @@ def bureau_command() -> list[str]:
     return [*command, "--port", str(port), "--seed", str(SEED), "--faults", FAULTS]
 
 
+def has_bureau() -> bool:
+    """Whether this city was introduced to a bureau; one made by `city_size` has none."""
+    return (bureau_home() / "partner.json").exists()
+
+
 def bureau_home() -> Path:
     return home.home() / "bureau"
 

@@ -20,7 +20,7 @@ _SCHOOL_HEAD = [
     "收货地址",
     "收货人",
 ]
-_ROSTER_HEAD = [
+ROSTER_HEAD = [
     "学校标识码",
     "学校名称",
     "学段",
@@ -51,7 +51,7 @@ def schools_csv(schools: Iterable[SyntheticSchool]) -> bytes:
 
 def roster_csv(students: Iterable[SyntheticStudent]) -> bytes:
     """GB 18030, the registration system's encoding."""
-    return _csv([_ROSTER_HEAD, *(_roster_row(student) for student in students)]).encode("gb18030")
+    return _csv([ROSTER_HEAD, *(roster_row(student) for student in students)]).encode("gb18030")
 
 
 def spoil(
@@ -88,7 +88,8 @@ def _unknown_school(student: SyntheticStudent) -> SyntheticStudent:
 _DEFECTS = (_wrong_check_digit, _wrong_sex, _no_name, _unknown_school)
 
 
-def _roster_row(s: SyntheticStudent) -> list[str]:
+def roster_row(s: SyntheticStudent, status: str = "在校") -> list[str]:
+    """One line of the roster, under `ROSTER_HEAD`."""
     return [
         s.school.code,
         s.school.name,
@@ -102,7 +103,7 @@ def _roster_row(s: SyntheticStudent) -> list[str]:
         s.id_number,
         f"G{s.id_number}",
         s.education_id,
-        "在校",
+        status,
         s.guardian,
         s.phone,
         s.address,

@@ -1,5 +1,6 @@
 """Synthetic people and schools. Nobody here exists; structure and check digits are real."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -71,28 +72,37 @@ def students(
     random: Random, at: list[SyntheticSchool], count: int, school_year: int
 ) -> list[SyntheticStudent]:
     """`count` students over the schools, in classes of about thirty, aged for `school_year`."""
-    made = []
+    made: list[SyntheticStudent] = []
     share, rest = divmod(count, len(at))
     education_ids = iter(random.sample(range(10_000_000, 99_999_999), count))
     taken: set[str] = set()
     for index, school in enumerate(at):
         quota = share + (1 if index < rest else 0)
-        grades = STAGE_GRADES[school.stage]
-        for seat in range(quota):
-            class_index = seat // 30
-            grade = class_index % grades + 1
-            made.append(
-                _student(
-                    random,
-                    school,
-                    grade,
-                    f"{class_index // grades + 1}班",
-                    next(education_ids),
-                    school_year,
-                    taken,
-                )
-            )
+        made += pupils(random, school, quota, school_year, education_ids, taken)
     return made
+
+
+def pupils(
+    random: Random,
+    school: SyntheticSchool,
+    quota: int,
+    school_year: int,
+    education_ids: Iterator[int],
+    taken: set[str],
+) -> Iterator[SyntheticStudent]:
+    """`quota` students of one school; `taken` keeps identity numbers (without check digit) from repeating."""
+    grades = STAGE_GRADES[school.stage]
+    for seat in range(quota):
+        class_index = seat // 30
+        yield _student(
+            random,
+            school,
+            class_index % grades + 1,
+            f"{class_index // grades + 1}班",
+            next(education_ids),
+            school_year,
+            taken,
+        )
 
 
 def _student(

@@ -1,0 +1,29 @@
+"""Cities to try things in."""
+
+from typing import Annotated
+
+import typer
+
+from xueka.entrypoints.cli import common
+
+app = typer.Typer(help="演示用的城市。", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """演示用的城市。"""
+
+
+@app.command()
+def city(
+    students: Annotated[int, typer.Option(help="学生人数。", min=1_000, max=2_000_000)] = 1_300_000,
+    seed: Annotated[int, typer.Option(help="随机种子：相同的种子得到相同的城市。", min=0)] = 1,
+    as_json: common.Json = False,
+) -> None:
+    """在空的数据目录里一次建成一座整城：学校、学生、历年的卡、批次、卡箱与全部历史，供试用和量速度。"""
+    with common.database():
+        from xueka.config import demo_city
+        from xueka.simulation.city_size.build import Plan
+
+        made = demo_city.build_whole(Plan(students, seed), lambda line: typer.echo(line, err=True))
+    common.answer(made, as_json)

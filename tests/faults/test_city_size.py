@@ -1,0 +1,72 @@
+"""A whole city by one command, at a small size: everything that `verify` asks holds, and nothing is empty."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.size import dial
+
+STUDENTS = dial(4_000, 20_000)
+#: What a small city of this kind has none of.
+EMPTY = {"cards_blank_is_in_its_card", "registry_campus_has_a_main_school"}
+
+
+def _xueka(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    environment |= {"XUEKA_HOME": str(home), "DJANGO_SETTINGS_MODULE": "xueka.config.settings"}
+    return subprocess.run(
+        [sys.executable, "-m", "xueka", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+def _city(home: Path, seed: int) -> dict[str, Any]:
+    done = _xueka(home, "demo", "city", "--students", str(STUDENTS), "--seed", str(seed), "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    home = tmp_path_factory.mktemp("whole-city")
+    return home, _city(home, seed=5)
+
+
+def test_cards_of_years_lie_in_every_room(city: tuple[Path, dict[str, Any]]) -> None:
+    made = city[1]
+    assert made["students"] == STUDENTS
+    assert made["cards"] > STUDENTS
+    assert made["history"] > 10 * STUDENTS
+    assert {"active", "lost", "cancelled", "destroyed", "failed"} <= set(made["card_states"])
+    assert made["batches"] and made["deliveries"] and made["boxes"] and made["audit"]
+
+
+def test_everything_holds(city: tuple[Path, dict[str, Any]]) -> None:
+    done = _xueka(city[0], "verify", "--json")
+    assert done.returncode == 0, done.stdout[-2000:]
+    results = json.loads(done.stdout)["invariants"]
+    assert {each["name"] for each in results if not each["checked"]} <= EMPTY
+
+
+def test_a_city_that_is_there_is_not_overwritten(city: tuple[Path, dict[str, Any]]) -> None:
+    again = _xueka(city[0], "demo", "city", "--students", "1000", "--json")
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["error"]["code"] == "HOME_NOT_EMPTY"
+
+
+@pytest.mark.skipif(
+    STUDENTS < 20_000, reason="the second city is made where there is time: XUEKA_TEST_SIZE=full"
+)
+def test_the_same_seed_gives_the_same_city(city: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    left_out = {"seconds": 0, "peak_mb": 0}
+    assert {**_city(tmp_path, seed=5), **left_out} == {**city[1], **left_out}
