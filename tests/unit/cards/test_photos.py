@@ -2,7 +2,6 @@
 
 import io
 import random
-import zipfile
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from PIL import Image
 from tests.unit.cards.conftest import PORTRAIT, City
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Photo
-from xueka.contexts.cards.services import photos
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.audit.models import Entry
 from xueka.simulation.portraits import draw_portrait
@@ -59,9 +57,8 @@ def test_too_many_bytes_are_compressed_and_it_is_said() -> None:
     assert len(content) > 60 * 1024
     checked = cards.check_portrait(content)
     assert len(checked.content) <= 60 * 1024
-    [finding] = checked.findings
-    assert finding["code"] == "photo_compressed"
-    assert finding["message"] == f"照片 {len(content) / 1024:.0f} KB，超过 60 KB：已自动压缩"
+    said = {finding["code"]: finding["message"] for finding in checked.findings}
+    assert said["photo_compressed"] == f"照片 {len(content) / 1024:.0f} KB，超过 60 KB：已自动压缩"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +90,52 @@ def test_what_cannot_be_used_is_refused_with_the_reason(content: bytes, code: st
     assert refusal.value.expected
 
 
-def test_a_png_that_calls_itself_jpeg_is_refused() -> None:
+def png(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    portrait().save(out, "PNG")
-    with pytest.raises(BadInput, match="JPEG"):
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_png_becomes_a_jpeg_and_it_is_said() -> None:
+    checked = cards.check_portrait(png(portrait()))
+    assert checked.findings[0]["code"] == "photo_converted"
+    assert (opened(checked.content).format, opened(checked.content).size) == ("JPEG", RULE)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    image = portrait().convert("RGBA")
+    image.putalpha(Image.new("L", image.size, 0))
+    assert opened(cards.check_portrait(png(image)).content).convert("L").getpixel((5, 5)) > 250
+
+
+@pytest.mark.parametrize(("format", "code"), [("GIF", "PHOTO_NOT_JPEG"), ("BMP", "PHOTO_NOT_JPEG")])
+def test_other_pictures_are_refused_whatever_they_are_called(format: str, code: str) -> None:
+    out = io.BytesIO()
+    portrait().save(out, format)
+    with pytest.raises(BadInput, match="JPEG 或 PNG") as refusal:
         cards.check_portrait(out.getvalue())
+    assert refusal.value.code == code
+
+
+def test_a_part_of_a_photo_is_taken() -> None:
+    wide = Image.new("RGB", (900, 500), (215, 225, 240))
+    wide.paste(portrait(), (300, 40))
+    with pytest.raises(BadInput, match="比例"):
+        cards.check_portrait(jpeg(wide))
+    checked = cards.check_portrait(jpeg(wide), crop=cards.Box(300, 40, *RULE))
+    assert [finding["code"] for finding in checked.findings] == ["photo_cropped"]
+    assert opened(checked.content).size == RULE
+    for wrong in ((-1, 0, *RULE), (600, 40, *RULE), (300, 40, 0, 0), (300, 40, 300, 300)):
+        with pytest.raises(BadInput):
+            cards.check_portrait(jpeg(wide), crop=cards.Box(*wrong))
+
+
+def test_the_first_frame_has_the_right_proportions() -> None:
+    for size in ((900, 500), (500, 900), (358, 441), (3000, 4000)):
+        box = cards.first_box(*size)
+        assert box.x >= 0 and box.y >= 0
+        assert box.x + box.width <= size[0] and box.y + box.height <= size[1]
+        assert abs(box.width / box.height - 358 / 441) < 0.02
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
@@ -113,6 +151,25 @@ def test_a_dark_background_is_a_doubt() -> None:
     dark = portrait().point(lambda value: value // 2)
     assert codes(jpeg(dark)) == ["photo_background"]
     assert set(codes(jpeg(dark))) <= set(cards.DOUBTS)
+
+
+def test_a_patterned_background_is_a_doubt() -> None:
+    image = portrait()
+    for row in range(0, 441, 40):
+        image.paste((40, 40, 40), (0, row, 40, row + 20))
+    assert codes(jpeg(image)) == ["photo_busy"]
+
+
+def test_a_face_in_the_dark_is_a_doubt() -> None:
+    image = portrait()
+    image.paste((20, 20, 20), (80, 100, 280, 441))
+    assert codes(jpeg(image)) == ["photo_dark"]
+
+
+def test_a_small_figure_is_a_doubt() -> None:
+    image = Image.new("RGB", RULE, (215, 225, 240))
+    image.paste(portrait((110, 135)), (124, 300))
+    assert codes(jpeg(image)) == ["photo_small_face"]
 
 
 def test_a_gray_photo_is_a_doubt() -> None:
@@ -194,58 +251,3 @@ def test_a_refused_photo_names_its_file_and_changes_nothing(city: City) -> None:
         cards.upload_photo(city.officer, student, b"nonsense", "张三.jpg")
     assert refusal.value.where == "张三.jpg"
     assert not Photo.objects.exists()
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as zipped:
-        for name, content in files.items():
-            zipped.writestr(name, content)
-    return out.getvalue()
-
-
-def test_a_zip_is_matched_by_education_id_and_each_file_answered(city: City) -> None:
-    first, second = city.students(2)
-    city.students(1, school=1)
-    content = archive(
-        {
-            "照片/00000001.jpg": PORTRAIT,
-            "照片/00000002.jpg": b"nonsense",
-            "照片/00000003.jpg": PORTRAIT,
-            "照片/小明.jpg": PORTRAIT,
-            "__MACOSX/._00000001.jpg": b"x",
-            "Thumbs.db": b"x",
-        }
-    )
-    outcomes = {each.file_name: each for each in cards.upload_photo_archive(city.officer, content)}
-    assert {name: (each.student_id, each.code) for name, each in outcomes.items()} == {
-        "照片/00000001.jpg": (first, ""),
-        "照片/00000002.jpg": (second, "PHOTO_NOT_JPEG"),
-        "照片/00000003.jpg": (None, "PHOTO_STUDENT_UNKNOWN"),
-        "照片/小明.jpg": (None, "PHOTO_STUDENT_UNKNOWN"),
-    }
-    assert Photo.objects.get().id == outcomes["照片/00000001.jpg"].photo_id
-    [only] = cards.upload_photo_archive(city.officer, archive({"00000001.jpg": PORTRAIT}), [second])
-    assert only.code == "PHOTO_STUDENT_UNKNOWN"
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", archive({"a.jpg": PORTRAIT})[:-30]])
-def test_what_is_no_zip_is_refused(city: City, content: bytes) -> None:
-    with pytest.raises(BadInput) as refusal:
-        cards.upload_photo_archive(city.officer, content)
-    assert refusal.value.code == "ARCHIVE_UNREADABLE"
-
-
-def test_a_zip_of_too_many_files_is_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photos, "ARCHIVE_FILES", 1)
-    with pytest.raises(BadInput, match="过多"):
-        cards.upload_photo_archive(city.officer, archive({"1.jpg": PORTRAIT, "2.jpg": PORTRAIT}))
-
-
-def test_an_enormous_member_is_not_unpacked_whole(city: City) -> None:
-    city.students()
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zipped:
-        zipped.writestr("00000001.jpg", b"\0" * (30 * 1024 * 1024))
-    [outcome] = cards.upload_photo_archive(city.officer, out.getvalue())
-    assert outcome.code == "PHOTO_FILE_TOO_BIG"

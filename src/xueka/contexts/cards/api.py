@@ -6,8 +6,8 @@ from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, RE
 from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
 from xueka.contexts.cards.invariants import INVARIANTS
-from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo, Reminder
-from xueka.contexts.cards.portrait import check_portrait
+from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo, Reminder, UnusedPhoto
+from xueka.contexts.cards.portrait import Box, check_portrait, first_box
 from xueka.contexts.cards.queries import (
     accepted_applications,
     account,
@@ -51,12 +51,17 @@ from xueka.contexts.cards.services.making import (
     plan_cards,
     void_cards,
 )
-from xueka.contexts.cards.services.photos import (
+from xueka.contexts.cards.services.photo_uploads import (
+    CROPPABLE,
     PhotoOutcome,
-    photo_bytes,
-    upload_photo,
-    upload_photo_archive,
+    drop_unused,
+    unused_photo,
+    unused_photos,
+    unused_picture,
+    upload_photos,
+    use_photo,
 )
+from xueka.contexts.cards.services.photos import photo_bytes, upload_photo
 from xueka.contexts.cards.services.reminding import late, remind, reminders
 from xueka.contexts.cards.services.reviewing import (
     approve,
@@ -99,6 +104,7 @@ __all__ = [
     "APPLICATION",
     "BEFORE_HAND_OUT",
     "CARD",
+    "CROPPABLE",
     "DOUBTS",
     "ENTITLED",
     "INVARIANTS",
@@ -108,6 +114,7 @@ __all__ = [
     "TAKEN_APPLICATION_STATES",
     "TAKEN_CARD_STATES",
     "Application",
+    "Box",
     "BulkResult",
     "Card",
     "CardAccount",
@@ -123,6 +130,7 @@ __all__ = [
     "TakenAccount",
     "TakenApplication",
     "TakenCard",
+    "UnusedPhoto",
     "Waiting",
     "accepted_applications",
     "account",
@@ -150,7 +158,9 @@ __all__ = [
     "destroy",
     "dispatch",
     "district_progress",
+    "drop_unused",
     "fail_cards",
+    "first_box",
     "hand_out",
     "kinds",
     "late",
@@ -185,8 +195,12 @@ __all__ = [
     "take_over_cards",
     "timeline",
     "unpack",
+    "unused_photo",
+    "unused_photos",
+    "unused_picture",
     "upload_photo",
-    "upload_photo_archive",
+    "upload_photos",
+    "use_photo",
     "void_cards",
     "waiting_by_school",
     "withdraw",

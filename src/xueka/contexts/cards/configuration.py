@@ -25,6 +25,10 @@ class PhotoRule:
     ratio_tolerance: float
     smallest_scale: float
     light_from: int
+    plain_within: int
+    face_light_from: int
+    person_from: float
+    unused_days: int
     upload_max_bytes: int
     upload_max_pixels: int
 

@@ -30,6 +30,9 @@ DOUBTS = {
     "transfer_other_district": "一年内跨区转学",
     "duplicate_person": "疑似同一人有两条学籍",
     "photo_background": "照片背景偏深",
+    "photo_busy": "照片背景不是纯色",
+    "photo_dark": "照片人像偏暗",
+    "photo_small_face": "照片人像偏小",
     "photo_enlarged": "照片由小图放大",
     "photo_gray": "照片为黑白",
 }

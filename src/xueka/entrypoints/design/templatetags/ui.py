@@ -121,6 +121,7 @@ for _name, _variable in (
     ("heat_table", "table"),
     ("gauges", "gauges"),
     ("photo_grid", "cards"),
+    ("crop_box", "crop"),
     ("scan_panel", "scan"),
     ("scan_lines", "scan"),
     ("drop_zone", "drop"),

@@ -11,9 +11,9 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design.flashes import flash
-from xueka.entrypoints.design.ui import Action, DropZone, Link, PhotoCard
+from xueka.entrypoints.design.ui import Action, Confirm, DropZone, Link, PhotoCard
 from xueka.entrypoints.portals.objects import shapes
-from xueka.entrypoints.portals.school import kinds, places, uploads
+from xueka.entrypoints.portals.school import kinds, places
 from xueka.kernel.errors import BadInput
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
@@ -53,13 +53,12 @@ def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
     actor: Actor = request.actor
     kind = kinds.chosen(request)
     own = places.own_class(actor, class_id)
-    candidates = _candidates(actor, kind, class_id)
-    defects = uploads.defects(request, class_id)
+    candidates = candidates_of(actor, kind, class_id)
+    unused = cards.unused_photos(actor, class_id)
+    defects = {each.student_id: each for each in unused if each.student_id}
     photos = cards.latest_photos(actor.scope, [student.id for student in candidates])
     pictures = [
-        _picture(
-            student, photos.get(student.id), defects.get(student.id, ""), kind, request.GET.get("select")
-        )
+        _picture(student, photos.get(student.id), defects.get(student.id), kind, request.GET.get("select"))
         for student in candidates
     ]
     good = sum(1 for each in pictures if each.key and not each.defect)
@@ -73,7 +72,8 @@ def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
         "good": good,
         "bad": len(pictures) - good,
         "selected": chosen,
-        "strangers": uploads.strangers(request, class_id),
+        "strangers": [_stranger(each) for each in unused if each.student_id is None],
+        "lacking": [each for each in candidates if each.id not in photos],
         "choose": Action(
             f"全选合格 {good} 人",
             f"{here}?kind={kind.code}&select=good#photos",
@@ -84,8 +84,8 @@ def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
             reverse("school:apply_photos", args=[class_id]),
             name="files",
             label="把本班照片拖到这里，或点此选择",
-            hint="一个 ZIP，或多张 JPEG；文件名为教育ID。过大的照片会自动压缩",
-            accept=".zip,.jpg,.jpeg",
+            hint="一个 ZIP，或多张 JPEG、PNG；文件名为教育ID或证件号码。过大的照片会自动压缩",
+            accept=".zip,.jpg,.jpeg,.png",
             multiple=True,
             button="上传并检查",
             params={"kind": kind.code},
@@ -104,14 +104,21 @@ def photos(request: StaffRequest, class_id: int) -> HttpResponse:
     """Photos of the class, as a ZIP or one by one; what is wrong with one is shown with its student."""
     kind = kinds.chosen(request)
     places.own_class(request.actor, class_id)
-    candidates = _candidates(request.actor, kind, class_id)
-    taken = uploads.take(request, class_id, candidates)
+    files = request.FILES.getlist("files")
+    if not files:
+        raise BadInput(
+            "PHOTO_FILE_MISSING", "没有收到照片文件。", action="请选择一个 ZIP 或若干张照片后再上传。"
+        )
+    students = [student.id for student in candidates_of(request.actor, kind, class_id)]
+    outcomes = cards.upload_photos(
+        request.actor, class_id, students, ((file.name or "照片", file.read()) for file in files)
+    )
+    good = sum(outcome.photo_id is not None for outcome in outcomes)
+    bad = len(outcomes) - good
     flash(
         request,
-        f"收下照片 {taken.good} 张"
-        + (f"，{taken.bad} 个文件有问题，写在下面" if taken.bad else "，都合格")
-        + "。",
-        "wait" if taken.bad else "ok",
+        f"收下照片 {good} 张" + (f"，{bad} 个文件有问题，写在下面" if bad else "，都合格") + "。",
+        "wait" if bad else "ok",
     )
     return redirect(f"{reverse('school:apply_class', args=[class_id])}?kind={kind.code}")
 
@@ -123,7 +130,7 @@ def submit(request: StaffRequest, class_id: int) -> HttpResponse:
     actor: Actor = request.actor
     kind = kinds.chosen(request)
     places.own_class(actor, class_id)
-    candidates = {student.id: student for student in _candidates(actor, kind, class_id)}
+    candidates = {student.id: student for student in candidates_of(actor, kind, class_id)}
     chosen = [int(key) for key in request.POST.getlist("keys") if key.isdecimal()]
     chosen = [key for key in chosen if key in candidates]
     if not chosen:
@@ -166,10 +173,35 @@ def done(request: StaffRequest, class_id: int) -> HttpResponse:
         "refused": result["refused"],
         "actions": [
             Action("申领下一个班", reverse("school:apply"), icon="send", tone="primary"),
+            *([_undo(result["done"], class_id)] if found else []),
             Action("看申领进度", reverse("objects:applications"), icon="file-check"),
         ],
     }
     return render(request, "school/apply_done.html", shown)
+
+
+def _undo(ids: list[int], class_id: int) -> Action:
+    ask = Confirm(f"撤回这 {len(ids)} 份", "还没有受理的会撤回，学生回到待申领；照片都还在。", "撤回")
+    params = {"keys": ids, "next": reverse("school:apply_class", args=[class_id])}
+    url = reverse("objects:bulk_do", args=["withdraw"])
+    return Action(f"撤回这 {len(ids)} 份", url, "post", "arrow-back-up", confirm=ask, params=params)
+
+
+def _stranger(unused: cards.UnusedPhoto) -> dict[str, Any]:
+    """A file that belongs to nobody here: what it is called, why, and what can be done with it."""
+    args = [unused.school_class_id, unused.id]
+    use, drop = reverse("school:unused_use", args=args), reverse("school:unused_drop", args=args)
+    likely = unused.likely if unused.file_id else None
+    guess = f"用作{likely.name}的照片" if likely else ""
+    return {
+        "id": unused.id,
+        "name": unused.file_name,
+        "why": unused.message,
+        "picture": reverse("school:unused_picture", args=args) if unused.file_id else "",
+        "use_url": use if unused.file_id else "",
+        "guess": Action(guess, use, "post", "user-check", params={"student": likely.id}) if likely else None,
+        "drop": Action("不要", drop, "post", "trash"),
+    }
 
 
 def _drafts(actor: Actor, kind: cards.CardKind, class_id: int) -> list[cards.Application]:
@@ -177,7 +209,7 @@ def _drafts(actor: Actor, kind: cards.CardKind, class_id: int) -> list[cards.App
     return list(rows.filter(account__student__school_class_id=class_id))
 
 
-def _candidates(actor: Actor, kind: cards.CardKind, class_id: int) -> list[registry.Student]:
+def candidates_of(actor: Actor, kind: cards.CardKind, class_id: int) -> list[registry.Student]:
     """Students of the class with neither card nor application, and those with a draft."""
     without = list(cards.without_card(actor.scope, kind.code, class_id=class_id))
     drafted = [each.account.student for each in _drafts(actor, kind, class_id)]
@@ -187,10 +219,14 @@ def _candidates(actor: Actor, kind: cards.CardKind, class_id: int) -> list[regis
 def _picture(
     student: registry.Student,
     photo: cards.Photo | None,
-    defect: str,
+    unused: cards.UnusedPhoto | None,
     kind: cards.CardKind,
     select: str | None,
 ) -> PhotoCard:
+    defect = unused.message if unused else ""
+    mend = shapes.student_url(student.education_id)
+    if unused and unused.file_id:
+        mend = reverse("school:crop", args=[unused.school_class_id, unused.id])
     findings = photo.findings if photo else []
     doubtful = [each["message"] for each in findings if each["code"] in cards.DOUBTS]
     if not defect and photo is None and kind.photo_required:
@@ -205,7 +241,7 @@ def _picture(
         note=student.education_id,
         defect=defect,
         repaired=repaired,
-        url=shapes.student_url(student.education_id) if defect or doubtful else "",
+        url=mend if defect or doubtful else "",
         selected=select == "good" and not defect and not doubtful,
     )
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.school import applying, handing_out, home, receiving
+from xueka.entrypoints.portals.school import applying, handing_out, home, receiving, unused_photos
 
 app_name = "school"
 urlpatterns = [
@@ -10,6 +10,10 @@ urlpatterns = [
     path("apply/<int:class_id>/photos/", applying.photos, name="apply_photos"),
     path("apply/<int:class_id>/submit/", applying.submit, name="apply_submit"),
     path("apply/<int:class_id>/done/", applying.done, name="apply_done"),
+    path("apply/<int:class_id>/unused/<int:unused_id>/use/", unused_photos.use, name="unused_use"),
+    path("apply/<int:class_id>/unused/<int:unused_id>/drop/", unused_photos.drop, name="unused_drop"),
+    path("apply/<int:class_id>/unused/<int:unused_id>/crop/", unused_photos.crop, name="crop"),
+    path("apply/<int:class_id>/unused/<int:unused_id>.jpg", unused_photos.picture, name="unused_picture"),
     path("returned/", home.returned, name="returned"),
     path("receive/", receiving.boxes, name="receive"),
     path("receive/<str:number>/", receiving.box, name="receive_box"),

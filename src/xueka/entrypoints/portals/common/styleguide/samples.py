@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from xueka.entrypoints.design import nav, ui
 from xueka.entrypoints.design.context import OtherGrant, Shell
+from xueka.entrypoints.design.cropping import CropBox
 from xueka.kernel import clock, districts
 from xueka.kernel.errors import BadInput, LineProblem
 from xueka.platform.identity.actor import Actor
@@ -237,6 +238,12 @@ def photos() -> Iterator[ui.PhotoCard]:
             url=reverse("design_object"),
             selected=n == 0,
         )
+
+
+def crop() -> CropBox:
+    return CropBox(
+        reverse("design_object"), portrait(0), "王子涵的照片", 358, 441, 60, 40, 240, 296, least=80
+    )
 
 
 def refusal() -> BadInput:

@@ -39,6 +39,7 @@ def components(request: HttpRequest) -> HttpResponse:
             "还没有箱子在路上", "市里发货后，箱子会出现在这里，并写明哪天到。", ui.Action("看申领进度", here)
         ),
         photos=list(samples.photos()),
+        crop=samples.crop(),
         drop=ui.DropZone(
             here,
             hint="ZIP，照片以教育ID或证件号码命名，一次最多 200 MB",

@@ -10,5 +10,6 @@ import "./list.js";
 import "./views.js";
 import "./scan.js";
 import "./drop.js";
+import "./crop.js";
 import "./masked.js";
 import "./chart.js";
