@@ -85,6 +85,14 @@ from xueka.contexts.cards.services.taking_over import (
     take_over_applications,
     take_over_cards,
 )
+from xueka.contexts.cards.services.yearly import (
+    cancel_cards,
+    close_applications,
+    follow_classes,
+    limit_validity,
+    live_cards_of,
+    open_applications_of,
+)
 from xueka.contexts.cards.timeline import account_view, timeline
 from xueka.contexts.cards.worklists import (
     DistrictProgress,
@@ -144,6 +152,7 @@ __all__ = [
     "approve",
     "cancel",
     "cancel_applications",
+    "cancel_cards",
     "card",
     "card_counts",
     "card_ids_by_number",
@@ -153,6 +162,7 @@ __all__ = [
     "cards_to_pack",
     "check_portrait",
     "close_account",
+    "close_applications",
     "confirm_made",
     "create_applications",
     "destroy",
@@ -161,13 +171,17 @@ __all__ = [
     "drop_unused",
     "fail_cards",
     "first_box",
+    "follow_classes",
     "hand_out",
     "kinds",
     "late",
     "latest_photos",
     "lift",
+    "limit_validity",
+    "live_cards_of",
     "lock_for_hand_out",
     "lost_effects",
+    "open_applications_of",
     "order_cards",
     "pack",
     "photo_bytes",

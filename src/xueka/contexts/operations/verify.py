@@ -7,6 +7,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
+from xueka.contexts.schoolyear import api as schoolyear
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.invariants import Invariant, InvariantResult, check
 
@@ -16,6 +17,7 @@ INVARIANTS: list[Invariant] = [
     *cards.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,
+    *schoolyear.INVARIANTS,
 ]
 
 

@@ -1,8 +1,11 @@
 """What must always hold of schools, students, enrolments, transfers and consent."""
 
 from xueka.contexts.registry.domain.transitions import TRANSFER
+from xueka.contexts.registry.domain.vocabulary import STAGES
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
 from xueka.platform.invariants import from_rows
+
+_LAST_GRADES = ", ".join(f"('{stage}', {last})" for stage, last in STAGES.items())
 
 INVARIANTS = [
     from_rows(
@@ -61,6 +64,23 @@ INVARIANTS = [
                    OR (r.kind = 'roster' AND count(c.id) <> CASE WHEN r.dry_run THEN 0 ELSE r.updated END)
               FROM registry_importrun r LEFT JOIN registry_studentchange c ON c.run_id = r.id
              GROUP BY r.id""",
+    ),
+    from_rows(
+        "registry_closed_schools_have_nobody",
+        "撤销的学校没有在籍学生",
+        """
+            SELECT s.code, NOT s.is_open AND EXISTS (
+                       SELECT 1 FROM registry_student x
+                        WHERE x.school_id = s.id AND x.status IN ('在校', '借读', '休学'))
+              FROM registry_school s""",
+    ),
+    from_rows(
+        "registry_grades_exist_in_their_stage",
+        "班的年级不超过学段的年数",
+        f"""
+            SELECT c.id || ' ' || c.stage || c.grade, l.last IS NULL OR c.grade > l.last
+              FROM registry_schoolclass c
+              LEFT JOIN (VALUES {_LAST_GRADES}) AS l (stage, last) ON l.stage = c.stage""",  # noqa: S608
     ),
     state_matches_history(TRANSFER, "registry_transfer"),
     steps_allowed(TRANSFER),

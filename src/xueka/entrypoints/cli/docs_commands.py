@@ -22,6 +22,7 @@ def render() -> str:
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
+    from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.platform.identity.permissions import ROLES
 
     machines = [
@@ -32,6 +33,7 @@ def render() -> str:
         BATCH,
         logistics.DELIVERY,
         logistics.BOX,
+        YEAR_JOB,
     ]
     lines = [
         "# States",

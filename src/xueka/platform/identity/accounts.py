@@ -64,6 +64,12 @@ def names_of(usernames: Iterable[str]) -> dict[str, str]:
     return dict(User.objects.filter(username__in=set(usernames)).values_list("username", "name"))
 
 
+def grants_at(school: str) -> list[Grant]:
+    """The roles that people hold in one school (code) today, each with its user, oldest first."""
+    found = Grant.objects.filter(level="school", school_code=school, revoked_at=None)
+    return list(found.select_related("user").order_by("id"))
+
+
 def users(scope: Scope, *, search: str = "", after: str = "", limit: int = 50) -> list[User]:
     """Users who hold or held a role inside `scope`, with their grants; paged by the last user name seen."""
     inside = Grant.objects.filter(scope.filter(district="district_code", school="school_code"))

@@ -15,6 +15,7 @@ class Applicant:
     account_closed: bool
     open_application: str
     live_state: str | None
+    school_closed: bool = False
 
 
 def judge(reason: str, applicant: Applicant) -> Refusal | None:
@@ -27,6 +28,7 @@ def _problem(reason: str, applicant: Applicant) -> tuple[str, str] | None:
     new, live = reason == "new", applicant.live_state
     problems = [
         (not applicant.enrolled, "NOT_ENROLLED", "学生现不在校就读，不能申领。"),
+        (applicant.school_closed, "SCHOOL_CLOSED", "学校已经撤销，不能申领；请先把学生转到现在的学校。"),
         (applicant.account_closed, "ACCOUNT_CLOSED", "卡账户已销户，请先由市级恢复账户。"),
         (
             bool(applicant.open_application),

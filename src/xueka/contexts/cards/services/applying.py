@@ -71,7 +71,9 @@ def _prepare(
     if reason not in REASONS:
         raise BadInput("REASON_UNKNOWN", "申领原因不对。", found=reason, expected="、".join(REASONS.values()))
     kind = open_kind(kind_code)
-    found = registry.Student.objects.visible_to(actor.scope).in_bulk(list(student_ids))
+    found = (
+        registry.Student.objects.visible_to(actor.scope).select_related("school").in_bulk(list(student_ids))
+    )
     if len(found) < len(set(student_ids)):
         raise NotFound("STUDENT_NOT_FOUND", "没有这名学生。")
     return kind, {student_id: found[student_id] for student_id in dict.fromkeys(student_ids)}
@@ -123,6 +125,7 @@ def _applicants(
             student.id in accounts and accounts[student.id].state == states.ACCOUNT_CLOSED,
             open_applications.get(student.id, ""),
             live.get(student.id),
+            not student.school.is_open,
         )
         for student in students.values()
     }

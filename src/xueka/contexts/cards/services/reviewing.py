@@ -53,9 +53,9 @@ def submit(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
     return result
 
 
-def withdraw(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
-    """The school takes applications back that are not accepted yet."""
-    return _do("withdraw", actor, application_ids, "school:application:submit")
+def withdraw(actor: Actor, application_ids: Sequence[int], reason: str = "") -> BulkResult:
+    """The school takes applications back that are not accepted yet; `reason` is kept in the history."""
+    return _do("withdraw", actor, application_ids, "school:application:submit", reason=reason)
 
 
 def approve(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
@@ -100,6 +100,7 @@ def _do(
     permission: str = "",
     *,
     refusal: tuple[str, str] = ("", ""),
+    reason: str = "",
 ) -> BulkResult:
     if permission:
         actor.require(permission)
@@ -109,7 +110,7 @@ def _do(
     Application.objects.filter(id__in=result.done).update(
         refusal_code=code, refusal_text=text, updated_at=clock.now()
     )
-    said = "：".join(part for part in (REASON_CODES.get(code, ""), text) if part)
+    said = "：".join(part for part in (REASON_CODES.get(code, ""), text) if part) or reason
     _move(verb, actor, moves, reason=said)
     _record(verb, actor, result, {"code": code, "text": text} if code else None)
     return result

@@ -1,0 +1,1 @@
+"""What may be done to a school year, as rules and tables."""

@@ -1,0 +1,1 @@
+"""Jobs of the school year: planned, agreed, carried out piece by piece, taken back."""
