@@ -56,7 +56,7 @@ def test_the_return_is_read_and_reconciled() -> None:
     data = (FOLDER / f"XKR_{BATCH}_1.zip").read_bytes()
     assert digest(data) == FACTS["return_sm3"]
     file = open_return(data, [BUREAU], BATCH, expected_number=1, expected_package_sm3=FACTS["package_sm3"])
-    assert file.lines == returned()
+    assert list(file.lines) == returned()
     expected = {
         record.card_number: ExpectedCard(
             record.sequence, record.transit_number, record.beijing_tong_number, record.blank_uid

@@ -21,6 +21,7 @@ from tests.support.bureau_files import (
 )
 from tests.support.size import dial
 from xueka.contexts.production.adapters.bureau_package import open_return
+from xueka.contexts.production.domain.bureau import lines as lines_module
 from xueka.contexts.production.domain.bureau.returns import RESULTS, ReturnRefused
 from xueka.kernel.identifiers import card_number
 from xueka.platform.crypto.sm2 import PrivateKey
@@ -45,6 +46,12 @@ def with_text(text: str | bytes, **changed: Any) -> bytes:
     return signed_return(KEY, [], text=body, **changed)
 
 
+@pytest.fixture(autouse=True, params=[100, 4 * 1024 * 1024], ids=["small blocks", "one block"])
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a file is read in one block or in many makes no difference."""
+    monkeypatch.setattr(lines_module, "BLOCK", request.param)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_sound_file_opens(method: int) -> None:
     file = open_return(
@@ -54,18 +61,18 @@ def test_a_sound_file_opens(method: int) -> None:
         expected_number=1,
         expected_package_sm3=PACKAGE_SM3,
     )
-    assert file.lines == LINES
+    assert list(file.lines) == LINES
     assert file.manifest.final
     assert file.manifest.results["00"] == 20
 
 
 def test_an_empty_return_is_sound() -> None:
-    assert open_return(signed_return(KEY, []), [KEY.public], BATCH).lines == []
+    assert list(open_return(signed_return(KEY, []), [KEY.public], BATCH).lines) == []
 
 
 def test_a_later_minor_version_is_read() -> None:
     text = TEXT.replace("|1.0|", "|1.7|")
-    assert open_return(with_text(text, version="1.7", novelty=1), [KEY.public], BATCH).lines == LINES
+    assert list(open_return(with_text(text, version="1.7", novelty=1), [KEY.public], BATCH).lines) == LINES
 
 
 def swap(old: str, new: str) -> Callable[[str], str]:
@@ -191,7 +198,7 @@ def test_a_manifest_that_says_a_thing_twice_is_refused() -> None:
         if code:
             assert refusal(package).code == code
         else:
-            assert open_return(package, [KEY.public], BATCH).lines == LINES
+            assert list(open_return(package, [KEY.public], BATCH).lines) == LINES
 
 
 def rezip(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> bytes:

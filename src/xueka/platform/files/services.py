@@ -1,5 +1,10 @@
 """Storing and reading files."""
 
+from typing import Any
+
+import psycopg
+from django.db import connection
+
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.crypto import fields
@@ -13,21 +18,35 @@ def store(actor: Actor, name: str, media_type: str, content: bytes, *, personal:
 
     Size and digest are those of the plain bytes.
     """
-    return StoredFile.objects.create(
-        name=name,
-        media_type=media_type,
-        size=len(content),
-        sm3=sm3(content),
-        sealed=personal,
-        content=fields.seal_bytes(content) if personal else content,
-        created_at=clock.now(),
-        created_by=actor.username,
-    )
+    kept = fields.seal_bytes(content) if personal else content
+    row = {
+        "name": name,
+        "media_type": media_type,
+        "size": len(content),
+        "sm3": sm3(content),
+        "sealed": personal,
+        "created_at": clock.now(),
+        "created_by": actor.username,
+    }
+    with connection.wrap_database_errors, _binary() as cursor:
+        cursor.execute(
+            f"INSERT INTO files_storedfile ({', '.join(row)}, content)"  # noqa: S608 - names of our own columns
+            " VALUES (%s, %s, %s, %b, %s, %s, %s, %b) RETURNING id",
+            [*row.values(), kept],
+        )
+        (file_id,) = cursor.fetchone() or ()
+    return StoredFile.from_db(connection.alias, ["id", *row], [file_id, *row.values()])
+
+
+def _binary() -> psycopg.Cursor[tuple[Any, ...]]:
+    """A cursor whose bytes travel as bytes: written out as text they would take twice the room, and twice."""
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection)
 
 
 def read(file: StoredFile) -> bytes:
     """The plain bytes. Raises XuekaError `FILE_ALTERED` if they are not those that were stored."""
-    content = bytes(file.content)
+    content = _content(file)
     plain = fields.open_bytes(content) if file.sealed else content
     if sm3(plain) != bytes(file.sm3):
         raise XuekaError(
@@ -38,3 +57,12 @@ def read(file: StoredFile) -> bytes:
             action="请勿使用该文件，并联系系统管理员。",
         )
     return plain
+
+
+def _content(file: StoredFile) -> bytes:
+    if "content" not in file.get_deferred_fields():
+        return bytes(file.content)
+    with connection.wrap_database_errors, _binary() as cursor:
+        cursor.execute("SELECT content FROM files_storedfile WHERE id = %s", [file.id], binary=True)
+        (content,) = cursor.fetchone() or (b"",)
+    return bytes(content)

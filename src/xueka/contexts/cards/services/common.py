@@ -26,6 +26,14 @@ def fetch_cards(actor: Actor, ids: Collection[int], *, lock: bool = True) -> lis
     return _fetch(query, ids, lock, lambda: NotFound("CARD_NOT_FOUND", "没有这张卡。"))
 
 
+def lock_cards(actor: Actor, ids: Collection[int]) -> None:
+    """Lock the cards in id order, without fetching them; NotFound as `fetch_cards`."""
+    wanted = set(ids)
+    rows = Card.objects.visible_to(actor.scope).filter(id__in=wanted).order_by("id")
+    if len(rows.select_for_update(of=("self",)).values_list("id")) < len(wanted):
+        raise NotFound("CARD_NOT_FOUND", "没有这张卡。")
+
+
 def lock_applications_of(card_ids: Collection[int]) -> None:
     """Lock the applications of cards before the cards themselves are locked."""
     ids = Card.objects.filter(id__in=card_ids).values_list("application_id", flat=True)

@@ -7,7 +7,7 @@ from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
 from xueka.contexts.cards.domain.states import LIVE
 from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
 from xueka.contexts.cards.models import Application, Card
-from xueka.contexts.cards.services.common import fetch_cards, in_order, lock_applications_of
+from xueka.contexts.cards.services.common import fetch_cards, in_order, lock_applications_of, lock_cards
 from xueka.contexts.numbers import api as numbers
 from xueka.kernel.errors import Refused
 from xueka.platform.audit.services import record
@@ -133,6 +133,6 @@ def _step(
     detail: Detail | None,
     details: Mapping[int, Detail] | None = None,
 ) -> None:
-    fetch_cards(actor, card_ids)
+    lock_cards(actor, card_ids)
     apply(CARD, Card, card_ids, event, actor, detail=detail, details=details)
     record(actor, f"card.{event}", "card", "", detail={"count": len(card_ids), **(detail or {})})

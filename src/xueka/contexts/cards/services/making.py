@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from django.db import connection
-
 from xueka.contexts.cards.domain.rules import validity
 from xueka.contexts.cards.domain.states import PLANNED
 from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
@@ -21,6 +19,7 @@ from xueka.contexts.cards.services.common import (
     fetch_cards,
     in_order,
     lock_applications_of,
+    lock_cards,
     required_text,
 )
 from xueka.contexts.numbers import api as numbers
@@ -57,7 +56,7 @@ def plan_cards(actor: Actor, application_ids: Sequence[int], *, detail: Detail |
 
 def order_cards(actor: Actor, card_ids: Sequence[int], *, detail: Detail | None = None) -> None:
     """The second person has approved: the bureau may make these cards."""
-    fetch_cards(actor, card_ids)
+    lock_cards(actor, card_ids)
     apply(CARD, Card, card_ids, "order", actor, detail=detail)
     _record(actor, "order", len(card_ids), detail)
 
@@ -70,23 +69,18 @@ def confirm_made(actor: Actor, made: Sequence[tuple[int, str]], *, detail: Detai
     if not made:
         return
     uids = {card_id: uid.strip().upper() for card_id, uid in made}
-    fetch_cards(actor, list(uids))
+    lock_cards(actor, uids)
     given = [uid for uid in uids.values() if uid]
-    taken = list(Card.objects.filter(chip_uid__in=given).exclude(id__in=list(uids)).values_list("number")[:5])
+    others = Card.objects.filter(chip_uid__in=given).values_list("id", "number")
+    taken = [number for card_id, number in others if card_id not in uids][:5]
     if taken or len(set(given)) < len(given):
         raise Refused(
             "CHIP_KNOWN",
             "同一芯片出现在两张卡上。",
-            found="、".join(number for (number,) in taken),
+            found="、".join(taken),
             action="请核对回盘文件中的芯片UID。",
         )
-    apply(CARD, Card, list(uids), "make", actor, detail=detail)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE cards_card c SET chip_uid = m.uid FROM unnest(%s::bigint[], %s::text[]) AS m(id, uid)"
-            " WHERE c.id = m.id",
-            [list(uids), list(uids.values())],
-        )
+    apply(CARD, Card, list(uids), "make", actor, detail=detail, also={"chip_uid": uids})
     _record(actor, "make", len(uids), detail)
 
 

@@ -68,7 +68,7 @@ def start_sending(actor: Actor, package_id: int, partner: Partner) -> Outgoing |
     keys = keys_in_force()
     if batch is None or keys.partner_id != partner.code:
         return None
-    package = batch.packages.select_related("file", "keys__partner").get(id=package_id)
+    package = batch.packages.select_related("file", "keys__partner").defer("file__content").get(id=package_id)
     if package.started_at is None and package.keys_id != keys.id:
         _make_anew(actor, batch, package, keys)
     elif package.keys.partner_id != keys.partner_id:

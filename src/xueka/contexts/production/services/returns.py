@@ -6,12 +6,12 @@ Rules: docs/interfaces/card-bureau.md §11. The file is kept in every case.
 from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
 from django.db.models import QuerySet
 
 from xueka.contexts.production.adapters import bureau_package
-from xueka.contexts.production.adapters.bulk_reconcile import reconcile
+from xueka.contexts.production.adapters.bulk_reconcile import SENT, Judged, reconcile
 from xueka.contexts.production.domain import outcomes
-from xueka.contexts.production.domain.bureau.reconcile import Reconciliation
 from xueka.contexts.production.domain.bureau.records import read_return_name
 from xueka.contexts.production.domain.bureau.returns import ReturnManifest, ReturnRefused
 from xueka.contexts.production.models import Batch, Package, PartnerKeys, Problem, ReturnFile
@@ -19,6 +19,7 @@ from xueka.contexts.production.services import applying
 from xueka.contexts.production.services.common import batch_not_found, locked_batch, record
 from xueka.contexts.production.services.partners import keys_that_may_answer
 from xueka.contexts.production.services.records import contents_of
+from xueka.contexts.production.services.sent import sent_of
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.audit import services as audit
@@ -80,12 +81,12 @@ def import_return(
     if before is not None:
         return _repeated(actor, batch, before, file_name, dry_run)
     try:
-        manifest, keys, result, places = _judge(batch, content, file_name)
+        manifest, keys, judged, sent = _judge(batch, content, file_name)
     except ReturnRefused as refusal:
         return _refused(actor, batch, content, file_name, refusal, dry_run)
-    errors = [problem.as_dict() for problem in result.problems]
-    errors += [applying.missing_problem(number) for number in result.missing]
-    counts = result.counts()
+    errors = [problem.as_dict() for problem in judged.rest.problems]
+    errors += [applying.missing_problem(number) for number in judged.missing]
+    counts = judged.counts()
     if dry_run:
         return ReturnReport(DRY_RUN, **counts, errors=errors, return_number=manifest.number)
     kept = ReturnFile.objects.create(
@@ -99,7 +100,7 @@ def import_return(
         received_at=clock.now(),
         received_by=actor.username,
     )
-    made, spoiled = applying.apply(actor, batch, kept, result, places)
+    made, spoiled = applying.apply(actor, batch, kept, judged, sent)
     kept.counts = {**counts, "made": made, "spoiled": spoiled}
     kept.save(update_fields=["counts"])
     record(
@@ -132,7 +133,7 @@ def keep_stray(actor: Actor, content: bytes, file_name: str, batch_number: str) 
 
 def _judge(
     batch: Batch, content: bytes, file_name: str
-) -> tuple[ReturnManifest, PartnerKeys, Reconciliation, dict[str, applying.Place]]:
+) -> tuple[ReturnManifest, PartnerKeys, Judged, pl.DataFrame]:
     named = read_return_name(file_name)
     package = _package_made(batch)
     keys = {found.signing_fingerprint: found for found in keys_that_may_answer(package)}
@@ -152,11 +153,9 @@ def _judge(
             expected="未用过的回盘号",
             action="本文件未作任何处理。请卡厂以新的回盘号重新发送。",
         )
-    places = applying.places(batch)
-    expected = {number: place.expected for number, place in places.items()}
-    result = reconcile(contents_of(batch.kind), expected, opened.lines)
-    refined = applying.refine(batch, result, places)
-    return opened.manifest, keys[opened.manifest.signer], refined, places
+    sent = sent_of(batch)
+    judged = reconcile(contents_of(batch.kind), sent.select(*SENT), opened.lines)
+    return opened.manifest, keys[opened.manifest.signer], applying.refine(batch, judged, sent), sent
 
 
 def _package_made(batch: Batch) -> Package | None:

@@ -8,10 +8,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from xueka.contexts.production.domain.bureau import gb18030
 from xueka.contexts.production.domain.bureau.json_fields import DIGEST, Fields
+from xueka.contexts.production.domain.bureau.lines import Lines, cuts
 from xueka.contexts.production.domain.bureau.text import BATCH_NUMBER
 from xueka.kernel.errors import BadInput
 
@@ -58,7 +59,7 @@ class ReturnFile:
     """A return file that agrees with itself. `lines[i]` is the D line in line i + 2 of the file."""
 
     manifest: ReturnManifest
-    lines: list[str]
+    lines: Lines
 
 
 def refuse(
@@ -130,22 +131,22 @@ def parse_returns(data: bytes, manifest: ReturnManifest) -> ReturnFile:
 
     Size and digest of `data` must have been compared with the manifest before. Raises ReturnRefused.
     """
-    text = _decode(data)
-    lines = text.split("\r\n")
-    if lines.pop() or not lines or not lines[-1].startswith("T|"):
-        refuse("RETURN_TRUNCATED", "回盘文件不完整：没有以尾行结束。", where="", line=len(lines) + 1)
-    if not text.count("\r") == text.count("\n") == len(lines):
-        wrong = next(place for place, line in enumerate(lines, 1) if "\r" in line or "\n" in line)
-        refuse("RETURN_FORMAT", "行内有单独的回车或换行符。", where="", line=wrong)
-    trailer = lines.pop()
-    head = lines.pop(0) if lines else ""
-    version, batch, return_number, announced = _read_head(head)
-    if text.count("\r\nD|") != len(lines):
-        wrong = next(place for place, line in enumerate(lines, 2) if not line.startswith("D|"))
-        refuse("RETURN_FORMAT", "首行与尾行之间只能是明细行。", where="", line=wrong)
+    survey = _survey(data)
+    last = data.rfind(b"\r\n", 0, -2) + 2 if survey.lines > 1 else 0
+    if not data.endswith(b"\r\n") or not data.startswith(b"T|", last):
+        refuse("RETURN_TRUNCATED", "回盘文件不完整：没有以尾行结束。", where="", line=survey.lines + 1)
+    if survey.broken_line:
+        refuse("RETURN_FORMAT", "行内有单独的回车或换行符。", where="", line=survey.broken_line)
+    first = data.find(b"\r\n") + 2
+    version, batch, return_number, announced = _read_head(
+        _decode(data, 0, first)[:-2] if survey.lines > 1 else ""
+    )
+    if survey.foreign_line and survey.foreign_line < survey.lines:
+        refuse("RETURN_FORMAT", "首行与尾行之间只能是明细行。", where="", line=survey.foreign_line)
+    trailer = _decode(data, last, len(data))[:-2]
     totals = _TRAILER.fullmatch(trailer)
     if totals is None:
-        refuse("RETURN_FORMAT", "尾行不符合格式。", where="", line=len(lines) + 2, found=trailer[:100])
+        refuse("RETURN_FORMAT", "尾行不符合格式。", where="", line=survey.lines, found=trailer[:100])
     for code, label, found_value, expected in (
         ("RETURN_VERSION", "版本", version, manifest.version),
         ("RETURN_BATCH", "批次号", batch, manifest.batch),
@@ -160,21 +161,53 @@ def parse_returns(data: bytes, manifest: ReturnManifest) -> ReturnFile:
                 found=found_value,
                 expected=expected,
             )
-    _check_totals(lines, int(announced), [int(total) for total in totals.groups()], manifest)
-    return ReturnFile(manifest, lines)
+    _check_totals(survey, int(announced), [int(total) for total in totals.groups()], manifest)
+    return ReturnFile(manifest, Lines(data, first, last))
 
 
-def _decode(data: bytes) -> str:
+class _Survey(NamedTuple):
+    """What one walk over the file shows. Lines are counted from 1; 0 where there is no such line.
+
+    `foreign_line` is the first one after the head that is no D line; that is the trailer in a sound file.
+    """
+
+    lines: int
+    broken_line: int
+    foreign_line: int
+    results: Counter[str]
+
+
+def _survey(data: bytes) -> _Survey:
+    lines = broken = foreign = 0
+    results: Counter[str] = Counter()
+    for start, end in cuts(data, 0, len(data)):
+        text = _decode(data, start, end)
+        rows = text.split("\r\n")
+        remainder = rows.pop()
+        if not broken and not text.count("\r") == text.count("\n") == len(rows):
+            places = enumerate([*rows, remainder], lines + 1)
+            broken = next((place for place, row in places if "\r" in row or "\n" in row), 0)
+        detail = [row for row in rows if row.startswith("D|")]
+        if not foreign and len(detail) + (lines == 0) < len(rows):
+            places = enumerate(rows, lines + 1)
+            foreign = next((place for place, row in places if place > 1 and not row.startswith("D|")), 0)
+        results.update([row.rsplit("|", 3)[1] for row in detail if row.count("|") == LINE_FIELDS - 1])
+        lines += len(rows)
+    return _Survey(lines, broken, foreign, results)
+
+
+def _decode(data: bytes, start: int, end: int) -> str:
     try:
-        return gb18030.decode(data)
+        return gb18030.decode(data[start:end])
     except UnicodeDecodeError as error:
-        column = error.start - data.rfind(b"\n", 0, error.start)
+        place = start + error.start
+        column = place - data.rfind(b"\n", 0, place)
         refuse(
             "RETURN_ENCODING",
             "回盘文件含有不是 GB 18030 的字节。",
             where=f"第 {column} 字节",
-            line=data.count(b"\n", 0, error.start) + 1,
-            found=data[error.start : error.start + 4].hex(" "),
+            line=data.count(b"\n", 0, place) + 1,
+            found=data[place : place + 4].hex(" "),
         )
 
 
@@ -185,8 +218,8 @@ def _read_head(line: str) -> tuple[str, str, str, str]:
     return match[1], match[2], match[3], match[4]
 
 
-def _check_totals(lines: list[str], announced: int, trailer: list[int], manifest: ReturnManifest) -> None:
-    count, last = len(lines), len(lines) + 2
+def _check_totals(survey: _Survey, announced: int, trailer: list[int], manifest: ReturnManifest) -> None:
+    count, last, results = survey.lines - 2, survey.lines, survey.results
     for label, total, line in (
         ("首行的行数", announced, 1),
         ("尾行的总数", trailer[0], last),
@@ -195,7 +228,6 @@ def _check_totals(lines: list[str], announced: int, trailer: list[int], manifest
         if total != count:
             message = f"{label}与明细行数不一致。"
             refuse("RETURN_TRAILER", message, where=label, line=line, found=total, expected=count)
-    results = Counter(row.rsplit("|", 3)[1] for row in lines if row.count("|") == LINE_FIELDS - 1)
     for code, total in zip(RESULTS, trailer[1:], strict=True):
         for label, said, line in (("尾行", total, last), ("清单", manifest.results[code], None)):
             if said != results[code]:
