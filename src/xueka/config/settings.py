@@ -156,5 +156,8 @@ REGISTRY_TRANSFER_DAYS = int(os.environ.get("XUEKA_TRANSFER_DAYS", "10"))
 REGISTRY_TRANSFER_TIMING = os.environ.get("XUEKA_TRANSFER_TIMING", "warn")
 REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED", "") == "1"
 
+# A take-over may be taken back for so many days after it was loaded (docs/interfaces/take-over.md).
+TAKEOVER_BACK_DAYS = int(os.environ.get("XUEKA_TAKEOVER_BACK_DAYS", "30"))
+
 LOGGING_CONFIG = None
 logs.configure()

@@ -84,6 +84,9 @@ from xueka.contexts.cards.services.taking_over import (
     take_over_accounts,
     take_over_applications,
     take_over_cards,
+    touched_accounts,
+    touched_applications,
+    touched_cards,
 )
 from xueka.contexts.cards.services.yearly import (
     cancel_cards,
@@ -208,6 +211,9 @@ __all__ = [
     "take_over_applications",
     "take_over_cards",
     "timeline",
+    "touched_accounts",
+    "touched_applications",
+    "touched_cards",
     "unpack",
     "unused_photo",
     "unused_photos",

@@ -8,6 +8,7 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear import api as schoolyear
+from xueka.contexts.takeover import api as takeover
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.invariants import Invariant, InvariantResult, check
 
@@ -18,6 +19,7 @@ INVARIANTS: list[Invariant] = [
     *production.INVARIANTS,
     *logistics.INVARIANTS,
     *schoolyear.INVARIANTS,
+    *takeover.INVARIANTS,
 ]
 
 

@@ -1,5 +1,6 @@
 """Districts, schools, classes and students: the only door into this context."""
 
+from xueka.contexts.registry.domain.columns import Column
 from xueka.contexts.registry.domain.ladder import (
     SCHOOLINGS,
     TIMING,
@@ -78,6 +79,9 @@ from xueka.contexts.registry.services.transfers import (
     withdraw_transfer,
 )
 from xueka.contexts.registry.services.unmasking import masked_personal, personal
+from xueka.contexts.registry.tables.csv_file import broken_text
+from xueka.contexts.registry.tables.opening import open_table
+from xueka.contexts.registry.tables.source import Undecodable
 
 __all__ = [
     "CONSENT_ACTIONS",
@@ -95,6 +99,7 @@ __all__ = [
     "TIMING",
     "TRANSFER",
     "TRANSFER_SIDES",
+    "Column",
     "Consent",
     "Difference",
     "District",
@@ -110,8 +115,10 @@ __all__ = [
     "Stay",
     "Student",
     "Transfer",
+    "Undecodable",
     "across_districts",
     "ask_transfer",
+    "broken_text",
     "changes",
     "classes",
     "close_school",
@@ -130,6 +137,7 @@ __all__ = [
     "move_students",
     "next_rung",
     "next_stage",
+    "open_table",
     "personal",
     "record_consent",
     "reject_transfer",

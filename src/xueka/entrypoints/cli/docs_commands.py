@@ -23,6 +23,7 @@ def render() -> str:
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
+    from xueka.contexts.takeover.domain.transitions import TAKEOVER
     from xueka.platform.identity.permissions import ROLES
 
     machines = [
@@ -34,6 +35,7 @@ def render() -> str:
         logistics.DELIVERY,
         logistics.BOX,
         YEAR_JOB,
+        TAKEOVER,
     ]
     lines = [
         "# States",

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, models
 
 from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
 from xueka.contexts.cards.models import Application, Card, CardAccount
 from xueka.contexts.cards.services.common import draw_ids
 from xueka.kernel import clock
-from xueka.platform.history.services import take_back, take_over
+from xueka.kernel.machine import Machine
+from xueka.platform.history.services import LABELS, take_back, take_over
 from xueka.platform.identity.actor import Actor
 
 Detail = Mapping[str, Any]
@@ -125,6 +126,55 @@ def take_over_applications(actor: Actor, rows: Sequence[TakenApplication]) -> li
 def applications_of_cards(card_ids: Iterable[int]) -> list[int]:
     """The applications that came in with taken-over cards."""
     return list(Card.objects.filter(id__in=list(card_ids)).values_list("application_id", flat=True))
+
+
+def touched_applications(ids: Sequence[int]) -> dict[int, str]:
+    """Applications that something has happened to since they were taken over, and what."""
+    return _moved(APPLICATION, ids) | _referenced(Application, ids, but=(Card,))
+
+
+def touched_cards(ids: Sequence[int]) -> dict[int, str]:
+    """Cards that something has happened to, or to their applications, or that an application replaces."""
+    own = dict(Card.objects.filter(id__in=ids).values_list("application_id", "id"))
+    found = {own[id_]: why for id_, why in touched_applications(list(own)).items()}
+    return found | _referenced(Card, ids) | _moved(CARD, ids)
+
+
+def touched_accounts(ids: Sequence[int]) -> dict[int, str]:
+    """Accounts that something has happened to, or that have cards or applications."""
+    return _referenced(CardAccount, ids) | _moved(ACCOUNT, ids)
+
+
+def _moved(machine: Machine, ids: Sequence[int]) -> dict[int, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (object_id) object_id, event FROM history_transition"
+            " WHERE machine = %s AND object_id = ANY(%s) AND seq > 1 ORDER BY object_id, seq DESC",
+            [machine.name, list(ids)],
+        )
+        return {
+            id_: f"接管后已{LABELS.get(event) or machine.event_label(event)}"
+            for id_, event in cursor.fetchall()
+        }
+
+
+def _referenced(
+    model: type[models.Model], ids: Sequence[int], but: tuple[type[models.Model], ...] = ()
+) -> dict[int, str]:
+    """Rows that other rows point at, whichever contexts they belong to."""
+    found: dict[int, str] = {}
+    for relation in model._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ForeignObjectRel):
+            continue
+        other, name = relation.related_model, relation.field.attname
+        if other not in but:
+            pointed = other._base_manager.filter(**{f"{name}__in": list(ids)})
+            what = _KNOWN.get(other, "后续业务")
+            found |= dict.fromkeys(pointed.values_list(name, flat=True), f"接管后已有{what}")
+    return found
+
+
+_KNOWN: Mapping[type, str] = {Card: "学生卡", Application: "申领"}
 
 
 def take_back_cards(
