@@ -59,6 +59,55 @@ def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
     picture(page, "district-application")
 
 
+def test_one_key_decides_and_one_takes_it_back(page: Page, town: Town) -> None:
+    ids = town.submitted(town.students()[:4], gray=3)
+    town.log_in(page, "district")
+    page.goto("/review/2111010001/")
+    with clicks(page) as counted:
+        page.keyboard.press("n")
+        expect(page.get_by_text("还有 3 份需要看")).to_be_visible()
+        page.keyboard.press("3")
+        expect(page.get_by_text("还有 2 份需要看")).to_be_visible()
+        picture(page, "district-undo")
+        page.keyboard.press("u")
+        expect(page.get_by_text("收回。现在东城区审核")).to_be_visible()
+        assert cards.application(SYSTEM.scope, ids[0]).state == "district_review"
+        page.goto("/review/2111010001/")
+        page.keyboard.press("n")
+        expect(page.get_by_text("还有 3 份需要看")).to_be_visible()
+        page.keyboard.press("a")
+        expect(page.get_by_text("还有 2 份需要看")).to_be_visible()
+        page.keyboard.press("3")
+        expect(page.get_by_text("还有 1 份需要看")).to_be_visible()
+        assert counted() == 0  # by keys alone
+    assert [cards.application(SYSTEM.scope, each).state for each in ids[:2]] == ["city_review", "returned"]
+    assert cards.application(SYSTEM.scope, ids[1]).refusal_code == "photo_other_person"
+    page.goto("/review/2111010001/")
+    page.get_by_role("button", name="通过没有疑问的 1 份").click()
+    page.get_by_role("button", name="通过 1 份").click()
+    page.get_by_role("button", name="收回").click()
+    expect(page.get_by_text("收回 1 份")).to_be_visible()
+    expect(page.get_by_role("button", name="通过没有疑问的 1 份")).to_be_visible()
+
+
+def test_a_late_school_is_reminded_by_one_click(page: Page, town: Town) -> None:
+    town.submitted(town.students("second"))
+    town.log_in(page, "district")
+    with clicks(page) as counted:
+        page.get_by_role("button", name="提醒落后的 1 所学校").click()
+        expect(page.get_by_text("已提醒 1 所学校")).to_be_visible()
+        assert counted() == 1
+    expect(page.get_by_role("button", name="已提醒")).to_be_visible()
+    assert_sound(page)
+    picture(page, "district-reminded")
+    page.context.clear_cookies()
+    town.log_in(page, "school")
+    expect(page.get_by_role("note")).to_contain_text("还有 18 名学生没有申领")
+    page.get_by_role("button", name="提醒，1 条").click()
+    assert_sound(page)
+    picture(page, "school-reminded", whole=False)
+
+
 def test_a_school_reviewer_reviews_where_the_kind_asks_for_it(page: Page, town: Town) -> None:
     with transaction.atomic():
         kind = cards.kinds()[0]

@@ -305,10 +305,10 @@ def test_a_reviewer_takes_back_what_nobody_has_gone_on_with(city: City) -> None:
     cards.approve(city.district, [first, second])
     cards.send_back(city.district, [third], "photo_unclear")
     cards.approve(city.operator, [second])
-    result = cards.take_back(city.district, made)
+    result = cards.recall(city.district, made)
     assert result.done == [first, third]
     assert codes(result) == {second: "NOT_YOUR_STEP"}
     assert [state_of(each) for each in made] == ["district_review", "accepted", "district_review"]
     assert cards.application(city.system.scope, third).refusal_code == ""
-    assert cards.take_back(city.operator, [second]).done == [second]
+    assert cards.recall(city.operator, [second]).done == [second]
     assert state_of(second) == "city_review"

@@ -22,7 +22,7 @@ GOOD = {
     "last_actor": "reviewer",
     "came_from": states.SCHOOL_REVIEW,
 }
-VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "take_back", "cancel")
+VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "recall", "cancel")
 
 
 def judge(verb: str, may: bool = True, username: str = "reviewer", **change: object) -> str | None:
@@ -96,7 +96,7 @@ def test_what_else_stands_in_the_way(verb: str, change: dict, code: str | None) 
     ],
 )
 def test_only_ones_own_last_step_is_taken_back(change: dict, code: str | None) -> None:
-    assert judge("take_back", **{"state": states.CITY_REVIEW, **change}) == code
+    assert judge("recall", **{"state": states.CITY_REVIEW, **change}) == code
 
 
 @pytest.mark.parametrize(

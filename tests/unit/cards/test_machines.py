@@ -103,7 +103,7 @@ def test_every_event_of_the_application(city: City) -> None:
         "refuse": lambda: cards.refuse(actor, [application_id], "data_mismatch"),
         "cancel": lambda: cards.cancel_applications(actor, [application_id], "理由"),
         "order": lambda: cards.plan_cards(actor, [application_id]),
-        "take_back": lambda: cards.take_back(actor, [application_id]),
+        "recall": lambda: cards.recall(actor, [application_id]),
         "remake": fails,
         "fulfil": handed_out,
     }
@@ -115,7 +115,7 @@ def test_every_event_of_the_application(city: City) -> None:
         place(_CARD_BESIDE.get(source, s.FAILED))
         Application.objects.filter(id=application_id).update(state=source, submitted_by="somebody")
         CardKind.objects.filter(code=KIND).update(review_levels=_LEVELS.get(to or "", []))
-        if event == "take_back" and (came_from := rows_of(cards.APPLICATION, event, source)):
+        if event == "recall" and (came_from := rows_of(cards.APPLICATION, event, source)):
             _approved(application_id, to or came_from[0], source, actor)
         fire(acts[event])
         return state()

@@ -20,7 +20,7 @@ def test_a_late_school_is_reminded_once_a_day(city: City) -> None:
     result = cards.remind(city.district, [school.id], KIND)
     assert result.done == [school.id]
     [reminder] = cards.reminders(city.officer.scope).values()
-    assert reminder.text == "还有3 名学生没有申领"
+    assert reminder.text == "还有 3 名学生没有申领"
     assert (reminder.sent_on, reminder.due_on) == (date(2026, 9, 7), date(2026, 9, 14))
     again = cards.remind(city.district, [school.id], KIND)
     assert [(id_, code) for id_, code, _ in again.refused] == [(school.id, "REMINDED_TODAY")]

@@ -101,7 +101,7 @@ class Line(RuleBasedStateMachine):
     @rule(
         chosen=several,
         verb=st.sampled_from(
-            ["submit", "withdraw", "approve", "approve", "send_back", "refuse", "take_back", "cancel"]
+            ["submit", "withdraw", "approve", "approve", "send_back", "refuse", "recall", "cancel"]
         ),
         actor=actors,
     )
@@ -113,7 +113,7 @@ class Line(RuleBasedStateMachine):
             "approve": lambda: cards.approve(actor, ids),
             "send_back": lambda: cards.send_back(actor, ids, "data_mismatch"),
             "refuse": lambda: cards.refuse(actor, ids, "data_mismatch"),
-            "take_back": lambda: cards.take_back(actor, ids),
+            "recall": lambda: cards.recall(actor, ids),
             "cancel": lambda: cards.cancel_applications(actor, ids, "理由"),
         }
         previewed = cards.preview(verb, actor, ids)

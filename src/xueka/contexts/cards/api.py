@@ -67,10 +67,10 @@ from xueka.contexts.cards.services.reviewing import (
     approve,
     cancel_applications,
     preview,
+    recall,
     refuse,
     send_back,
     submit,
-    take_back,
     withdraw,
 )
 from xueka.contexts.cards.services.taking_over import (
@@ -194,6 +194,7 @@ __all__ = [
     "preview_create",
     "preview_hand_out",
     "progress",
+    "recall",
     "receive",
     "refuse",
     "remind",
@@ -205,7 +206,6 @@ __all__ = [
     "standing_alone",
     "submit",
     "sync_card_kinds",
-    "take_back",
     "take_back_cards",
     "take_over_accounts",
     "take_over_applications",

@@ -15,12 +15,18 @@ _TONES = {level: tone for tone, level in _LEVELS.items()}
 
 def flash(request: HttpRequest, text: str, tone: str = "ok", undo: Action | None = None) -> None:
     """Say `text` on the next page. `undo` is shown as its button; it must be a plain post without a
-    dialog.
+    dialog; the key `u` presses it.
     """
     packed = ""
     if undo:
         packed = json.dumps(
-            {"label": undo.label, "url": undo.url, "params": dict(undo.params), "icon": undo.icon}
+            {
+                "label": undo.label,
+                "url": undo.url,
+                "params": dict(undo.params),
+                "icon": undo.icon,
+                "hotkey": "u",
+            }
         )
     messages.add_message(request, _LEVELS[tone], text, extra_tags=packed)
 

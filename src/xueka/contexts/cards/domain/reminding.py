@@ -23,4 +23,4 @@ class Late:
             (self.returned, f"{self.returned:,} 份被退回待改正"),
             (self.at_school, f"{self.at_school:,} 张卡到校未发放"),
         )
-        return "还有" + "，".join(text for count, text in parts if count)
+        return "还有 " + "，".join(text for count, text in parts if count)

@@ -17,7 +17,7 @@ _UNDONE = ("approve", "send_back")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the decision looks at. The last three (its present step) are known only to `take_back`."""
+    """What the decision looks at. The last three (its present step) are known only to `recall`."""
 
     id: int
     state: str
@@ -41,7 +41,7 @@ def next_state(levels: Sequence[str], state: str) -> str:
 
 def target(verb: str, case: Case) -> str | None:
     """Where `verb` leads, for the verbs where the table leaves a choice."""
-    if verb == "take_back":
+    if verb == "recall":
         return case.came_from
     return next_state(case.levels, case.state) if verb in ("submit", "approve") else None
 
@@ -50,7 +50,7 @@ def judge(verb: str, case: Case, username: str, may: Callable[[str], bool]) -> R
     """Why `verb` will not happen to this application, or None. `may` answers for permissions."""
     to = None
     if APPLICATION.allows(verb, case.state):
-        if verb == "take_back" and not _own_step(case, username):
+        if verb == "recall" and not _own_step(case, username):
             return Refusal(case.id, "NOT_YOUR_STEP", "只有刚刚办理它的本人才能收回；它已由别人接着办理。")
         to = target(verb, case)
     try:

@@ -53,12 +53,12 @@ def _application_rows() -> list[Transition]:
             Transition("withdraw", level, s.WITHDRAWN, _SUBMIT, "撤回"),
         ]
     rows += [
-        Transition("take_back", source, level, "school:application:take_back", "收回", _OWN_STEP)
+        Transition("recall", source, level, "school:application:recall", "收回", _OWN_STEP)
         for source in (s.RETURNED, s.ACCEPTED)
         for level, _ in _REVIEWS
     ]
     rows += [
-        Transition("take_back", later, level, "school:application:take_back", "收回", _OWN_STEP)
+        Transition("recall", later, level, "school:application:recall", "收回", _OWN_STEP)
         for index, (level, _) in enumerate(_REVIEWS)
         for later, _ in _REVIEWS[index + 1 :]
     ]

@@ -20,7 +20,7 @@ from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 #: What `preview` understands.
-VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "take_back", "cancel")
+VERBS = ("submit", "withdraw", "approve", "send_back", "refuse", "recall", "cancel")
 
 
 def preview(verb: str, actor: Actor, application_ids: Sequence[int]) -> BulkResult:
@@ -73,9 +73,9 @@ def refuse(actor: Actor, application_ids: Sequence[int], code: str, text: str = 
     return _do("refuse", actor, application_ids, refusal=_reason(code, text))
 
 
-def take_back(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
+def recall(actor: Actor, application_ids: Sequence[int]) -> BulkResult:
     """Undo one's own approving or sending back, while nobody has gone on with it."""
-    return _do("take_back", actor, application_ids)
+    return _do("recall", actor, application_ids)
 
 
 def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str) -> BulkResult:
@@ -142,7 +142,7 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
             state__in=[s for s in states.BEFORE_HAND_OUT if s != states.MADE],
         )
         elsewhere = set(cards.values_list("application_id", flat=True))
-    present = last_steps(APPLICATION.name, [a.id for a in applications]) if verb == "take_back" else {}
+    present = last_steps(APPLICATION.name, [a.id for a in applications]) if verb == "recall" else {}
     return [
         reviewing.Case(
             a.id,

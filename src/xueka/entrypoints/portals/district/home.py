@@ -10,6 +10,7 @@ from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.ui import Action, Empty, HeatTable, Link, Tile
 from xueka.entrypoints.portals.objects.review import queue_rows
+from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
@@ -28,7 +29,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "tiles": _tiles(scope, schools),
         "rows": queue_rows(schools[:10]),
         "empty": Empty("没有待审的申领", "学校提交后，会按先后出现在这里。", icon="checks"),
-        "table": _table(scope, limit=10),
+        **_progress(request, limit=10),
     }
     return render(request, "district/home.html", shown)
 
@@ -37,7 +38,7 @@ def home(request: StaffRequest) -> HttpResponse:
 @portal_view("school:application:read")
 def progress(request: StaffRequest) -> HttpResponse:
     """Every school × step, the latest school first."""
-    return render(request, "district/progress.html", {"table": _table(request.actor.scope)})
+    return render(request, "district/progress.html", _progress(request))
 
 
 def _tiles(scope: Scope, schools: list[cards.Waiting]) -> list[Tile]:
@@ -95,15 +96,45 @@ def _tiles(scope: Scope, schools: list[cards.Waiting]) -> list[Tile]:
     ]
 
 
-def _table(scope: Scope, limit: int | None = None) -> HeatTable | None:
+def _progress(request: StaffRequest, limit: int | None = None) -> dict[str, object]:
+    """The heat table, the latest school first, and the one click that reminds all that are late."""
+    scope: Scope = request.actor.scope
+    may = request.actor.may("district:school:remind")
     opened = cards.kinds()
     if not opened:
         raise Refused("KIND_NONE_OPEN", "现在没有开放申领的卡种。", action="请等待市级开放。")
     found = cards.progress(scope, opened[0].code, by="school")
     ordered = sorted(found, key=lambda each: (_reached(each)[0] / each.students, each.label))
-    rows = [_row(each) for each in ordered[:limit]]
+    said = cards.reminders(scope) if may else {}
+    today = clock.today()
+    late = [each.id for each in ordered if cards.late(each)]
+    due = [id_ for id_ in late if id_ not in said or said[id_].sent_on < today]
+    rows = [_row(each, _reminder(each, said.get(each.id)) if may else None) for each in ordered[:limit]]
     caption = f"{opened[0].name}：各校学生走到每一步的百分比，落后的在前"
-    return HeatTable("学校", _STEPS, rows, caption) if rows else None
+    nobody = "今天都提醒过了。" if late else "没有落后的学校。"
+    remind = Action(
+        f"提醒落后的 {len(due)} 所学校" if due else "提醒落后的学校",
+        reverse("district:remind"),
+        "post",
+        "bell-ringing",
+        disabled_reason="" if due else nobody,
+        params={"school": due, "next": request.path},
+    )
+    return {
+        "table": HeatTable("学校", _STEPS, rows, caption) if rows else None,
+        "remind": remind if may and rows else None,
+    }
+
+
+def _reminder(each: cards.Progress, last: cards.Reminder | None) -> Action | None:
+    if not cards.late(each):
+        return None
+    if last and last.sent_on == clock.today():
+        until = formats.short_day(last.due_on)
+        return Action("已提醒", icon="bell-check", disabled_reason=f"今天已提醒，请它在 {until} 前办完。")
+    words = f"再提醒（上次 {formats.short_day(last.sent_on)}）" if last else "提醒"
+    params = {"school": [each.id], "next": reverse("district:progress")}
+    return Action(words, reverse("district:remind"), "post", "bell", params=params)
 
 
 def _reached(each: cards.Progress) -> tuple[int, ...]:
@@ -119,7 +150,7 @@ def _reached(each: cards.Progress) -> tuple[int, ...]:
     )
 
 
-def _row(each: cards.Progress) -> tuple[Link, list[int | None], Action | None]:
+def _row(each: cards.Progress, action: Action | None) -> tuple[Link, list[int | None], Action | None]:
     code, name = each.label
     url = f"{reverse('objects:applications')}?school={code}"
-    return Link(str(name), url), [reached * 100 // each.students for reached in _reached(each)], None
+    return Link(str(name), url), [reached * 100 // each.students for reached in _reached(each)], action

@@ -23,6 +23,7 @@ _LOOKS = {
     "approve": ("check", "primary", "a"),
     "send_back": ("arrow-back-up", "default", "r"),
     "refuse": ("ban", "danger", "f"),
+    "recall": ("arrow-back-up", "default", ""),
     "withdraw": ("arrow-back-up", "default", ""),
     "cancel": ("ban", "danger", ""),
 }
@@ -96,14 +97,21 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
         _, code, message = result.refused[0]
         raise Refused(code, message, where=f"申领 {number}")
     found = cards.application(request.actor.scope, number)
-    flash(
-        request,
-        f"{found.account.student.name}：{cards.APPLICATION.event_label(verb)}。现在{shapes.next_level(found)}。",
-    )
+    said = f"{found.account.student.name}：{cards.APPLICATION.event_label(verb)}。"
+    flash(request, f"{said}现在{shapes.next_level(found)}。", undo=_undo(found, verb))
     onward = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(onward, allowed_hosts=None):
         return redirect(onward)
     return redirect(shapes.application_url(number))
+
+
+def _undo(found: cards.Application, verb: str) -> Action | None:
+    """One's own step is taken back by one key on whatever page comes next, which then shows this one."""
+    if verb not in ("approve", "send_back"):
+        return None
+    return Action(
+        "收回", reverse("objects:application_act", args=[found.number, "recall"]), "post", "arrow-back-up"
+    )
 
 
 def do(actor: Actor, verb: str, ids: list[int], code: str = "", text: str = "") -> cards.BulkResult:
@@ -112,21 +120,42 @@ def do(actor: Actor, verb: str, ids: list[int], code: str = "", text: str = "") 
         return {"send_back": cards.send_back, "refuse": cards.refuse}[verb](actor, ids, code, text)
     if verb == "cancel":
         return cards.cancel_applications(actor, ids, text or code)
-    return {"submit": cards.submit, "withdraw": cards.withdraw, "approve": cards.approve}[verb](actor, ids)
+    return {
+        "submit": cards.submit,
+        "withdraw": cards.withdraw,
+        "approve": cards.approve,
+        "recall": cards.recall,
+    }[verb](actor, ids)
 
 
 def actions(actor: Actor, found: cards.Application, onward: str = "") -> list[Action]:
-    """What this person may do to the application now; `onward` is where to go afterwards."""
+    """What this person may do to the application now, or why not; `onward` is where to go afterwards."""
+    drawn = []
+    for verb in _LOOKS:
+        if not cards.APPLICATION.allows(verb, found.state):
+            continue
+        if not actor.may(cards.APPLICATION.permission(verb, found.state)):
+            continue
+        refused = [message for _, _, message in cards.preview(verb, actor, [found.id]).refused]
+        if not refused or verb != "recall":  # somebody else's step is not worth a button
+            drawn.append(_action(found, verb, onward, refused[0] if refused else ""))
+    return drawn
+
+
+def send_back_actions(found: cards.Application, onward: str) -> list[Action]:
+    """Sending back with one key for each reason that needs no words."""
+    url = reverse("objects:application_act", args=[found.number, "send_back"])
     return [
-        _action(found, verb, onward)
-        for verb in _LOOKS
-        if cards.APPLICATION.allows(verb, found.state)
-        and actor.may(cards.APPLICATION.permission(verb, found.state))
+        Action(label, url, "post", params={"reason": code, "next": onward}, hotkey=str(place))
+        for place, (code, label) in enumerate(_REASONS, start=1)
+        if code != "other"
     ]
 
 
-def _action(found: cards.Application, verb: str, onward: str) -> Action:
+def _action(found: cards.Application, verb: str, onward: str, why_not: str) -> Action:
     icon, tone, key = _LOOKS[verb]
+    if why_not:
+        return Action(cards.APPLICATION.event_label(verb), icon=icon, disabled_reason=why_not)
     label = cards.APPLICATION.event_label(verb)
     name = found.account.student.name
     asks = {

@@ -26,7 +26,9 @@ _WORDS = {
     "submit": "送交审核。",
     "withdraw": "撤回后，以后可以重新申领。",
     "approve": "通过后进入下一级。",
+    "recall": "收回后由您重新审核。",
 }
+_UNDO = {"submit": "withdraw", "approve": "recall"}
 
 
 @require_POST
@@ -75,9 +77,15 @@ def do(request: StaffRequest, verb: str) -> HttpResponse:
         raise Http404
     result = act(request.actor, verb, _numbers(Selection.of(request).keys))
     label = cards.APPLICATION.event_label(verb)
+    onward = _onward(request) or reverse("objects:applications")
+    undo = None
+    if result.done and (back := _UNDO.get(verb)):
+        params = {"keys": result.done, "next": onward}
+        said = cards.APPLICATION.event_label(back)
+        undo = Action(said, reverse("objects:bulk_do", args=[back]), "post", "arrow-back-up", params=params)
     rest = f"；{len(result.refused)} 份没有办：{result.refused[0][2]}" if result.refused else ""
-    flash(request, f"{label} {len(result.done)} 份{rest}。", "wait" if result.refused else "ok")
-    return redirect(_onward(request) or reverse("objects:applications"))
+    flash(request, f"{label} {len(result.done)} 份{rest}。", "wait" if result.refused else "ok", undo)
+    return redirect(onward)
 
 
 def _onward(request: StaffRequest) -> str:

@@ -110,13 +110,14 @@ def bulk_verbs(actor: Actor) -> list[str]:
     mine = {"school": "school:application:submit", "district": "district:application:review"}
     verbs = ["submit", "withdraw"] if actor.may(mine["school"]) else []
     reviews = ("school:application:review", "district:application:review", "city:application:review")
-    return verbs + (["approve"] if any(actor.may(each) for each in reviews) else [])
+    return verbs + (["approve", "recall"] if any(actor.may(each) for each in reviews) else [])
 
 
 _LOOKS = {
     "submit": ("send", "primary"),
     "withdraw": ("arrow-back-up", "default"),
     "approve": ("check", "primary"),
+    "recall": ("arrow-back-up", "default"),
 }
 
 

@@ -140,6 +140,7 @@ def one(request: StaffRequest, school: str, number: str) -> HttpResponse:
             ],
             actions=[*decided, Action("跳过", onward, icon="player-skip-forward", hotkey="n")],
         ),
+        "reasons": application_views.send_back_actions(found, onward) if decisions else [],
         "photo_url": shapes.photo_url(found.photo_id),
         "doubts": [cards.DOUBTS.get(code, code) for code in found.doubts],
         "findings": [each["message"] for each in found.photo.findings] if found.photo else [],

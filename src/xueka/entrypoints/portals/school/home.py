@@ -30,6 +30,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "kind": kind,
         "tiles": [_to_apply(classes), _returned(scope), _to_receive(scope), _to_hand_out(scope)],
         "rows": [_row(each) for each in classes],
+        "reminders": list(cards.reminders(scope).values()),
     }
     return render(request, "school/home.html", shown)
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review, shapes
 from xueka.platform.identity.sessions import StaffRequest
@@ -24,7 +25,7 @@ def _to_hand_out(request: StaffRequest) -> int:
 
 
 def notices(request: StaffRequest) -> Sequence[Notice]:
-    """Boxes on the way, and what came back for correction."""
+    """What the district said, what came back for correction, boxes on the way."""
     scope = request.actor.scope
     boxes = [
         Notice(
@@ -44,7 +45,15 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in cards.applications(scope, states=("returned",), limit=5)
     ]
-    return [*returned, *boxes]
+    reminded = [
+        Notice(
+            f"{each.school.district.name}提醒：{each.text}，{formats.short_day(each.due_on)}前办完",
+            reverse("school:home"),
+            each.sent_at,
+        )
+        for each in cards.reminders(scope).values()
+    ]
+    return [*reminded, *returned, *boxes]
 
 
 _LOOK_UP = NavGroup(
