@@ -245,3 +245,37 @@ def test_two_overlapping_ranges_at_once_one_gets_in(operator: Actor) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(bring, [1, 50])) == [False, True]
+
+
+@pytest.mark.django_db
+def test_a_closed_range_is_opened_again_where_the_rule_allows_it(operator: Actor) -> None:
+    made = numbers.add_range(operator, "transit", "一卡通公司", "10005500", 8, 1, 3)
+    numbers.allocate(operator, "transit", [1])
+    numbers.close_range(operator, made.id, "号段暂停")
+    view, why_closed, why_not = numbers.range_(EVERYWHERE, made.id)
+    assert (view.is_open, why_closed, why_not) == (False, "号段暂停", "")
+    with pytest.raises(BadInput):
+        numbers.reopen_range(operator, made.id, " ")
+    assert numbers.reopen_range(operator, made.id, "恢复发号").is_open
+    assert numbers.allocate(operator, "transit", [2, 3]) == ["1000550000000002", "1000550000000003"]
+    assert numbers.use_rows(EVERYWHERE, made.id).count() == 3
+    with pytest.raises(Refused):
+        numbers.reopen_range(operator, made.id, "再开")
+    numbers.close_range(operator, made.id, "发完")
+    with pytest.raises(Refused) as refused:
+        numbers.reopen_range(operator, made.id, "再开")
+    assert refused.value.code == "RANGE_STAYS_CLOSED"
+    assert "发完" in refused.value.message
+    with pytest.raises(NotFound):
+        numbers.reopen_range(operator, 0, "x")
+
+
+@pytest.mark.django_db
+def test_what_another_system_used_up_is_never_opened(operator: Actor) -> None:
+    taken = numbers.TakenRange("transit", "一卡通公司", "", "10005600", 8, 1, 9, 9)
+    [[used]] = numbers.take_over_ranges(operator, 7, [taken])
+    with pytest.raises(Refused) as refused:
+        numbers.reopen_range(operator, used, "看看")
+    assert "旧系统" in refused.value.message
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE numbers_numberrange SET is_open = true")

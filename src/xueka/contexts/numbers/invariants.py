@@ -1,5 +1,7 @@
 """What must always hold of ranges, numbers and blanks."""
 
+from xueka.contexts.numbers.domain.transitions import INITIALISATION
+from xueka.platform.history.invariants import state_matches_history
 from xueka.platform.invariants import from_rows
 
 INVARIANTS = [
@@ -61,5 +63,38 @@ INVARIANTS = [
                OR coalesce(min(b.position), 1) <> 1 AS wrong
               FROM numbers_blanklot l LEFT JOIN numbers_blank b ON b.lot_id = l.id
              GROUP BY l.id""",
+    ),
+    state_matches_history(INITIALISATION, "numbers_initialisation"),
+    from_rows(
+        "numbers_hand_overs_add_up_to_their_order",
+        "排产单的状态与交接记录的张数一致",
+        """
+            SELECT o.number AS example,
+               sent > o.quantity OR back > sent
+               OR CASE o.state WHEN 'planned' THEN sent > 0
+                               WHEN 'cancelled' THEN sent > 0
+                               WHEN 'received' THEN sent = 0 OR back <> sent
+                               ELSE sent = 0 OR back = sent END AS wrong
+              FROM numbers_initialisation o
+             CROSS JOIN LATERAL (
+                SELECT coalesce(sum(h.quantity) FILTER (WHERE h.purpose = 'send'), 0) AS sent,
+                       coalesce(sum(h.quantity + h.rejected) FILTER (WHERE h.purpose = 'receive'), 0) AS back
+                  FROM numbers_handover h
+                 WHERE h.order_id = o.id
+                   AND NOT EXISTS (SELECT 1 FROM numbers_handover r WHERE r.replaces_id = h.id)) AS sums""",
+    ),
+    from_rows(
+        "numbers_no_more_of_a_lot_is_out_than_it_has",
+        "每批空白卡出库的张数不超过这批的数量",
+        """
+            SELECT l.number AS example, out_now < 0 OR out_now > l.quantity AS wrong
+              FROM numbers_blanklot l
+             CROSS JOIN LATERAL (
+                SELECT coalesce(sum(CASE WHEN h.purpose IN ('to_bureau', 'to_supplier') THEN h.quantity
+                                         WHEN h.purpose = 'from_bureau' THEN -h.quantity ELSE 0 END), 0)
+                       AS out_now
+                  FROM numbers_handover h
+                 WHERE h.lot_id = l.id
+                   AND NOT EXISTS (SELECT 1 FROM numbers_handover r WHERE r.replaces_id = h.id)) AS sums""",
     ),
 ]

@@ -3,6 +3,9 @@
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.contexts.numbers.domain.handing_over import IN, OUT, PURPOSES
+from xueka.contexts.numbers.domain.transitions import INITIALISATION
+
 
 class Sort(models.TextChoices):
     """Whose number it is."""
@@ -32,6 +35,9 @@ class NumberRange(models.Model):
     is_open = models.BooleanField(default=True)
     received_at = models.DateTimeField()
     received_by = models.CharField(max_length=80)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=80, blank=True, db_default="")
+    closed_reason = models.CharField(max_length=200, blank=True, db_default="")
     taken_over = models.BigIntegerField(null=True)
 
     class Meta:
@@ -140,4 +146,92 @@ class Blank(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(state="in_stock"), name="numbers_blanks_in_stock"),
             models.Index(fields=["card_id"], name="numbers_blank_by_card"),
+        ]
+
+
+class Initialisation(models.Model):
+    """An order by which the transit company initialises blanks: so many, on that day, back by another."""
+
+    number = models.CharField(max_length=20, unique=True)
+    company = models.CharField(max_length=64)
+    quantity = models.IntegerField()
+    planned_on = models.DateField()
+    due_on = models.DateField()
+    document = models.CharField(max_length=100, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=16)
+    state_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="numbers_initialisation_quantity"),
+            models.CheckConstraint(
+                condition=Q(due_on__gte=F("planned_on")), name="numbers_initialisation_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=list(INITIALISATION.state_codes)), name="numbers_initialisation_state"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_on"], condition=Q(state="at_company"), name="numbers_initialisation_due"
+            )
+        ]
+
+
+class HandOver(models.Model):
+    """Blanks that changed hands, with the two people who signed. Never changed; a wrong one is replaced.
+
+    What counts is the last of a chain of `replaces`. `rejected` came back from the company unusable.
+    """
+
+    append_only = True
+
+    number = models.CharField(max_length=20, unique=True)
+    purpose = models.CharField(max_length=16)
+    direction = models.CharField(max_length=8)
+    order = models.ForeignKey(Initialisation, on_delete=models.PROTECT, null=True, related_name="hand_overs")
+    lot = models.ForeignKey(BlankLot, on_delete=models.PROTECT, null=True, related_name="hand_overs")
+    quantity = models.IntegerField()
+    rejected = models.IntegerField(default=0)
+    counterparty = models.CharField(max_length=64)
+    given_by = models.CharField(max_length=64)
+    received_by = models.CharField(max_length=64)
+    document = models.CharField(max_length=100)
+    contents = models.CharField(max_length=200, blank=True)
+    note = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=80)
+    replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(purpose__in=[p for p, (way, _) in PURPOSES.items() if way == OUT], direction=OUT)
+                | Q(purpose__in=[p for p, (way, _) in PURPOSES.items() if way == IN], direction=IN),
+                name="numbers_handover_purpose",
+            ),
+            models.CheckConstraint(
+                condition=~Q(given_by="") & ~Q(received_by="") & ~Q(given_by=F("received_by")),
+                name="numbers_handover_two_people",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=0, rejected__gte=0)
+                & (Q(quantity__gt=0) | Q(rejected__gt=0) | Q(replaces__isnull=False)),
+                name="numbers_handover_quantity",
+            ),
+            models.CheckConstraint(
+                condition=Q(rejected=0) | Q(purpose="receive"), name="numbers_handover_rejected"
+            ),
+            models.CheckConstraint(
+                condition=~Q(purpose__in=["to_bureau", "from_bureau", "to_supplier"]) | Q(lot__isnull=False),
+                name="numbers_handover_lot",
+            ),
+            models.CheckConstraint(
+                condition=~Q(purpose="send") | Q(order__isnull=False), name="numbers_handover_order"
+            ),
         ]

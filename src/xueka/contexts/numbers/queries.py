@@ -73,7 +73,7 @@ class LotStock:
 
 def ranges(scope: Scope, *, sort: str | None = None) -> list[RangeView]:
     """All ranges of the city, by sort and in the order in which they are used."""
-    if not _sees_numbers(scope):
+    if not sees_numbers(scope):
         return []
     found = NumberRange.objects.order_by("sort", "id")
     return [_view(each) for each in (found.filter(sort=sort) if sort else found)]
@@ -81,7 +81,7 @@ def ranges(scope: Scope, *, sort: str | None = None) -> list[RangeView]:
 
 def levels(scope: Scope) -> list[Level]:
     """One gauge per sort that has a range."""
-    if not _sees_numbers(scope):
+    if not sees_numbers(scope):
         return []
     since = clock.now() - timedelta(days=PACE_DAYS)
     year = f"{clock.today():%y}"
@@ -105,7 +105,7 @@ def levels(scope: Scope) -> list[Level]:
 
 def stock(scope: Scope) -> list[LotStock]:
     """Blanks by lot and state, newest lot first."""
-    if not _sees_numbers(scope):
+    if not sees_numbers(scope):
         return []
     states = ["in_stock", "bound", "used", "spoiled", "returned"]
     counts: dict[str, Any] = {state: Count("blanks", filter=Q(blanks__state=state)) for state in states}
@@ -125,7 +125,7 @@ def stock(scope: Scope) -> list[LotStock]:
 
 def fate(scope: Scope, number: str) -> list[dict[str, Any]]:
     """What became of a number, whatever its sort: state, card id, when, why; empty where never given."""
-    if not _sees_numbers(scope):
+    if not sees_numbers(scope):
         return []
     given = NumberUse.objects.filter(number=number.strip()).select_related("range").order_by("sort")
     found = [
@@ -186,5 +186,5 @@ def _view(found: NumberRange) -> RangeView:
     )
 
 
-def _sees_numbers(scope: Scope) -> bool:
+def sees_numbers(scope: Scope) -> bool:
     return scope.level in ("system", "city")

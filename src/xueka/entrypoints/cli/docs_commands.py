@@ -20,6 +20,7 @@ def render() -> str:
     """docs/states.md: one diagram and one table for each machine."""
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.logistics.domain import transitions as logistics
+    from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
@@ -31,6 +32,7 @@ def render() -> str:
         cards.ACCOUNT,
         cards.APPLICATION,
         cards.CARD,
+        INITIALISATION,
         BATCH,
         logistics.DELIVERY,
         logistics.BOX,

@@ -183,6 +183,37 @@ def set_aside(actor: Actor, lot_number: str, positions: Sequence[int], outcome: 
     return len(here)
 
 
+def restock(actor: Actor, lot_number: str, positions: Sequence[int], reason: str) -> int:
+    """Blanks that were marked as spoiled by mistake lie in stock again; what a card took never does.
+
+    Returned blanks have left the house by a signed hand-over and come back only by another one.
+    """
+    actor.require("city:range:manage")
+    if not reason.strip():
+        raise BadInput("REASON_MISSING", "请写明恢复入库的理由。")
+    lot = BlankLot.objects.filter(number=lot_number.strip()).first()
+    if lot is None:
+        raise NotFound("LOT_NOT_FOUND", "没有这批空白卡。", found=lot_number)
+    wanted = sorted(set(positions))
+    spoiled = Blank.objects.filter(lot=lot, position__in=wanted, state="spoiled", card_id=None)
+    here = list(spoiled.order_by("id").select_for_update())
+    if len(here) < len(wanted) or not wanted:
+        raise Refused(
+            "BLANK_NOT_SPOILED",
+            "只有登记为报废、没有用在卡上的空白卡才能恢复入库。",
+            where=f"批号 {lot.number}",
+            found=len(here),
+            expected=len(wanted),
+            action="请核对序号。",
+        )
+    Blank.objects.filter(id__in=[blank.id for blank in here]).update(
+        state="in_stock", at=clock.now(), reason=""
+    )
+    detail = {"positions": wanted[:100], "count": len(wanted), "reason": reason}
+    record(actor, "blank.restock", "blank_lot", lot.number, detail=detail)
+    return len(here)
+
+
 def _collisions(lines: Sequence[LotLine]) -> list[LineProblem]:
     """Numbers and UIDs that are here already, and numbers that a range would give out too."""
     by_uid = {line.uid: line for line in lines if line.uid}

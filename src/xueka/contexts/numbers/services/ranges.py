@@ -81,10 +81,43 @@ def close_range(actor: Actor, range_id: int, reason: str) -> NumberRange:
         raise Refused("RANGE_CLOSED", "该号段已经停用。")
     if not reason.strip():
         raise BadInput("REASON_MISSING", "请写明停用的理由。")
-    found.is_open = False
-    found.save(update_fields=["is_open"])
+    found.is_open, found.closed_at, found.closed_by = False, clock.now(), actor.username
+    found.closed_reason = reason.strip()[:200]
+    found.save(update_fields=["is_open", "closed_at", "closed_by", "closed_reason"])
     left = found.last - found.next_serial + 1
     record(actor, "range.close", "range", found.id, detail={"reason": reason, "left": left})
+    return found
+
+
+def why_not_reopen(found: NumberRange) -> str:
+    """Why a range that gives no numbers stays closed, in the user's words; empty where it may be opened.
+
+    Only what somebody closed is opened again: the part of a range that another system has used up was never
+    open here, and its numbers are on cards already.
+    """
+    problems = [
+        (found.is_open, "该号段正在使用。"),
+        (found.closed_at is None, "该号段是旧系统已用的部分，不能启用。"),
+        (found.next_serial > found.last, "该号段已经发完。"),
+        (found.sort == CARD and found.prefix != f"{clock.today():%y}", "学生卡号段只在本年发号。"),
+    ]
+    return next((message for holds, message in problems if holds), "")
+
+
+def reopen_range(actor: Actor, range_id: int, reason: str) -> NumberRange:
+    """Hand out numbers of a closed range, from where it stopped. Raises Refused `RANGE_STAYS_CLOSED`."""
+    actor.require("city:range:manage")
+    found = NumberRange.objects.select_for_update().filter(id=range_id).first()
+    if found is None:
+        raise NotFound("RANGE_NOT_FOUND", "没有这个号段。")
+    if why := why_not_reopen(found):
+        raise Refused("RANGE_STAYS_CLOSED", why, action="请登记新的号段。")
+    if not reason.strip():
+        raise BadInput("REASON_MISSING", "请写明恢复使用的理由。")
+    found.is_open, found.closed_at, found.closed_by, found.closed_reason = True, None, "", ""
+    found.save(update_fields=["is_open", "closed_at", "closed_by", "closed_reason"])
+    left = found.last - found.next_serial + 1
+    record(actor, "range.reopen", "range", found.id, detail={"reason": reason, "left": left})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Portal, register
@@ -22,6 +23,16 @@ states.register(
         "dissolved": "ended",
     },
 )
+
+
+states.register(
+    numbers.INITIALISATION,
+    {"planned": "neutral", "at_company": "progress", "received": "ok", "short": "bad", "cancelled": "ended"},
+)
+
+
+def _overdue(request: StaffRequest) -> int:
+    return numbers.overdue(request.actor.scope)
 
 
 def _to_review(request: StaffRequest) -> int:
@@ -54,6 +65,7 @@ register(
                     NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
                     NavItem("回盘问题", "city:problems", "alert-triangle", "city:problem:read", _problems),
                     NavItem("号段与空白卡", "city:numbers", "number-123", "city:range:read"),
+                    NavItem("排产与交接", "city:schedule", "arrows-exchange", "city:range:read", _overdue),
                     NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
                 ],
             ),

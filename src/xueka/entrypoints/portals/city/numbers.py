@@ -3,11 +3,13 @@
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from xueka.contexts.numbers import api as numbers
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
+from xueka.entrypoints.design.ui import Action
 from xueka.entrypoints.portals.city.home import gauges
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.identity.sessions import StaffRequest
@@ -46,6 +48,7 @@ def page(request: StaffRequest) -> HttpResponse:
     shown = {
         "form": form if actor.may("city:range:manage") else None,
         "problem": problem,
+        "actions": [Action("查号码去向", reverse("city:fate"), icon="search")],
         "gauges": gauges(actor.scope),
         "ranges": numbers.ranges(actor.scope),
         "lots": numbers.stock(actor.scope),
