@@ -5,6 +5,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from django.db import Error, connection
+
+from tests.support.factors import fresh_code
+
 
 class Browser:
     """One operator's session. `act` and `page` raise OSError while the other side is down."""
@@ -33,3 +37,13 @@ class Browser:
     def _log_in(self) -> None:
         self.page("/login/")
         self.post("/login/", username=self.username, password=self.password)
+        self.post("/login/code/", code=self._code())
+
+    def _code(self) -> str:
+        """She looks at her telephone. OSError, like every page, while the database is down."""
+        try:
+            return fresh_code(self.username)
+        except Error as error:
+            raise OSError("no database") from error
+        finally:
+            connection.close()  # she may be clicking in a thread of her own

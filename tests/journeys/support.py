@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from tests.support import factors
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("XUEKA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -86,7 +88,11 @@ def log_in(page: Page, username: str, password: str) -> None:
     page.get_by_label("用户名").fill(username)
     page.get_by_label("密码").fill(password)
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url(lambda url: "/login/" not in url)
+    page.wait_for_url(lambda url: factors.CODE_PAGE in url or "/login/" not in url)
+    if factors.CODE_PAGE in page.url:
+        page.get_by_label("动态验证码").fill(factors.fresh_code(username))
+        page.get_by_role("button", name="登录").click()
+        page.wait_for_url(lambda url: "/login/" not in url)
 
 
 @cache

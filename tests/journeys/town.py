@@ -22,9 +22,10 @@ from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.platform.crypto import fields
 from xueka.platform.history.services import begin
+from xueka.platform.identity import second_factor
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.permissions import ROLES, is_city_role
 from xueka.platform.identity.scope import Scope
 from xueka.simulation.portraits import draw_portrait
 
@@ -213,6 +214,8 @@ def add_user(username: str, name: str, role: str, school: registry.School) -> st
     )
     user.must_change_password = False
     user.save(update_fields=["must_change_password"])
+    if is_city_role(role):
+        second_factor.enrol_at_once(SYSTEM, username)
     return password
 
 

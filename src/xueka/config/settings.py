@@ -103,11 +103,27 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "xueka.platform.identity.lockouts.stand_in"
 AXES_CLIENT_IP_CALLABLE = "xueka.platform.identity.addresses.client_address"
 AXES_LOCKOUT_TEMPLATE = "common/locked.html"
 AXES_DISABLE_ACCESS_LOG = True  # the audit log has them
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username", "code", "again", "new", "old", "next"]  # never kept as typed
+
+# Before these acts a person shows again that it is she, unless she did so within PROVED_AGE seconds.
+PROVED_AGE = 15 * 60
+PROVED_FOR = frozenset(
+    filter(
+        None,
+        os.environ.get(
+            "XUEKA_PROVED_FOR",
+            "admin:grant_ask,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
+            "city:bureau_confirm,city:audit_export",
+        ).split(","),
+    )
+)
+ACTIVATION_DAYS = int(os.environ.get("XUEKA_ACTIVATION_DAYS", "30"))  # how long a printed code holds
 
 # Staff: idle 30 minutes, absolute 12 hours, both held by StaffSessionMiddleware.
 SESSION_IDLE_AGE = 30 * 60

@@ -10,6 +10,7 @@ from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
 from xueka.platform.audit.invariants import audit_chain
+from xueka.platform.identity import invariants as identity
 from xueka.platform.invariants import Invariant, InvariantResult, check
 
 INVARIANTS: list[Invariant] = [
@@ -20,6 +21,7 @@ INVARIANTS: list[Invariant] = [
     *logistics.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
+    *identity.INVARIANTS,
 ]
 
 

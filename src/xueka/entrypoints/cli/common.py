@@ -29,9 +29,11 @@ def database() -> Iterator[None]:
         import django
 
         django.setup()
+        from xueka.platform.crypto.lost_keys import refuse_if_lost
         from xueka.platform.database import migrate
 
         migrate.prepare_if_needed()
+        refuse_if_lost()
         yield
 
 

@@ -1,5 +1,6 @@
 """Cities to try things in."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,3 +28,20 @@ def city(
 
         made = demo_city.build_whole(Plan(students, seed), lambda line: typer.echo(line, err=True))
     common.answer(made, as_json)
+
+
+@app.command()
+def code(
+    username: Annotated[str, typer.Argument(metavar="USERNAME", help="演示账号的用户名。")],
+    as_json: common.Json = False,
+) -> None:
+    """演示账号此刻的动态验证码；每个只能用一次。"""
+    with common.database():
+        from xueka.platform.identity import demo
+
+        present, seconds = demo.code_of(username)
+    common.answer(
+        {"username": username, "code": present, "seconds_left": seconds},
+        as_json,
+        lambda: sys.stdout.write(f"{present}（还有 {seconds} 秒换下一个）\n"),
+    )

@@ -25,6 +25,7 @@ def render() -> str:
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
+    from xueka.platform.identity.machines import GRANT_REQUEST
     from xueka.platform.identity.permissions import ROLES
 
     machines = [
@@ -38,6 +39,7 @@ def render() -> str:
         logistics.BOX,
         YEAR_JOB,
         TAKEOVER,
+        GRANT_REQUEST,
     ]
     lines = [
         "# States",

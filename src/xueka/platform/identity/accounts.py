@@ -3,6 +3,8 @@
 import getpass
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.actor import Actor
@@ -14,7 +16,11 @@ from xueka.platform.identity.scope import Scope
 
 def open_grants(user: User) -> list[Grant]:
     """What the user may act as today, oldest first. Roles that this version no longer knows do not count."""
-    return [grant for grant in user.grants.filter(revoked_at=None).order_by("id") if grant.role in ROLES]
+    now = clock.now()
+    found = user.grants.filter(
+        Q(begins_at=None) | Q(begins_at__lte=now), Q(ends_at=None) | Q(ends_at__gt=now), revoked_at=None
+    )
+    return [grant for grant in found.order_by("id") if grant.role in ROLES]
 
 
 def as_actor(user: User, grant: Grant, address: str = "") -> Actor:
@@ -46,7 +52,7 @@ def actor_for(name: str) -> Actor:
             "USER_WITHOUT_ROLE",
             f"用户 {username} 没有{f'角色 {role}' if role else '任何有效的角色'}。",
             found="、".join(actor.role for actor in actors_of(user)) or None,
-            action="请由市级管理员授予角色。",
+            action="请由系统管理员授予角色。",
         )
     return as_actor(user, grants[0], f"cli:{getpass.getuser()}")
 

@@ -38,6 +38,8 @@ class Password(ModelBackend):
         **other: Any,
     ) -> User | None:
         user = super().authenticate(request, username=username, password=password, **other)
+        if user is not None and user.awaits_activation:
+            user = None
         if user is None and request is not None:
             _refused(request, username, "wrong")
         return user

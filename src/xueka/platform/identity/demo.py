@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from xueka.kernel import clock
+from xueka.kernel.errors import NotFound
 from xueka.platform.crypto import fields
 from xueka.platform.database import home
-from xueka.platform.identity import services
+from xueka.platform.identity import second_factor, services
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.models import User
-from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.models import SecondFactor, User
+from xueka.platform.identity.permissions import ROLES, is_city_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ _ACCOUNTS = (
     ("operator", "王芳", "city_operator"),
     ("operator2", "冯杰", "city_operator"),  # the second person
     ("admin", "陈立", "city_admin"),
+    ("security", "卫平", "security_admin"),
     ("auditor", "褚宁", "auditor"),
 )
 
@@ -54,6 +57,8 @@ def make_demo_accounts(*, district: str, school: str) -> list[DemoLogin]:
         )
         user.must_change_password = False  # it is random, and the start prints it
         user.save(update_fields=["must_change_password"])
+        if is_city_role(role):
+            second_factor.enrol_at_once(actor, username)
         logins.append(DemoLogin(ROLES[role].label, username, password, user.password_changed_at.isoformat()))
     _store(logins)
     return logins
@@ -75,7 +80,38 @@ def login_lines() -> list[str]:
         user.username: user for user in User.objects.filter(username__in=[one.username for one in logins])
     }
     width = max((len(one.label) for one in logins), default=0)
-    return [_line(one, present.get(one.username), width) for one in logins]
+    lines = [_line(one, present.get(one.username), width) for one in logins]
+    if lines:
+        lines.append("市级账号登录时还要动态验证码：python3 run.py demo code 用户名")
+    return lines
+
+
+def code_of(username: str) -> tuple[str, int]:
+    """The code of the second factor of a demo account, and the seconds it still holds.
+
+    Raises NotFound `DEMO_ACCOUNT_UNKNOWN` for any account that the demo city has not made.
+    """
+    made = username in {login.username for login in demo_logins()}
+    if not made or not SecondFactor.objects.filter(user__username=username).exists():
+        raise NotFound(
+            "DEMO_ACCOUNT_UNKNOWN",
+            f"{username} 不是演示城市里绑定了动态验证码的账号。",
+            expected="、".join(name for name, _, role in _ACCOUNTS if is_city_role(role)),
+            action="请核对用户名；其他账号的验证码只在使用者的手机上。",
+        )
+    return second_factor.present_code(username)
+
+
+def name_the_staff(names: Mapping[str, str]) -> None:
+    """Names for those who worked in the simulated year, so that timelines show people. They cannot log in."""
+    now = clock.now()
+    made = [
+        User(username=username, name=name, is_active=False, created_at=now, password_changed_at=now)
+        for username, name in names.items()
+    ]
+    for user in made:
+        user.set_unusable_password()
+    User.objects.bulk_create(made, ignore_conflicts=True)
 
 
 def _line(login: DemoLogin, user: User | None, width: int) -> str:

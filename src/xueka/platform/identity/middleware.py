@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from xueka.platform.identity import sessions
 from xueka.platform.identity.sessions import StaffRequest
 
-#: Pages that are open to somebody who has yet to choose a new password.
+#: Pages that are open to somebody who has yet to choose a new password or to show her second factor.
 WITHOUT_RENEWAL = frozenset({"password", "logout", "login", "logged_in_again", "session_token"})
+WITHOUT_FACTOR = WITHOUT_RENEWAL | {"factor", "recovery_codes", "confirm"}
 
 _SAID = {
     "idle": "您有 30 分钟没有操作，请重新登录。",
@@ -39,7 +43,16 @@ class StaffSessionMiddleware:
         present = request.presence
         if present.ended:
             messages.info(request, _SAID[present.ended])
-        page = request.resolver_match.url_name if request.resolver_match else None
+        match = request.resolver_match
+        page = match.url_name if match else None
         if present.password_due and page not in WITHOUT_RENEWAL:
             return redirect("password")
+        if present.factor_due and page not in WITHOUT_FACTOR:
+            return redirect("factor")
+        sensitive = match is not None and match.view_name in settings.PROVED_FOR
+        if sensitive and present.actor and request.method == "POST" and not sessions.is_fresh(request):
+            messages.info(request, "这一步很要紧：请先确认是您本人，再办一次。")
+            came_from = urlsplit(request.headers.get("Referer", ""))
+            query = urlencode({"next": f"{came_from.path}?{came_from.query}" if came_from.path else "/"})
+            return redirect(f"{reverse('confirm')}?{query}")
         return None

@@ -36,6 +36,7 @@ _SCHOOL_WORK = (
     "school:transfer:ask",
     "school:transfer:confirm",
     "school:year:manage",
+    "school:officer:substitute",
 )
 _CITY_READ = (
     "school:statistics:read",
@@ -85,6 +86,8 @@ ROLES: dict[str, Role] = {
             "school:card:report_lost",
             "school:card:lift",
             "school:delivery:read",
+            "district:officer:manage",
+            "school:officer:substitute",
         ),
         _role(
             "city_operator",
@@ -127,13 +130,39 @@ ROLES: dict[str, Role] = {
         ),
         _role(
             "city_admin",
-            "市级管理员",
+            "系统管理员",
             "city",
             *_CITY_READ,
+            "city:user:read",
             "city:user:manage",
+            "city:session:end",
+            "city:policy:read",
+            "city:calendar:load",
             "city:kind:manage",
             "city:plan:manage",
+            "district:officer:manage",
+            "school:officer:substitute",
         ),
-        _role("auditor", "审计员", "city", "city:audit:read", *_CITY_READ),
+        _role(
+            "security_admin",
+            "安全管理员",
+            "city",
+            "city:user:read",
+            "city:grant:confirm",
+            "city:lockout:release",
+            "city:session:end",
+            "city:password:reset",
+            "city:factor:reset",
+            "city:policy:read",
+        ),
+        _role("auditor", "审计员", "city", "city:audit:read", "city:policy:read", *_CITY_READ),
     )
 }
+
+#: 等保三级: system, security and audit are administered by three people, none of whom does business.
+SEPARATED = frozenset({"city_admin", "security_admin", "auditor"})
+
+
+def is_city_role(role: str) -> bool:
+    """Roles of the city need the second factor and the second person."""
+    return role in ROLES and ROLES[role].level == "city"

@@ -1,7 +1,9 @@
 """Sessions of staff: bound to one grant, ended by idleness, by age, and at once by a revoked role.
 
-The session holds `grant` (which role is acted in), `since` (log-in) and `seen` (last use), the latter two in
-whole seconds of Unix time. Deactivation and a changed password end it through Django's own checks.
+The session holds `grant` (which role is acted in), `since` (log-in), `seen` (last use) and `proved` (when the
+person last showed that it is she), in whole seconds of Unix time; `factor` says that the second factor was
+shown. Deactivation and a changed password end it through Django's own checks. Between password and second
+factor nobody is logged in: `held` keeps who it would be, for five minutes.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +16,13 @@ from django.http import HttpRequest
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.audit.services import record
-from xueka.platform.identity import accounts
+from xueka.platform.identity import accounts, registered, second_factor
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.addresses import client_address
 from xueka.platform.identity.models import Grant, User
 
 TOUCH_SECONDS = 60  # `seen` is written this often, so that not every page costs a write
+HELD_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Presence:
     grant: Grant | None = None
     grants: list[Grant] = field(default_factory=list)
     password_due: bool = False
+    factor_due: bool = False
     ended: str = ""
 
 
@@ -44,10 +48,10 @@ class StaffRequest(HttpRequest):
     grants: list[Grant]
 
 
-def begin(request: HttpRequest, user: User) -> Actor:
+def begin(request: HttpRequest, user: User) -> Actor | None:
     """Log in a user whom `django.contrib.auth.authenticate` has recognised, in her first role.
 
-    Raises Refused `USER_WITHOUT_ROLE`.
+    None: her second factor is asked for first; `held` and `finish` go on. Raises Refused `USER_WITHOUT_ROLE`.
     """
     grants = accounts.open_grants(user)
     address = client_address(request)
@@ -61,12 +65,46 @@ def begin(request: HttpRequest, user: User) -> Actor:
             detail={"why": "role"},
         )
         raise Refused("USER_WITHOUT_ROLE", "您的账号没有有效的角色。", action="请联系为您开立账号的管理员。")
-    actor = accounts.as_actor(user, grants[0], address)
-    with transaction.atomic():
-        auth.login(request, user)
-        _start(request, grants[0])
-        record(actor, "session.log_in", "user", user.username)
+    if second_factor.needed(grants) and second_factor.enrolled(user):
+        request.session.cycle_key()
+        backend = getattr(user, "backend", settings.AUTHENTICATION_BACKENDS[-1])
+        request.session["held"] = [user.pk, user.get_session_auth_hash(), _seconds(), backend]
+        return None
+    return _log_in(request, user, grants, proved_by="password")
+
+
+def held(request: HttpRequest) -> User | None:
+    """Who has given the right password in this browser within five minutes, and not yet the code."""
+    pk, digest, at, backend = request.session.get("held", (0, "", 0, ""))
+    user = User.objects.filter(pk=pk, is_active=True).first()
+    if user is None or digest != user.get_session_auth_hash() or _seconds() - at > HELD_SECONDS:
+        request.session.pop("held", None)
+        return None
+    user.backend = backend  # type: ignore[attr-defined]
+    return user
+
+
+def finish(request: HttpRequest, user: User, proved_by: str) -> Actor:
+    """The second factor was right (`code` or `recovery`): log in. Raises Refused `USER_WITHOUT_ROLE`."""
+    grants = accounts.open_grants(user)
+    if not grants:
+        raise Refused("USER_WITHOUT_ROLE", "您的账号没有有效的角色。", action="请联系为您开立账号的管理员。")
+    request.session.pop("held", None)
+    actor = _log_in(request, user, grants, proved_by=proved_by)
+    request.session["factor"] = True
     return actor
+
+
+def prove(request: HttpRequest, *, factor: bool) -> None:
+    """The person has just shown again that it is she, by password or by her second factor."""
+    request.session["proved"] = _seconds()
+    if factor:
+        request.session["factor"] = True
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether she has shown it lately enough for the most sensitive acts."""
+    return _seconds() - int(request.session.get("proved", 0)) < settings.PROVED_AGE
 
 
 def end(request: HttpRequest) -> None:
@@ -75,6 +113,7 @@ def end(request: HttpRequest) -> None:
     with transaction.atomic():
         if actor:
             record(actor, "session.log_out", "user", actor.username)
+            registered.closed(request.session.session_key or "", actor.username, "log_out")
         auth.logout(request)
 
 
@@ -91,7 +130,10 @@ def switch(request: StaffRequest, grant_id: int) -> Actor:
 
 def keep(request: HttpRequest, user: User) -> None:
     """After a change of password: this session goes on under a new key, all others of the user are over."""
+    before = request.session.session_key or ""
+    registered.end_all(user, user.username, "password", but=before)
     auth.update_session_auth_hash(request, user)
+    registered.renamed(before, request.session.session_key or "")
 
 
 def resume(request: HttpRequest) -> Presence:
@@ -113,17 +155,35 @@ def resume(request: HttpRequest) -> Presence:
         )
         with transaction.atomic():
             record(actor, "session.expire", "user", user.username, detail={"why": why})
+            registered.closed(request.session.session_key or "", "system:sessions", why)
             auth.logout(request)
         return Presence(ended=why)
     now = _seconds()
     if now - request.session["seen"] >= TOUCH_SECONDS:
         request.session["seen"] = now
+        registered.seen(request.session.session_key or "")
     return Presence(
         accounts.as_actor(user, present, client_address(request)),
         present,
         grants,
         accounts.password_due(user, grants),
+        second_factor.needed(grants) and not request.session.get("factor"),
     )
+
+
+def _log_in(request: HttpRequest, user: User, grants: list[Grant], *, proved_by: str) -> Actor:
+    address = client_address(request)
+    actor = accounts.as_actor(user, grants[0], address)
+    with transaction.atomic():
+        auth.login(request, user)
+        _start(request, grants[0])
+        request.session["proved"] = _seconds()
+        request.session.save()
+        registered.opened(
+            user, request.session.session_key or "", address, request.headers.get("User-Agent", "")
+        )
+        record(actor, "session.log_in", "user", user.username, detail={"by": proved_by})
+    return actor
 
 
 def _over(request: HttpRequest, grant: Grant | None) -> str:

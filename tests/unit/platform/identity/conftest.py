@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from xueka.platform.identity import services
+from xueka.platform.identity import second_factor, services
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.models import User
+from xueka.platform.identity.permissions import is_city_role
 
 SYSTEM = Actor.system("test")
 DISTRICT, SCHOOL = "110101", "2111000001"
@@ -30,6 +31,8 @@ def person(db: None) -> MakeUser:
         user.set_password(PASSWORD)
         user.must_change_password = False
         user.save()
+        if is_city_role(role):
+            second_factor.enrol_at_once(SYSTEM, username)
         return user
 
     return make

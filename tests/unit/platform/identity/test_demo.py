@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.platform.identity.conftest import DISTRICT, SCHOOL, SYSTEM
-from xueka.platform.identity import accounts, demo, services
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity import accounts, demo, second_factor, services
 from xueka.platform.identity.models import User
+from xueka.simulation import staff
 
 
 @pytest.fixture
@@ -36,6 +38,7 @@ def test_one_log_in_per_role_and_two_operators(file: Path) -> None:
         ("district_officer", f"district:{DISTRICT}"),
         ("school_officer", f"school:{DISTRICT}:{SCHOOL}"),
         ("school_reviewer", f"school:{DISTRICT}:{SCHOOL}"),
+        ("security_admin", "city"),
     ]
     assert len({login.password for login in made}) == len(made)
 
@@ -48,9 +51,36 @@ def test_the_lines_tell_what_still_holds(file: Path) -> None:
     services.change_password(operator, made["operator"].password, "Houhai-Beiyan-7")
     services.deactivate(SYSTEM, "auditor")
     User.objects.filter(username="admin").update(username="former")
-    lines = dict(zip(made, demo.login_lines(), strict=True))
+    *told, last = demo.login_lines()
+    assert "demo code" in last
+    lines = dict(zip(made, told, strict=True))
     assert lines["school"] == f"学校卡管老师  school     {made['school'].password}"
     assert lines["operator2"].endswith(made["operator2"].password)
     assert lines["operator"].endswith("（密码已由使用者修改）")
     assert lines["auditor"].endswith("（已停用）")
     assert lines["admin"].endswith("（已停用）")
+
+
+@pytest.mark.django_db
+def test_the_code_of_a_demo_account_and_of_no_other(file: Path) -> None:
+    demo.make_demo_accounts(district=DISTRICT, school=SCHOOL)
+    code, seconds = demo.code_of("operator")
+    assert second_factor.check(accounts.find("operator"), code) == "code"
+    assert 0 < seconds <= 30
+    services.create_user(SYSTEM, "zhao", "赵敏", "auditor")
+    second_factor.enrol_at_once(SYSTEM, "zhao")
+    for username in ("zhao", "school", "nobody"):
+        with pytest.raises(NotFound) as refusal:
+            demo.code_of(username)
+        assert refusal.value.code == "DEMO_ACCOUNT_UNKNOWN"
+
+
+@pytest.mark.django_db
+def test_the_staff_of_the_simulated_year_have_names_and_cannot_log_in() -> None:
+    names = staff.names(["110101"], ["2111000001"])
+    demo.name_the_staff(names)
+    demo.name_the_staff(names)
+    assert set(names) == {"sim-operator-a", "sim-operator-b", "sim-d110101", "sim-s2111000001"}
+    assert accounts.names_of(names) == names
+    assert not User.objects.filter(is_active=True).exists()
+    assert not any(user.has_usable_password() for user in User.objects.all())

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from tests.support import factors
 from tests.unit.platform.identity.conftest import DISTRICT, PASSWORD, SYSTEM, MakeUser
 from xueka.platform.audit.models import Entry
 from xueka.platform.identity import services
@@ -22,7 +23,8 @@ NEW = "Houhai-Beiyan-7"
 
 
 def log_in(client: Client, username: str = "zhao", password: str = PASSWORD, **extra: str) -> HttpResponse:
-    return client.post("/login/", {"username": username, "password": password}, **extra)
+    answered = client.post("/login/", {"username": username, "password": password}, **extra)
+    return factors.answer(client, username, answered)
 
 
 def logged(action: str = "session.log_in") -> list[tuple[str, str, str]]:
@@ -91,7 +93,7 @@ def test_a_deactivated_user_does_not_come_in(client: Client, person: MakeUser) -
 def test_behind_the_proxy_only_what_it_adds_is_believed(
     client: Client, person: MakeUser, settings: object
 ) -> None:
-    person("zhao")
+    person("zhao", "school_officer")
     settings.HTTPS = True
     log_in(client, HTTP_X_FORWARDED_FOR="1.1.1.1, 10.9.9.9", REMOTE_ADDR="127.0.0.1")
     settings.HTTPS = False

@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.entrypoints.design import nav
@@ -36,10 +38,12 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         with transaction.atomic():
             try:
-                sessions.begin(self.request, form.get_user())
+                actor = sessions.begin(self.request, form.get_user())
             except Refused as refusal:  # it is on record, so the transaction ends well
                 form.add_error(None, f"{refusal.message}{refusal.action}")
                 return self.form_invalid(form)
+        if actor is None:
+            return redirect(f"{reverse('login_code')}?{urlencode({'next': self.get_success_url()})}")
         return redirect(self.get_success_url())
 
 

@@ -1,0 +1,28 @@
+"""What the services that touch users have in common: the lock, and the rules about oneself and reasons."""
+
+from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.text import normalise
+from xueka.platform.identity import accounts
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.models import User
+
+
+def locked_user(username: str) -> User:
+    """The user, locked. Raises NotFound `USER_NOT_FOUND`."""
+    accounts.find(username)
+    return User.objects.select_for_update().get(username=username)
+
+
+def not_oneself(actor: Actor, user: User) -> None:
+    if actor.user_id == user.pk:
+        raise Refused("OWN_ROLES", "不能办理自己的账号、角色和密码重置。", action="请由另一位管理员办理。")
+
+
+def reason_given(reason: str) -> str:
+    """The reason, tidied. Raises BadInput `REASON_MISSING`."""
+    reason = normalise(reason)[:200]
+    if not reason:
+        raise BadInput(
+            "REASON_MISSING", "请写明原因。", expected="一句话的原因", action="请补上原因后再办理。"
+        )
+    return reason
