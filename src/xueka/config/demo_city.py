@@ -13,7 +13,16 @@ from xueka.simulation import demo
 from xueka.simulation.city_size import build
 
 BUILDING, BUILT = "building", "built"
-KEPT = {"calendar", "database", "demo-city", "keys", "run", "serve.json", "serve.lock"}  # by `_clear`
+KEPT = {
+    "backups",
+    "calendar",
+    "database",
+    "demo-city",
+    "keys",
+    "run",
+    "serve.json",
+    "serve.lock",
+}  # by `_clear`
 
 
 def build_once(tell: Callable[[str], None]) -> None:

@@ -9,12 +9,15 @@ from xueka.simulation import demo
 
 
 def children(listener: socket.socket) -> list[Child]:
-    """What `xueka serve` keeps running: pages, jobs and, in a demo city, the card bureau's simulator."""
+    """What `xueka serve` keeps running: pages, jobs, backups and, in a demo city, the card bureau's
+    simulator.
+    """
     command = [sys.executable, "-m", "xueka"]
     web = ["web", "--fd", str(listener.fileno())]
     found = [
         Child("网页", [*command, *web], descriptors=[listener.fileno()]),
         Child("后台任务", [*command, "worker"]),
+        Child("备份", [*command, "backup", "keep"]),
     ]
     if demo_city.is_built() and demo.has_bureau():
         found.append(Child("制卡厂模拟器", demo.bureau_command()))

@@ -24,7 +24,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "procrastinate.contrib.django",
-    *(f"xueka.platform.{name}" for name in ("database", "identity", "audit", "history", "jobs", "files")),
+    *(
+        f"xueka.platform.{name}"
+        for name in ("database", "identity", "audit", "history", "jobs", "files", "backup")
+    ),
     *(
         f"xueka.contexts.{name}"
         for name in (

@@ -9,12 +9,13 @@ from xueka.entrypoints.cli import common
 from xueka.kernel.errors import BadInput
 
 Value = TypeVar("Value")
+Given = TypeVar("Given")
 
 
-def read(parse: Callable[[str], Value], text: str) -> Value:
-    """`parse(text)`; what it refuses is shown, and the command ends as wrongly used."""
+def read(parse: Callable[[Given], Value], given: Given) -> Value:
+    """`parse(given)`; what it refuses is shown, and the command ends as wrongly used."""
     try:
-        return parse(text)
+        return parse(given)
     except BadInput as error:
         wrong_usage(error)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xueka.kernel.errors import Refused
+
 if TYPE_CHECKING:
     from xueka.platform.identity.actor import Actor
 
@@ -23,7 +25,15 @@ As = Annotated[
 def database() -> Iterator[None]:
     """Django is ready and the database up to date inside this block; the embedded server runs."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xueka.config.settings")
-    from xueka.platform.database import server
+    from xueka.platform.database import home, server
+
+    if (home.home() / "restoring").exists():
+        raise Refused(
+            "RESTORE_UNFINISHED",
+            "这个数据目录的恢复没有完成，不能使用。",
+            found=str(home.home()),
+            action="请再次运行 xueka backup restore；它会清除半成品后重新开始。",
+        )
 
     with server.hold():
         import django
@@ -50,13 +60,14 @@ def edge(username: str | None = None) -> "Iterator[Actor]":
         from xueka.platform.identity import accounts
         from xueka.platform.identity.actor import Actor
 
-        actor = accounts.actor_for(username) if username else Actor.command_line(_operating_system_user())
+        actor = accounts.actor_for(username) if username else Actor.command_line(operating_system_user())
         with transaction.atomic():
             yield actor
         chain.seal()
 
 
-def _operating_system_user() -> str:
+def operating_system_user() -> str:
+    """The name of whoever runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that has no name

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xueka.entrypoints.cli import common
-from xueka.kernel.errors import Conflict
+from xueka.kernel.errors import Conflict, XuekaError
 from xueka.platform.database import home, location, server
 from xueka.platform.supervisor.children import Supervisor
 
@@ -32,6 +32,7 @@ def run(host: str, port: int, *, demo: bool) -> int:
         assets.collect_if_changed()
         if demo:
             demo_city.build_once(tell)
+        _tell_of_backups(is_demo=demo_city.is_built())
         with _listen(host, port) as listener:
             address = _address(listener)
             note.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
@@ -39,6 +40,20 @@ def run(host: str, port: int, *, demo: bool) -> int:
             logins = demo_city.logins()
             connections.close_all()
             return _supervise(supervisor, listener, _greeting(address, supervisor, logins))
+
+
+def _tell_of_backups(*, is_demo: bool) -> None:
+    """A demo's backups are sealed to a passphrase in a file beside the data, and that is said."""
+    from xueka.platform.backup import configuration
+
+    if is_demo:
+        configuration.make_demo_key()
+    if configuration.key_lies_beside_the_data():
+        tell("演示用法：字段密钥和备份口令都是数据目录中的文件，只有所有者可读；正式使用请设立备份保管人。")
+    try:
+        configuration.standing_seal()
+    except XuekaError as refusal:
+        tell(f"{refusal.message}{refusal.action or ''}每日自动备份做不成。")
 
 
 def tell(line: str) -> None:

@@ -205,6 +205,13 @@ def stop(place: Place) -> None:
     raise EmbeddedServerError(f"数据库没有停止：{done.stdout.strip()}")
 
 
+def remove(place: Place) -> None:
+    """Stop the server and take its data away, wherever they lie; the place itself stays for a new one."""
+    stop(place)
+    for folder in (place.socket_directory, place.data):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _launch(place: Place) -> None:
     for directory in (place.log.parent, place.socket_directory):
         place.give(directory)
