@@ -177,3 +177,16 @@ def test_a_stale_form_is_explained() -> None:
     page = Client(enforce_csrf_checks=True).post("/login/", {"username": "zhao"})
     assert page.status_code == 403
     assert "页面放得太久了" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("page", "onward"),
+    [
+        ("http://testserver/review/2111010001/?state=x", "/review/2111010001/%3Fstate%3Dx"),
+        ("https://evil.example/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_sent_too_late_leads_back_to_its_page(client: Client, page: str, onward: str) -> None:
+    answer = client.post("/session/grant/", headers={"Referer": page} if page else {})
+    assert answer.headers["Location"] == f"/login/?next={onward}"

@@ -3,16 +3,29 @@
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from xueka.platform.identity.sessions import StaffRequest
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+def _afterwards(request: StaffRequest) -> str:
+    """Where to go after logging in: to what was asked for; for a form, to the page that it stood on."""
+    if request.method in SAFE:
+        return request.get_full_path()
+    page = request.META.get("HTTP_REFERER", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
+        return "/"
+    parts = urlsplit(page)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def portal_view(permission: str | None = None) -> Callable[[View], View]:
@@ -31,7 +44,7 @@ def portal_view(permission: str | None = None) -> Callable[[View], View]:
         @functools.wraps(view)
         def guarded(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.presence.actor is None:
-                return redirect_to_login(request.get_full_path())
+                return redirect_to_login(_afterwards(request))
             if permission is not None:
                 request.actor.require(permission)
             if request.method in SAFE:

@@ -1,6 +1,7 @@
 """The operator's first page: the line from application to hand, what is stuck, and what runs out."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -11,20 +12,31 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
+from xueka.contexts.reporting import api as reporting
+from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.ui import Action, FlowStage, Gauge, HeatTile, Tile
+from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
+
+_DAYS = 30
+_BEHIND = 10  # percent below the city: the district's tile says so
 
 
 @require_GET
 @portal_view("city:batch:read")
 def home(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
+    ages = reporting.ageing(scope)
     shown = {
         "tiles": _tiles(scope),
-        "flow": _flow(scope),
+        "flow": _flow(scope, {age.step: age for age in ages}),
         "districts": _districts(scope),
+        "days": [(formats.short_day(day.day).split(" ")[0], day) for day in _days(scope)],
+        "term": reporting.term().label,
+        "ages": ages,
+        "bands": reporting.AGE_BANDS,
         "gauges": gauges(scope),
     }
     return render(request, "city/home.html", shown)
@@ -86,77 +98,82 @@ def _tiles(scope: Scope) -> list[Tile]:
     ]
 
 
-def _flow(scope: Scope) -> list[FlowStage]:
-    """Applications, then batches, then cards on their way: each number a link, the oldest of each named."""
-    applications = cards.application_counts(scope)
+def _flow(scope: Scope, ages: dict[str, reporting.Age]) -> list[FlowStage]:
+    """Applications, then batches, then cards on their way: each number a link, with the oldest and the
+    stuck.
+    """
     batches = production.batch_counts(scope)
-    on_way = cards.card_counts(scope)
-
-    def of(*states: str) -> tuple[int, datetime | None]:
-        found = [batches[state] for state in states if state in batches]
-        return sum(each[1] for each in found), min((each[2] for each in found), default=None)
-
-    listed = reverse("objects:applications")
+    papers, plastic = reverse("objects:applications"), reverse("objects:cards")
     batch_list = reverse("city:batches")
-    card_list = reverse("objects:cards")
+
+    def stage(label: str, icon: str, listed: str, *states: str) -> FlowStage:
+        found = [ages[state] for state in states if state in ages]
+        # The link of the stuck leads to the state in which most of them are.
+        worst = max(found, key=_stuck, default=None)
+        return FlowStage(
+            label,
+            sum(age.total for age in found),
+            f"{listed}?state={states[0]}",
+            min((age.oldest for age in found if age.oldest), default=None),
+            sum(map(_stuck, found)),
+            f"{listed}?state={worst.step}" if worst else "",
+            icon,
+        )
 
     def batch_stage(label: str, icon: str, *states: str) -> FlowStage:
-        count, oldest = of(*states)
-        return FlowStage(label, count, f"{batch_list}?state={states[0]}", oldest, icon=icon)
+        found = [batches[state] for state in states if state in batches]
+        oldest = min((each[2] for each in found), default=None)
+        return FlowStage(
+            label, sum(each[1] for each in found), f"{batch_list}?state={states[0]}", oldest, icon=icon
+        )
 
-    returned = applications.get("returned", 0)
+    draft = cards.application_counts(scope).get("draft", 0)
+    returned = stage("申领", "file-plus", papers, "returned")
     problems = sum(production.problem_counts(scope).values())
     reconciling = batch_stage("回盘", "file-search", "reconciling")
     return [
-        FlowStage(
-            "申领",
-            applications.get("draft", 0) + returned,
-            f"{listed}?state=draft",
-            stuck=returned,
-            stuck_url=f"{listed}?state=returned",
-            icon="file-plus",
+        replace(
+            returned,
+            count=draft + returned.count,
+            url=f"{papers}?state={'draft' if draft else 'returned'}",
+            stuck=returned.count,
+            stuck_url=f"{papers}?state=returned",
         ),
-        FlowStage(
-            "区审",
-            applications.get("district_review", 0),
-            f"{listed}?state=district_review",
-            icon="eye-check",
-        ),
-        FlowStage("受理", applications.get("city_review", 0), f"{listed}?state=city_review", icon="checks"),
-        FlowStage("号段", applications.get("accepted", 0), f"{listed}?state=accepted", icon="number-123"),
+        stage("区审", "eye-check", papers, "district_review"),
+        stage("受理", "checks", papers, "city_review"),
+        stage("号段", "number-123", papers, "accepted"),
         batch_stage("批次", "stack-2", "locked", "open", "approved", "ready"),
         batch_stage("卡厂", "building-factory-2", "acknowledged", "sent", "bounced"),
-        FlowStage(
-            "回盘",
-            reconciling.count,
-            reconciling.url,
-            reconciling.oldest,
-            problems,
-            reverse("city:problems"),
-            "file-search",
-        ),
-        FlowStage(
-            "装箱",
-            on_way.get("made", 0) + on_way.get("packed", 0),
-            reverse("city:deliveries"),
-            icon="package",
-        ),
-        FlowStage(
-            "到校", on_way.get("in_transit", 0), f"{card_list}?state=in_transit", icon="truck-delivery"
-        ),
-        FlowStage("发放", on_way.get("at_school", 0), f"{card_list}?state=at_school", icon="hand-grab"),
+        replace(reconciling, stuck=problems, stuck_url=reverse("city:problems")),
+        stage("装箱", "package", plastic, "made", "packed"),
+        stage("到校", "truck-delivery", plastic, "in_transit"),
+        stage("发放", "hand-grab", plastic, "at_school"),
     ]
+
+
+def _stuck(age: reporting.Age) -> int:
+    """What has waited longer than the last band of the ageing table but one."""
+    return age.counts[-1]
 
 
 def _districts(scope: Scope) -> list[HeatTile]:
+    found = reporting.by_district(scope)
+    whole = reporting.total(found).percent or 0
     return [
         HeatTile(
             each.name,
-            round(100 * each.with_card / each.entitled) if each.entitled else None,
-            words=f"{each.with_card:,} / {each.entitled:,}",
+            each.figures.percent,
+            f"{reverse('objects:applications')}?district={each.code}",
+            f"{each.figures.holding:,} / {each.figures.students:,}",
+            (each.figures.percent or 0) < whole - _BEHIND,
         )
-        for each in cards.district_progress(scope)
+        for each in found
     ]
+
+
+def _days(scope: Scope) -> list[reporting.Day]:
+    today = clock.today()
+    return reporting.throughput(scope, today - timedelta(days=_DAYS - 1), today)
 
 
 def gauges(scope: Scope) -> list[Gauge]:

@@ -1,11 +1,16 @@
 """What the city sees beside its pages: the operator's line, the auditor's log."""
 
+from collections.abc import Iterator
+
+from django.urls import reverse
+
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.entrypoints.design import states
-from xueka.entrypoints.design.nav import NavGroup, NavItem, Portal, register
+from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
+from xueka.entrypoints.portals.city import home
 from xueka.platform.identity.sessions import StaffRequest
 
 states.register(
@@ -47,6 +52,39 @@ def _discrepancies(request: StaffRequest) -> int:
     return logistics.counts(request.actor.scope).discrepancies_open
 
 
+def search(request: StaffRequest, query: str) -> Iterator[Hit]:
+    """A batch by its number or title."""
+    if not request.actor.may("city:batch:read"):
+        return
+    for found in production.batches(request.actor.scope, search=query, limit=5):
+        title = " ".join(part for part in (found.number, found.title) if part)
+        detail = f"{found.card_count:,} 张 · {states.badge('batch', found.state).text}"
+        url = reverse("city:batch", args=[found.number])
+        yield Hit("制卡批次", title, url, detail, found.number == query.upper())
+
+
+def notices(request: StaffRequest) -> list[Notice]:
+    """What cannot wait: numbers that run out, problems, batches for a second person."""
+    scope = request.actor.scope
+    low = [
+        Notice(f"{gauge.label}快用完：{gauge.words}", gauge.url, tone="bad")
+        for gauge in home.gauges(scope)
+        if gauge.is_low
+    ]
+    counted = (
+        (_problems(request), "个回盘问题没有处理", reverse("city:problems"), "bad"),
+        (_discrepancies(request), "个收货差异没有处理", reverse("city:discrepancies"), "bad"),
+        (
+            production.batch_counts(scope).get("locked", (0, 0, None))[0],
+            "个批次等第二个人复核",
+            f"{reverse('city:batches')}?state=locked",
+            "wait",
+        ),
+    )
+    return low + [Notice(f"{count} {words}", url, tone=tone) for count, words, url, tone in counted if count]
+
+
+register_search(search)
 register(
     Portal(
         "city",
@@ -88,6 +126,7 @@ register(
                 ],
             ),
         ],
+        notices,
     )
 )
 register(

@@ -13,3 +13,8 @@ import "./drop.js";
 import "./crop.js";
 import "./masked.js";
 import "./chart.js";
+import { say } from "./flash.js";
+import { keep, restore } from "./keep.js";
+
+keep();
+restore(say);

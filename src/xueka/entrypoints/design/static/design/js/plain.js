@@ -2,3 +2,6 @@
 import "./theme-switch.js";
 import "./dialogs.js";
 import "./focus-error.js";
+import { lost } from "./keep.js";
+
+lost();
