@@ -11,16 +11,22 @@ from tests.support.registry import SCHOOLS, clean, load
 from tests.support.rosters import COLUMN
 from xueka.contexts.registry.api import (
     Page,
+    Student,
     classes,
     find_by_id_number,
+    find_by_number,
     import_run,
     import_runs,
+    named,
     school,
     schools,
     student,
     students,
+    students_named,
 )
 from xueka.kernel.errors import BadInput, NotFound
+from xueka.platform.audit.models import Entry
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE, Scope
 
 ROWS = clean(120, schools=[SCHOOLS[0], SCHOOLS[1], SCHOOLS[3]])
@@ -185,3 +191,55 @@ def test_a_page_is_read_along_an_index_in_its_order(scope: Scope, search: str) -
 def test_a_number_is_found_by_an_index(ask: Callable[[], object]) -> None:
     for plan in plans(ask):
         assert "Seq Scan" not in plan, plan
+
+
+def test_two_characters_anywhere_in_a_name_find_it() -> None:
+    for length in (2, 3):
+        wanted = next(row[NAME] for row in ROWS if len(row[NAME]) >= length)[-length:]
+        expected = {row[EDUCATION_ID] for row in ROWS if wanted in row[NAME]}
+        found = everything(lambda after, text=wanted: students(EVERYWHERE, search=text, after=after, limit=7))
+        assert {one.education_id for one in found} == expected
+        assert {one.education_id for one in students_named(EVERYWHERE, wanted, 200)} == expected
+
+
+def test_names_that_begin_so_come_first() -> None:
+    wanted = ROWS[0][NAME][:2]
+    found = [one.name.startswith(wanted) for one in students_named(EVERYWHERE, wanted, 200)]
+    assert found == sorted(found, reverse=True)
+    assert found[0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 13])
+def test_every_pair_of_a_name_of_any_length_is_indexed(length: int) -> None:
+    name = "阿依努尔·买买提江阿卜杜"[:length] if length < 13 else "阿依努尔·买买提江阿卜杜拉"
+    Student.objects.filter(education_id=ROWS[0][EDUCATION_ID]).update(name=name)
+    for at in range(length - 1):
+        found = students(EVERYWHERE, search=name[at : at + 2]).rows
+        assert ROWS[0][EDUCATION_ID] in {one.education_id for one in found}
+
+
+def test_a_part_of_a_name_is_found_along_its_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        query = str(named(Student.objects.all(), "子涵").only("id").query).replace(
+            "['子涵']", "ARRAY['子涵']"
+        )
+        cursor.execute(f"EXPLAIN {query}")
+        assert "registry_name_parts" in str(cursor.fetchall())
+
+
+def test_a_personal_number_is_looked_for_on_record() -> None:
+    actor = Actor.in_role("s1", "老师", "school_officer", SCHOOL)
+    mine = next(row for row in ROWS if row[0] == SCHOOLS[0][0])
+    other = next(row for row in ROWS if row[0] != SCHOOLS[0][0])
+    assert [one.education_id for one in find_by_number(actor, mine[NUMBER])] == [mine[EDUCATION_ID]]
+    assert find_by_number(actor, other[NUMBER]) == []
+    assert mine[EDUCATION_ID] in {one.education_id for one in find_by_number(actor, mine[PHONE])}
+    assert [one.education_id for one in find_by_number(actor, mine[EDUCATION_ID])] == [mine[EDUCATION_ID]]
+    said = list(Entry.objects.filter(action="student.find").order_by("id").values_list("detail", flat=True))
+    assert [(each["by"], each["found"]) for each in said] == [
+        ("id_number", 1),
+        ("id_number", 0),
+        ("phone", 1),
+    ]
+    assert all("*" in each["number"] for each in said)

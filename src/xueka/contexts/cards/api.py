@@ -3,8 +3,9 @@
 from xueka.contexts.cards.configuration import LostEffect, PhotoRule, lost_effects, photo_rule
 from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
 from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, REASONS
-from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE
+from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE, OPEN_APPLICATION
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.contexts.cards.finding import find_applications, find_cards
 from xueka.contexts.cards.invariants import INVARIANTS
 from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo, Reminder, UnusedPhoto
 from xueka.contexts.cards.portrait import Box, check_portrait, first_box
@@ -19,6 +20,7 @@ from xueka.contexts.cards.queries import (
     card_counts,
     card_ids_by_number,
     cards,
+    cards_numbered,
     cards_to_pack,
     latest_photos,
     standing_alone,
@@ -120,6 +122,7 @@ __all__ = [
     "ENTITLED",
     "INVARIANTS",
     "LIVE",
+    "OPEN_APPLICATION",
     "REASONS",
     "REASON_CODES",
     "TAKEN_APPLICATION_STATES",
@@ -162,6 +165,7 @@ __all__ = [
     "card_rows",
     "cards",
     "cards_by_class",
+    "cards_numbered",
     "cards_to_pack",
     "check_portrait",
     "close_account",
@@ -173,6 +177,8 @@ __all__ = [
     "district_progress",
     "drop_unused",
     "fail_cards",
+    "find_applications",
+    "find_cards",
     "first_box",
     "follow_classes",
     "hand_out",

@@ -26,8 +26,13 @@ class Cards(models.QuerySet["Card"]):
         made_for = scope.filter(district="school__district_id", school="school__code")
         if not made_for:
             return self
+        waiting, alive = self.model.objects.exclude(state__in=IN_LIFE), Q(state__in=IN_LIFE)
+        if scope.level == "school":  # one of two thousand: its cards are gathered, not looked for among all
+            of_students = self.model.objects.filter(alive, student__school__code=scope.school)
+            mine = waiting.filter(made_for).values("id").union(of_students.values("id"), all=True)
+            return self.filter(id__in=mine)
         follows = scope.filter(district="student__school__district_id", school="student__school__code")
-        return self.filter((~Q(state__in=IN_LIFE) & made_for) | (Q(state__in=IN_LIFE) & follows))
+        return self.filter((~alive & made_for) | (alive & follows))
 
 
 class OfStudents(models.QuerySet):

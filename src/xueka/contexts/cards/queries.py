@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.domain.rules import ENTITLED
+from xueka.contexts.cards.finding import find_applications, find_cards, numbered_cards
 from xueka.contexts.cards.models import Application, Card, CardAccount, Photo
 from xueka.contexts.registry import api as registry
 from xueka.kernel.errors import NotFound
@@ -32,7 +33,7 @@ def applications(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Application]:
-    """Oldest first; `after` is the id of the last one seen. `search`: number, education ID or name prefix."""
+    """Oldest first; `after` is the id of the last one seen. `search` as in `find_applications`."""
     found = _in_place(Application.objects.visible_to(scope), district, school, class_id)
     if states:
         found = found.filter(state__in=states)
@@ -41,9 +42,7 @@ def applications(
     if doubtful is not None:
         found = found.exclude(doubts=[]) if doubtful else found.filter(doubts=[])
     if search := search.strip():
-        found = found.filter(
-            Q(number=search.upper()) | Q(account__in=CardAccount.objects.filter(student__in=_named(search)))
-        )
+        found = find_applications(found, search)
     if after is not None:
         found = found.filter(id__gt=after)
     return list(found.select_related(*_OF_APPLICATION).order_by("id")[:limit])
@@ -73,9 +72,12 @@ def accepted_applications(
     return list(found.order_by(*_BY_CLASS, "account__student__sort_key", "id")[:limit])
 
 
-def application_counts(scope: Scope, *, kind: str = "") -> dict[str, int]:
-    """How many applications are in each state that occurs."""
-    return _counts(Application.objects.visible_to(scope), kind)
+def application_counts(scope: Scope, *, kind: str = "", states: Collection[str] = ()) -> dict[str, int]:
+    """How many applications are in each state that occurs; of `states` only, where they are named.
+
+    Pages name them: what is closed is counted in millions.
+    """
+    return _counts(Application.objects.visible_to(scope), kind, states)
 
 
 def cards(
@@ -90,23 +92,23 @@ def cards(
     after: int | None = None,
     limit: int = 50,
 ) -> list[Card]:
-    """Oldest first, paged as `applications`. `search`: a number of the card, education ID, name prefix."""
+    """Oldest first, paged as `applications`. `search` as in `find_cards`."""
     found = _in_place(Card.objects.visible_to(scope), district, school, class_id)
     if states:
         found = found.filter(state__in=states)
     if kind:
         found = found.filter(kind_id=kind)
     if search := search.strip():
-        found = found.filter(
-            Q(number=search)
-            | Q(transit_number=search)
-            | Q(beijing_tong_number=search)
-            | Q(chip_uid=search.upper())
-            | Q(student__in=_named(search))
-        )
+        found = find_cards(found, search)
     if after is not None:
         found = found.filter(id__gt=after)
     return list(found.select_related(*_OF_CARD).order_by("id")[:limit])
+
+
+def cards_numbered(scope: Scope, text: str) -> list[Card]:
+    """Cards that bear this number, whichever of theirs it is."""
+    found = Card.objects.visible_to(scope).filter(id__in=numbered_cards(text))
+    return list(found.select_related(*_OF_CARD).order_by("id"))
 
 
 def card(scope: Scope, number: str | int) -> Card:
@@ -118,9 +120,9 @@ def card(scope: Scope, number: str | int) -> Card:
     return found
 
 
-def card_counts(scope: Scope, *, kind: str = "") -> dict[str, int]:
-    """How many cards are in each state that occurs."""
-    return _counts(Card.objects.visible_to(scope), kind)
+def card_counts(scope: Scope, *, kind: str = "", states: Collection[str] = ()) -> dict[str, int]:
+    """How many cards are in each state that occurs; of `states` only, where they are named."""
+    return _counts(Card.objects.visible_to(scope), kind, states)
 
 
 def cards_to_pack(scope: Scope, card_ids: Collection[int] | None = None) -> list[Card]:
@@ -182,12 +184,6 @@ def account(scope: Scope, education_id: str) -> CardAccount:
     return account_
 
 
-def _named(search: str) -> list[int]:
-    """Students found by education ID or the beginning of their name; the caller's query keeps the scope."""
-    found = registry.Student.objects.filter(Q(education_id=search) | Q(name__startswith=search))
-    return list(found.values_list("id", flat=True)[:1000])
-
-
 def _in_place(query: QuerySet, district: str, school: str, class_id: int | None) -> QuerySet:
     if district:
         query = query.filter(school__district_id=district)
@@ -196,7 +192,9 @@ def _in_place(query: QuerySet, district: str, school: str, class_id: int | None)
     return query.filter(school_class_id=class_id) if class_id is not None else query
 
 
-def _counts(query: QuerySet, kind: str) -> dict[str, int]:
+def _counts(query: QuerySet, kind: str, states: Collection[str]) -> dict[str, int]:
+    if states:
+        query = query.filter(state__in=list(states))
     if kind:
         query = query.filter(kind_id=kind)
     return dict(query.order_by().values_list("state").annotate(count=Count("id")))

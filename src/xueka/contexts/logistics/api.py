@@ -15,6 +15,7 @@ from xueka.contexts.logistics.queries import (
     delivery_rows,
     discrepancies,
     discrepancies_of,
+    find_deliveries,
     place_of,
 )
 from xueka.contexts.logistics.services.documents import packing_list_pdf, packing_list_xlsx
@@ -57,6 +58,7 @@ __all__ = [
     "discrepancies",
     "discrepancies_of",
     "dispatch",
+    "find_deliveries",
     "hand_out",
     "packing_list_pdf",
     "packing_list_xlsx",

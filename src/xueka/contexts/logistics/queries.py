@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy
+from xueka.contexts.registry import api as registry
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
 
@@ -18,13 +19,11 @@ def deliveries(
     limit: int = 50,
 ) -> list[Delivery]:
     """Newest first, paged by id (`before`); each carries box_total, card_total and boxes_open."""
-    found = Delivery.objects.visible_to(scope).select_related("school__district")
+    found: QuerySet[Delivery] = Delivery.objects.visible_to(scope).select_related("school__district")
     if states:
         found = found.filter(state__in=states)
     if search:
-        found = found.filter(
-            Q(number__iexact=search) | Q(waybill__iexact=search) | Q(school__name__contains=search)
-        )
+        found = find_deliveries(found, search)
     if before is not None:
         found = found.filter(id__lt=before)
     return list(
@@ -34,6 +33,14 @@ def deliveries(
             boxes_open=Count("boxes", distinct=True, filter=Q(boxes__state="in_transit")),
         ).order_by("-id")[:limit]
     )
+
+
+def find_deliveries(rows: QuerySet[Delivery], text: str) -> QuerySet[Delivery]:
+    """Deliveries with this number or waybill, or to a school whose name holds the text."""
+    text = text.strip()
+    if text.isascii():
+        return rows.filter(Q(number=text.upper()) | Q(waybill__in=[text, text.upper()]))
+    return rows.filter(school__in=registry.School.objects.filter(name__contains=text).values("id"))
 
 
 def delivery_rows(scope: Scope) -> QuerySet[Delivery]:

@@ -33,6 +33,7 @@ from xueka.contexts.registry.models import (
     Student,
     Transfer,
 )
+from xueka.contexts.registry.naming import find_students, named
 from xueka.contexts.registry.paging import Page
 from xueka.contexts.registry.queries import (
     Stay,
@@ -46,6 +47,7 @@ from xueka.contexts.registry.queries import (
     schools,
     student,
     students,
+    students_named,
     transfers,
 )
 from xueka.contexts.registry.rows import consents, student_rows, transfer_rows
@@ -64,6 +66,7 @@ from xueka.contexts.registry.services.directory import (
     reopen_school,
     set_schooling,
 )
+from xueka.contexts.registry.services.finding import find_by_number
 from xueka.contexts.registry.services.moving import (
     Moves,
     Places,
@@ -128,6 +131,8 @@ __all__ = [
     "enrolments",
     "ensure_classes",
     "find_by_id_number",
+    "find_by_number",
+    "find_students",
     "import_roster",
     "import_run",
     "import_runs",
@@ -135,6 +140,7 @@ __all__ = [
     "last_grade",
     "masked_personal",
     "move_students",
+    "named",
     "next_rung",
     "next_stage",
     "open_table",
@@ -150,6 +156,7 @@ __all__ = [
     "student",
     "student_rows",
     "students",
+    "students_named",
     "transfer_rows",
     "transfers",
     "withdraw_transfer",

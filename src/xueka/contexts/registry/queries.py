@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import QuerySet
+
 from xueka.contexts.registry.domain.transitions import OPEN
 from xueka.contexts.registry.domain.vocabulary import ID_TYPES, id_key
 from xueka.contexts.registry.importing.preparing import ID_KIND, PHONE_KIND
@@ -16,6 +18,7 @@ from xueka.contexts.registry.models import (
     StudentChange,
     Transfer,
 )
+from xueka.contexts.registry.naming import named
 from xueka.contexts.registry.paging import Page, page
 from xueka.contexts.registry.services.locking import no_student
 from xueka.kernel.errors import NotFound
@@ -38,7 +41,7 @@ def students(
     after: str | None = None,
     limit: int = 50,
 ) -> Page[Student]:
-    """Students by school, class and pinyin; `search`: education ID, ID number, phone, beginning of the name.
+    """Students by school, class and pinyin; `search`: education ID, ID number, phone, part of the name.
 
     `school` and `school_class` are ids. Rows carry `school` and `school_class`. An ID number or phone must be
     whole: it is found by its blind index. Raises BadInput `CURSOR_INVALID`.
@@ -56,7 +59,18 @@ def students(
         return page(rows, _BY_CLASS, after, limit)
     if any(char.isdigit() for char in text):
         return page(rows.filter(id__in=_by_number(text)), _BY_CLASS, after, limit)
-    return page(rows.filter(name__startswith=text), _BY_NAME, after, limit)
+    return page(named(rows, text), _BY_NAME, after, limit)
+
+
+def students_named(scope: Scope, text: str, limit: int) -> list[Student]:
+    """The first few whose name begins with `text`, then those who have it elsewhere in their name."""
+    rows = Student.objects.visible_to(scope).select_related("school", "school_class")
+    text = normalise(text)
+    found = list(rows.filter(name__startswith=text).order_by(*_BY_NAME)[:limit])
+    if len(found) < limit and len(text) > 1:
+        elsewhere = named(rows, text).exclude(name__startswith=text)
+        found += elsewhere.order_by(*_BY_NAME)[: limit - len(found)]
+    return found
 
 
 def student(scope: Scope, key: int | str) -> Student:
@@ -186,12 +200,21 @@ def _schools_of(scope: Scope, school: int | None, school_class: int | None) -> S
     return list(visible.order_by("id").values_list("id", flat=True))
 
 
+def by_document(id_number: str) -> QuerySet[Student]:
+    """Whoever has this identity document, of whatever kind; the caller keeps the scope."""
+    return Student.objects.filter(id_index__in=_document_indexes(id_number))
+
+
+def by_phone(phone: str) -> QuerySet[Student]:
+    """Whoever's guardian has this mobile number; the caller keeps the scope."""
+    return Student.objects.filter(phone_index=blind_index(PHONE_KIND, clean_phone(phone)))
+
+
 def _by_number(text: str) -> list[int]:
     """Who has this number: education ID, identity document or guardian's phone. Every one is an index."""
     found = set(Student.objects.filter(education_id=text).values_list("id", flat=True))
-    found.update(Student.objects.filter(id_index__in=_document_indexes(text)).values_list("id", flat=True))
-    phone = blind_index(PHONE_KIND, clean_phone(text))
-    found.update(Student.objects.filter(phone_index=phone).values_list("id", flat=True))
+    found.update(by_document(text).values_list("id", flat=True))
+    found.update(by_phone(text).values_list("id", flat=True))
     return sorted(found)
 
 

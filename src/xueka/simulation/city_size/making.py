@@ -158,10 +158,9 @@ def packages_and_returns() -> None:
     fill(
         "production.ReturnFile",
         """FROM city_batch b JOIN city_file f ON f.number = b.number AND f.sort = 'XKR'
-           CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE NOT c.failed AND c.main >= 3) AS made,
-                                      count(*) FILTER (WHERE c.failed) AS spoiled,
-                                      count(*) FILTER (WHERE c.main = 2 AND NOT c.failed) AS missing
-                                 FROM city_card c WHERE c.batch = b.id) n
+           JOIN (SELECT batch, count(*) FILTER (WHERE NOT failed AND main >= 3) AS made,
+                        count(*) FILTER (WHERE failed) AS spoiled FROM city_card GROUP BY batch) n
+             ON n.batch = b.id
            ORDER BY b.id""",
         id="b.id",
         batch_id="b.id",

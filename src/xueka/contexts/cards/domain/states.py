@@ -39,3 +39,14 @@ BEFORE_HAND_OUT = [PLANNED, ORDERED, MADE, PACKED, IN_TRANSIT, AT_SCHOOL]
 
 #: An account has at most one application of a kind outside these states (database constraint).
 CLOSED_APPLICATION = [FULFILLED, REFUSED, WITHDRAWN, APPLICATION_CANCELLED]
+
+#: Somebody still has something to do on these.
+OPEN_APPLICATION = [
+    DRAFT,
+    SCHOOL_REVIEW,
+    DISTRICT_REVIEW,
+    CITY_REVIEW,
+    RETURNED,
+    ACCEPTED,
+    IN_PRODUCTION,
+]

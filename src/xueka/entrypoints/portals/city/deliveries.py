@@ -44,7 +44,7 @@ class Dispatch(WordedForm):
 @portal_view("city:delivery:pack")
 def listing(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
-    made = cards.card_counts(scope).get("made", 0)
+    made = cards.card_counts(scope, states=["made"]).get("made", 0)
     pack = Action(
         f"装箱（{made:,} 张）",
         reverse("city:prepare"),

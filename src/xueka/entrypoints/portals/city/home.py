@@ -43,11 +43,11 @@ def home(request: StaffRequest) -> HttpResponse:
 
 
 def _tiles(scope: Scope) -> list[Tile]:
-    applications = cards.application_counts(scope)
+    applications = cards.application_counts(scope, states=cards.OPEN_APPLICATION)
     batches = production.batch_counts(scope)
     problems = sum(production.problem_counts(scope).values())
     road = logistics.counts(scope)
-    made = cards.card_counts(scope).get("made", 0)
+    made = cards.card_counts(scope, states=["made"]).get("made", 0)
     locked = batches.get("locked", (0, 0, None))[0]
     return [
         Tile(
@@ -127,7 +127,7 @@ def _flow(scope: Scope, ages: dict[str, reporting.Age]) -> list[FlowStage]:
             label, sum(each[1] for each in found), f"{batch_list}?state={states[0]}", oldest, icon=icon
         )
 
-    draft = cards.application_counts(scope).get("draft", 0)
+    draft = cards.application_counts(scope, states=["draft"]).get("draft", 0)
     returned = stage("申领", "file-plus", papers, "returned")
     problems = sum(production.problem_counts(scope).values())
     reconciling = batch_stage("回盘", "file-search", "reconciling")

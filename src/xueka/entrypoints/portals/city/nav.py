@@ -41,7 +41,7 @@ def _overdue(request: StaffRequest) -> int:
 
 
 def _to_review(request: StaffRequest) -> int:
-    return cards.application_counts(request.actor.scope).get("city_review", 0)
+    return cards.application_counts(request.actor.scope, states=["city_review"]).get("city_review", 0)
 
 
 def _problems(request: StaffRequest) -> int:

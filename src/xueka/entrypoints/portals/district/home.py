@@ -46,7 +46,7 @@ def _tiles(scope: Scope, schools: list[cards.Waiting]) -> list[Tile]:
     oldest = f"最早的已等 {formats.age(schools[0].oldest)}" if schools else "没有学校在等"
     review = reverse("objects:review")
     moving = registry.transfer_rows(scope).filter(state="open").count()
-    counts = cards.application_counts(scope)
+    counts = cards.application_counts(scope, states=["returned"])
     return [
         Tile(
             "等候的学校",

@@ -1,6 +1,5 @@
 """Lists of students, applications, cards and deliveries: each person sees those of her scope."""
 
-from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -66,7 +65,7 @@ def students(request: StaffRequest) -> HttpResponse:
             Filter(
                 "q",
                 "姓名或教育ID",
-                lambda rows, text: rows.filter(Q(name__startswith=text) | Q(education_id=text)),
+                registry.find_students,
                 kind="search",
             ),
             *place_filters(scope),
@@ -89,7 +88,7 @@ def application_filters(scope: Scope) -> list[Filter]:
             [(state.code, state.label) for state in cards.APPLICATION.states],
             kind="tabs",
         ),
-        Filter("q", "姓名、教育ID或申领号", _find, kind="search"),
+        Filter("q", "姓名、教育ID或申领号", cards.find_applications, kind="search"),
         *place_filters(scope),
         Filter(
             "doubt",
@@ -98,11 +97,6 @@ def application_filters(scope: Scope) -> list[Filter]:
             [("no", "没有疑问"), ("yes", "需要看一看")],
         ),
     ]
-
-
-def _find(rows: QuerySet, text: str) -> QuerySet:
-    student = Q(account__student__name__startswith=text) | Q(account__student__education_id=text)
-    return rows.filter(student | Q(number__iexact=text))
 
 
 def bulk_verbs(actor: Actor) -> list[str]:
@@ -184,7 +178,9 @@ def card_listing(
                 [(state.code, state.label) for state in cards.CARD.states if state.code in states_shown],
                 kind="tabs",
             ),
-            Filter("q", "姓名、教育ID、卡号", find_cards, kind="search", placeholder="也可以用扫码枪扫"),
+            Filter(
+                "q", "姓名、教育ID、卡号", cards.find_cards, kind="search", placeholder="也可以用扫码枪扫"
+            ),
             *place_filters(scope),
         ],
         url=lambda row: reverse("objects:card", args=[row.number]),
@@ -192,11 +188,6 @@ def card_listing(
         unit="张",
         empty=empty,
     )
-
-
-def find_cards(rows: QuerySet, text: str) -> QuerySet:
-    own = Q(number=text) | Q(transit_number=text) | Q(beijing_tong_number=text)
-    return rows.filter(own | Q(student__name__startswith=text) | Q(student__education_id=text))
 
 
 @require_GET
@@ -241,7 +232,7 @@ def deliveries(request: StaffRequest) -> HttpResponse:
             Filter(
                 "q",
                 "配送单号或运单号",
-                lambda rows, text: rows.filter(Q(number__iexact=text) | Q(waybill__iexact=text)),
+                logistics.find_deliveries,
                 kind="search",
             ),
         ],

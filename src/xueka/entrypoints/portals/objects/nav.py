@@ -11,6 +11,7 @@ from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.nav import Hit
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import NotFound
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -73,7 +74,7 @@ def school_name(scope: Scope) -> str | None:
 def search(request: StaffRequest, query: str) -> Iterator[Hit]:
     """Students, cards, applications, boxes and deliveries inside the scope, by number or by name."""
     if request.actor.may("school:student:read"):
-        yield from _students(request.actor.scope, query)
+        yield from _students(request.actor, query)
     if request.actor.may("school:card:read") and query.isascii():
         yield from _cards(request.actor.scope, query)
     if request.actor.may("school:application:read") and query.upper().startswith("SL"):
@@ -82,8 +83,12 @@ def search(request: StaffRequest, query: str) -> Iterator[Hit]:
         yield from _parcels(request.actor.scope, query)
 
 
-def _students(scope: Scope, query: str) -> Iterator[Hit]:
-    for student in registry.students(scope, search=query, limit=_AT_MOST).rows:
+def _students(actor: Actor, query: str) -> Iterator[Hit]:
+    if any(char.isdigit() for char in query):
+        found = registry.find_by_number(actor, query)
+    else:
+        found = registry.students_named(actor.scope, query, _AT_MOST)
+    for student in found[:_AT_MOST]:
         place = f"{student.school.name} {shapes.class_of(student.school_class)}"
         title = f"{student.name} {student.education_id}"
         yield Hit(
@@ -92,12 +97,9 @@ def _students(scope: Scope, query: str) -> Iterator[Hit]:
 
 
 def _cards(scope: Scope, query: str) -> Iterator[Hit]:
-    for card in cards.cards(scope, search=query, limit=_AT_MOST):
-        own = query in (card.number, card.transit_number, card.beijing_tong_number)
+    for card in cards.cards_numbered(scope, query):
         detail = f"{card.student.name} · {states.badge('card', card.state).text}"
-        url = reverse("objects:card", args=[card.number])
-        if own or query.upper() == card.chip_uid:
-            yield Hit("学生卡", card.number, url, detail, True)
+        yield Hit("学生卡", card.number, reverse("objects:card", args=[card.number]), detail, True)
 
 
 def _applications(scope: Scope, query: str) -> Iterator[Hit]:

@@ -34,7 +34,8 @@ def level(actor: Actor) -> str:
 
 def waiting(request: StaffRequest) -> int:
     """How many wait for this person's review: the number beside the navigation."""
-    return cards.application_counts(request.actor.scope).get(level(request.actor), 0)
+    mine = level(request.actor)
+    return cards.application_counts(request.actor.scope, states=[mine]).get(mine, 0)
 
 
 @require_GET

@@ -45,7 +45,7 @@ def _to_apply(classes: list[cards.Progress]) -> Tile:
 
 def _returned(scope: Scope) -> Tile:
     found = cards.applications(scope, states=("returned",), limit=_SHOWN)
-    count = cards.application_counts(scope).get("returned", 0)
+    count = cards.application_counts(scope, states=["returned"]).get("returned", 0)
     said = "；".join(f"{each.account.student.name}：{shapes.reason(each)}" for each in found)
     words = said or "没有被退回的申领"
     action = Action("去改正", reverse("school:returned"), icon="arrow-back-up")
@@ -61,7 +61,7 @@ def _to_receive(scope: Scope) -> Tile:
 
 
 def _to_hand_out(scope: Scope) -> Tile:
-    count = cards.card_counts(scope).get("at_school", 0)
+    count = cards.card_counts(scope, states=["at_school"]).get("at_school", 0)
     words = "卡已到校，还没有发到学生手里" if count else "到校的卡都已发放"
     action = Action("去发放", reverse("school:hand_out"), icon="hand-grab")
     return Tile("待发放", count, words, action, "wait" if count else "ok", "hand-grab", "张")

@@ -13,7 +13,7 @@ from xueka.platform.identity.sessions import StaffRequest
 
 
 def _returned(request: StaffRequest) -> int:
-    return cards.application_counts(request.actor.scope).get("returned", 0)
+    return cards.application_counts(request.actor.scope, states=["returned"]).get("returned", 0)
 
 
 def _on_the_way(request: StaffRequest) -> int:
@@ -21,7 +21,7 @@ def _on_the_way(request: StaffRequest) -> int:
 
 
 def _to_hand_out(request: StaffRequest) -> int:
-    return cards.card_counts(request.actor.scope).get("at_school", 0)
+    return cards.card_counts(request.actor.scope, states=["at_school"]).get("at_school", 0)
 
 
 def notices(request: StaffRequest) -> Sequence[Notice]:

@@ -1,0 +1,28 @@
+"""Students by a part of their name, along an index (docs/adr/0085).
+
+A single character is looked for at the beginning, where it is a surname; two and more anywhere in the name.
+"""
+
+from django.db.models import BooleanField, QuerySet
+from django.db.models.expressions import RawSQL
+
+from xueka.contexts.registry.models import Student
+from xueka.kernel.text import normalise
+
+
+def named(rows: QuerySet[Student], text: str) -> QuerySet[Student]:
+    """Those of `rows` whose name holds `text`."""
+    text = normalise(text)
+    if len(text) < 2:
+        return rows.filter(name__startswith=text)
+    pairs = [text[at : at + 2] for at in range(len(text) - 1)]
+    holds = 'registry_pairs("registry_student"."name") @> %s::text[]'
+    rows = rows.filter(RawSQL(holds, [pairs], BooleanField()))  # noqa: S611 - no values in it
+    return rows if len(text) == 2 else rows.filter(name__contains=text)
+
+
+def find_students(rows: QuerySet[Student], text: str) -> QuerySet[Student]:
+    """Those of `rows` with this education ID or this part of a name."""
+    if any(char.isascii() and char.isdigit() for char in text):
+        return rows.filter(education_id=normalise(text))
+    return named(rows, text)
