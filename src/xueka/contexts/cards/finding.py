@@ -42,4 +42,4 @@ def _students(text: str) -> QuerySet[registry.Student, int]:
 
 
 def _is_number(text: str) -> bool:
-    return any(char.isascii() and char.isdigit() for char in text)
+    return text.isascii() and any(char.isdigit() for char in text)

@@ -141,6 +141,7 @@ class Application(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "school", "id"], name="cards_application_work"),
+            models.Index(fields=["updated_at", "id"], name="cards_application_latest"),
         ]
 
 
@@ -229,4 +230,7 @@ class Card(models.Model):
                 name="cards_beijing_tong_once",
             ),
         ]
-        indexes = [models.Index(fields=["state", "school", "id"], name="cards_card_work")]
+        indexes = [
+            models.Index(fields=["state", "school", "id"], name="cards_card_work"),
+            models.Index(fields=["state_at", "id"], name="cards_card_latest"),
+        ]

@@ -16,6 +16,7 @@ from xueka.contexts.logistics.queries import (
     discrepancies,
     discrepancies_of,
     find_deliveries,
+    open_discrepancies,
     place_of,
 )
 from xueka.contexts.logistics.services.documents import packing_list_pdf, packing_list_xlsx
@@ -60,6 +61,7 @@ __all__ = [
     "dispatch",
     "find_deliveries",
     "hand_out",
+    "open_discrepancies",
     "packing_list_pdf",
     "packing_list_xlsx",
     "place_of",

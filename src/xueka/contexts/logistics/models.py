@@ -44,6 +44,7 @@ class Delivery(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["waybill"], name="logistics_by_waybill")]
 
 
 class Box(models.Model):
@@ -63,6 +64,7 @@ class Box(models.Model):
 
     class Meta:
         ordering = ["number"]
+        indexes = [models.Index(fields=["state", "school", "id"], name="logistics_box_work")]
 
 
 class BoxCard(models.Model):

@@ -126,12 +126,14 @@ class Counts:
     discrepancies_open: int
 
 
+def open_discrepancies(scope: Scope) -> int:
+    """How many differences wait for the city."""
+    inside = scope.filter(district="box__school__district_id", school="box__school__code")
+    return Discrepancy.objects.filter(inside, state="open").count()
+
+
 def counts(scope: Scope) -> Counts:
+    """What is on the road and what is in doubt."""
     road = Box.objects.visible_to(scope).filter(state="in_transit")
-    return Counts(
-        road.count(),
-        BoxCard.objects.filter(box__in=road, is_here=True).count(),
-        Discrepancy.objects.filter(
-            scope.filter(district="box__school__district_id", school="box__school__code"), state="open"
-        ).count(),
-    )
+    on_board = BoxCard.objects.filter(box__in=road, is_here=True).count()
+    return Counts(road.count(), on_board, open_discrepancies(scope))

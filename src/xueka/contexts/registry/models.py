@@ -121,6 +121,7 @@ class Student(models.Model):
             models.Index(fields=["school", "school_class", "sort_key", "id"], name="registry_student_list"),
             models.Index(fields=["phone_index"], name="registry_guardian_phone"),
             models.Index(fields=["name", "id"], name="registry_name_prefix"),
+            models.Index(fields=["sort_key", "id"], name="registry_student_by_name"),
         ]
 
 

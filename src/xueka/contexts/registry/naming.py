@@ -23,6 +23,7 @@ def named(rows: QuerySet[Student], text: str) -> QuerySet[Student]:
 
 def find_students(rows: QuerySet[Student], text: str) -> QuerySet[Student]:
     """Those of `rows` with this education ID or this part of a name."""
-    if any(char.isascii() and char.isdigit() for char in text):
-        return rows.filter(education_id=normalise(text))
+    text = normalise(text)
+    if text.isascii() and any(char.isdigit() for char in text):
+        return rows.filter(education_id=text)
     return named(rows, text)

@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, models
 
 # Names have two to four characters, nearly all; their pairs are spelt out, so that the server folds the function
 # into the index and the query. pg_trgm knows nothing of two Chinese characters (docs/adr/0085).
@@ -22,7 +22,10 @@ DROP FUNCTION registry_all_pairs(text);
 
 
 class Migration(migrations.Migration):
-    """Two neighbouring characters anywhere in a name are found by an index."""
+    """Two neighbouring characters anywhere in a name are found by an index; a whole city is read by name."""
 
     dependencies = [("registry", "0004_moves_and_schools")]
-    operations = [migrations.RunSQL(MAKE, UNDO)]
+    operations = [
+        migrations.RunSQL(MAKE, UNDO),
+        migrations.AddIndex("student", models.Index(fields=["sort_key", "id"], name="registry_student_by_name")),
+    ]

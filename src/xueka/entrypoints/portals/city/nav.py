@@ -49,7 +49,7 @@ def _problems(request: StaffRequest) -> int:
 
 
 def _discrepancies(request: StaffRequest) -> int:
-    return logistics.counts(request.actor.scope).discrepancies_open
+    return logistics.open_discrepancies(request.actor.scope)
 
 
 def search(request: StaffRequest, query: str) -> Iterator[Hit]:
