@@ -19,8 +19,10 @@ def main() -> None:
         from xueka.contexts.registry.models import School, SchoolClass
         from xueka.platform.audit import chain
         from xueka.platform.audit import services as audit
+        from xueka.platform.crypto import keyring
         from xueka.platform.identity.actor import Actor
 
+        keyring.keyring()  # the keys of the fields are made at their first use
         actor = Actor.system("busy")
         for number in count(1):
             with transaction.atomic():

@@ -7,6 +7,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
+from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
 from xueka.platform.audit.invariants import audit_chain
@@ -19,6 +20,7 @@ INVARIANTS: list[Invariant] = [
     *cards.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,
+    *reporting.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
     *identity.INVARIANTS,

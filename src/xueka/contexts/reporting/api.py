@@ -5,8 +5,14 @@ For pages: `throughput(scope, first, last)` by day, `term_plan(scope)` and `plan
 `by_school(scope)`; those about a term take its code, the present one without.
 """
 
+from xueka.contexts.reporting.domain.exports import DOWNLOADS, KEPT_FOR
+from xueka.contexts.reporting.domain.exports import KINDS as EXPORT_KINDS
 from xueka.contexts.reporting.domain.measures import LABELS as MEASURE_LABELS
 from xueka.contexts.reporting.domain.terms import Term
+from xueka.contexts.reporting.domain.transitions import EXPORT
+from xueka.contexts.reporting.invariants import INVARIANTS
+from xueka.contexts.reporting.models import Download, Export
+from xueka.contexts.reporting.queries.exports import downloads, export, export_rows, waiting_exports
 from xueka.contexts.reporting.queries.flow import (
     Day,
     Replacement,
@@ -34,13 +40,28 @@ from xueka.contexts.reporting.queries.standing import (
 )
 from xueka.contexts.reporting.queries.terms import term, terms
 from xueka.contexts.reporting.services.counting import record_days, record_standing
+from xueka.contexts.reporting.services.exporting import (
+    approve_export,
+    ask_export,
+    download_export,
+    reject_export,
+    revoke_export,
+    withdraw_export,
+)
 from xueka.contexts.reporting.services.planning import set_plan, set_term
 
 __all__ = [
     "AGE_BANDS",
+    "DOWNLOADS",
+    "EXPORT",
+    "EXPORT_KINDS",
+    "INVARIANTS",
+    "KEPT_FOR",
     "MEASURE_LABELS",
     "Age",
     "Day",
+    "Download",
+    "Export",
     "Figures",
     "Place",
     "Plan",
@@ -51,14 +72,22 @@ __all__ = [
     "Turnaround",
     "WeekProgress",
     "ageing",
+    "approve_export",
     "as_of",
+    "ask_export",
     "by_district",
     "by_school",
+    "download_export",
+    "downloads",
+    "export",
+    "export_rows",
     "plan_progress",
     "record_days",
     "record_standing",
     "recorded_until",
+    "reject_export",
     "replacements",
+    "revoke_export",
     "set_plan",
     "set_term",
     "step_counts",
@@ -68,4 +97,6 @@ __all__ = [
     "throughput",
     "total",
     "turnaround",
+    "waiting_exports",
+    "withdraw_export",
 ]

@@ -23,6 +23,7 @@ def render() -> str:
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
+    from xueka.contexts.reporting.domain.transitions import EXPORT
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
     from xueka.platform.identity.machines import GRANT_REQUEST
@@ -37,6 +38,7 @@ def render() -> str:
         BATCH,
         logistics.DELIVERY,
         logistics.BOX,
+        EXPORT,
         YEAR_JOB,
         TAKEOVER,
         GRANT_REQUEST,

@@ -66,3 +66,8 @@ def _content(file: StoredFile) -> bytes:
         cursor.execute("SELECT content FROM files_storedfile WHERE id = %s", [file.id], binary=True)
         (content,) = cursor.fetchone() or (b"",)
     return bytes(content)
+
+
+def remove(file: StoredFile) -> None:
+    """Take a file away for good, in the caller's transaction. What still points at it keeps it (PROTECT)."""
+    file.delete()

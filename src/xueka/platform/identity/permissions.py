@@ -19,6 +19,7 @@ def _role(code: str, label: str, level: str, *permissions: str) -> Role:
 
 _SCHOOL_WORK = (
     "school:statistics:read",
+    "school:export:ask",
     "school:student:read",
     "school:student:correct",
     "school:student:unmask",
@@ -70,6 +71,7 @@ ROLES: dict[str, Role] = {
             "区级卡管员",
             "district",
             "school:statistics:read",
+            "school:export:ask",
             "school:student:read",
             "school:student:correct",
             "school:student:unmask",
@@ -96,6 +98,8 @@ ROLES: dict[str, Role] = {
             *_CITY_READ,
             "city:registry:import",
             "city:plan:manage",
+            "school:export:ask",
+            "city:export:approve",
             "city:backup:read",
             "city:year:manage",
             "district:year:manage",
@@ -151,13 +155,22 @@ ROLES: dict[str, Role] = {
             "city",
             "city:user:read",
             "city:grant:confirm",
+            "city:export:approve",
             "city:lockout:release",
             "city:session:end",
             "city:password:reset",
             "city:factor:reset",
             "city:policy:read",
         ),
-        _role("auditor", "审计员", "city", "city:audit:read", "city:policy:read", *_CITY_READ),
+        _role(
+            "auditor",
+            "审计员",
+            "city",
+            "city:audit:read",
+            "city:policy:read",
+            "city:export:read",
+            *_CITY_READ,
+        ),
     )
 }
 
