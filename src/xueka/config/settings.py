@@ -40,6 +40,7 @@ INSTALLED_APPS = [
             "takeover",
             "repairs",
             "reporting",
+            "officers",
             "operations",
         )
     ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
+from xueka.contexts.officers import api as officers
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.reporting import api as reporting
@@ -24,6 +25,7 @@ INVARIANTS: list[Invariant] = [
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
     *identity.INVARIANTS,
+    *officers.INVARIANTS,
 ]
 
 

@@ -1,6 +1,6 @@
 """Reads. Every one takes a scope; lists are paged by key, never by offset, along an index."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -117,6 +117,16 @@ def school(scope: Scope, key: int | str) -> School:
     if found is None:
         raise NotFound("SCHOOL_NOT_FOUND", "没有找到这所学校。", action="请核对学校标识码。")
     return found
+
+
+def open_schools(scope: Scope) -> dict[str, str]:
+    """The district code of each open school, by school identification code."""
+    return dict(School.objects.visible_to(scope).filter(is_open=True).values_list("code", "district_id"))
+
+
+def school_names(codes: Collection[str]) -> dict[str, str]:
+    """Names by code, for lists that hold codes; the caller has found the codes inside its scope."""
+    return dict(School.objects.filter(code__in=codes).values_list("code", "name"))
 
 
 def classes(scope: Scope, school: int) -> list[SchoolClass]:

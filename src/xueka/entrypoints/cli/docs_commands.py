@@ -21,6 +21,7 @@ def render() -> str:
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
+    from xueka.contexts.officers.domain.transitions import HAND_OVER
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.reporting.domain.transitions import EXPORT
@@ -42,6 +43,7 @@ def render() -> str:
         YEAR_JOB,
         TAKEOVER,
         GRANT_REQUEST,
+        HAND_OVER,
     ]
     lines = [
         "# States",

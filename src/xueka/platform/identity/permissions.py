@@ -65,6 +65,7 @@ ROLES: dict[str, Role] = {
             "school:application:review",
             "school:application:recall",
             "school:card:read",
+            "school:officer:substitute",
         ),
         _role(
             "district_officer",
