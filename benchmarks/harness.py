@@ -8,7 +8,7 @@ One JSON object is printed for each benchmark: job, ours, floor, unit, ratio, pe
 `ours` and `floor` are rates at the larger size; `peak_mb` is the process of ours with its input and all its
 children at their highest, pages of mapped files left out; `exponent` says how the cost of ours grows from the
 smaller to the larger size (1: in step with the work). `others` are further works, measured at the larger size
-and printed as rates by name.
+and printed by name as rates, with `NAME_peak_mb`; each may bring a `prepare` of its own.
 `XUEKA_BENCH_ROUNDS` and `XUEKA_BENCH_SCALE` make it quicker or smaller.
 """
 
@@ -29,6 +29,8 @@ from typing import Any
 ROUNDS = int(os.environ.get("XUEKA_BENCH_ROUNDS", "3"))
 SCALE = float(os.environ.get("XUEKA_BENCH_SCALE", "1"))
 
+Work = Callable[[Any], object]
+
 
 def compare(
     job: str,
@@ -37,21 +39,22 @@ def compare(
     prepare: Callable[[int], Any],
     ours: Callable[[Any], object],
     floor: Callable[[Any], object],
-    others: Mapping[str, Callable[[Any], object]] | None = None,
+    others: Mapping[str, Work | tuple[Callable[[int], Any], Work]] | None = None,
 ) -> dict[str, Any]:
     """Measure at both sizes, print the JSON object, return it."""
     small, large = (max(1, int(size * SCALE)) for size in sizes)
-    further = dict(others or {})
-    turns = [(work, size) for size in (small, large) for work in (ours, floor)]
-    turns += [(work, large) for work in further.values()]
-    seconds = dict.fromkeys(turns, math.inf)
-    peak = 0.0
+    further = {
+        name: work if isinstance(work, tuple) else (prepare, work) for name, work in (others or {}).items()
+    }
+    turns = [(prepare, work, size) for size in (small, large) for work in (ours, floor)]
+    turns += [(*both, large) for both in further.values()]
+    seconds = {(work, size): math.inf for _, work, size in turns}
+    peaks = dict.fromkeys(seconds, 0.0)
     for _ in range(ROUNDS):
-        for work, size in turns:
-            took, used = in_child(_measure, prepare, work, size)
+        for before, work, size in turns:
+            took, used = in_child(_measure, before, work, size)
             seconds[work, size] = min(seconds[work, size], took)
-            if work is ours:
-                peak = max(peak, used)
+            peaks[work, size] = max(peaks[work, size], used)
     growth = math.log(seconds[ours, large] / seconds[ours, small]) / math.log(large / small)
     found = {
         "job": job,
@@ -59,12 +62,14 @@ def compare(
         "floor": round(large / seconds[floor, large]),
         "unit": f"{unit}/s",
         "ratio": round(seconds[floor, large] / seconds[ours, large], 3),
-        "peak_mb": round(peak),
+        "peak_mb": round(max(peaks[ours, small], peaks[ours, large])),
         "size": large,
         "exponent": round(growth, 2),
         "rounds": ROUNDS,
-        **{name: round(large / seconds[work, large]) for name, work in further.items()},
     }
+    for name, (_, work) in further.items():
+        found[name] = round(large / seconds[work, large])
+        found[f"{name}_peak_mb"] = round(peaks[work, large])
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
     return found

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-HELPERS = {"run", "harness"}
+HELPERS = {"run", "harness", "line"}
 
 
 def main() -> int:
