@@ -133,13 +133,13 @@ def test_both_districts_confirm_a_transfer(page: Page, town: Town) -> None:
     picture(page, "district-transfers")
     page.get_by_role("button", name="同意转出").click()
     page.get_by_role("dialog").get_by_role("button", name="同意转出").click()
-    expect(page.get_by_text("已确认，等待另一区")).to_be_visible()
+    expect(page.get_by_text("已确认，等待对方。")).to_be_visible()
     page.context.clear_cookies()
     town.log_in(page, "westdistrict")
     page.goto("/district/transfers/")
     page.get_by_role("button", name="同意接收").click()
     page.get_by_role("dialog").get_by_role("button", name="同意接收").click()
-    expect(page.get_by_text("两区都已确认，已转学")).to_be_visible()
+    expect(page.get_by_text("双方都已确认，已转学")).to_be_visible()
     assert registry.student(SYSTEM.scope, student.id).school_id == target.id
     opened.refresh_from_db()
     assert opened.state == "closed"

@@ -77,8 +77,14 @@ def create_job(
     begin(YEAR_JOB, [job.id], actor, detail={"kind": kind})
     record(actor, "year.create", "year_job", job.number, detail={"kind": kind, "schools": len(schools)})
     if len(schools) <= AT_ONCE:
-        _preview_at_once(job)
+        preview_now(job)
     return job
+
+
+def preview_now(job: Job) -> None:
+    """Work out the whole preview without waiting for the sweep."""
+    while job.state == DRAFT and steps.advance(job.id):
+        job.refresh_from_db()
 
 
 def confirm_job(actor: Actor, number: str) -> Job:
@@ -89,9 +95,7 @@ def confirm_job(actor: Actor, number: str) -> Job:
     """
     job = _lock(actor, number)
     YEAR_JOB.target("confirm", job.state)
-    if actor.username == job.created_by and r.needs_second_person(
-        job.kind, job.level, rules().second_person_kinds, rules().second_person_levels
-    ):
+    if actor.username == job.created_by and needs_another(job):
         raise Refused(
             "SECOND_PERSON",
             "这项作业要由另一个人确认。",
@@ -113,7 +117,7 @@ def replan_job(actor: Actor, number: str) -> Job:
     job.pieces.update(state="waiting", error="")
     job.refresh_from_db()
     if job.pieces.count() <= AT_ONCE:
-        _preview_at_once(job)
+        preview_now(job)
     return job
 
 
@@ -202,19 +206,25 @@ def no_job(number: str) -> NotFound:
     return NotFound("YEAR_JOB_NOT_FOUND", "没有这项作业。", found=number)
 
 
+def may_manage(actor: Actor, found: Job) -> bool:
+    """Whether a job lies in the reach of this person; others may only look."""
+    return actor.may(r.LEVEL_PERMISSION[found.level]) and actor.scope.covers(
+        district=found.district_id or "", school=found.school.code if found.school else ""
+    )
+
+
+def needs_another(found: Job) -> bool:
+    """Whether somebody else than who made the job has to confirm it."""
+    kinds, levels = rules().second_person_kinds, rules().second_person_levels
+    return r.needs_second_person(found.kind, found.level, kinds, levels)
+
+
 def _lock(actor: Actor, number: str) -> Job:
     found = visible_job(actor, number)
     actor.require(r.LEVEL_PERMISSION[found.level])
-    if not actor.scope.covers(
-        district=found.district_id or "", school=found.school.code if found.school else ""
-    ):
+    if not may_manage(actor, found):
         raise Forbidden("YEAR_OTHER_REACH", "这项作业不由您这一级办理。", found=str(actor.scope))
     return Job.objects.select_for_update(of=("self",)).get(id=found.id)
-
-
-def _preview_at_once(job: Job) -> None:
-    while job.state == DRAFT and steps.advance(job.id):
-        job.refresh_from_db()
 
 
 def _set(job: Job, **values: object) -> None:

@@ -117,6 +117,10 @@ register(
                 ],
             ),
             NavGroup(
+                "学年",
+                [NavItem("升级、毕业、学校", "city:year", "calendar-event", "city:year:manage")],
+            ),
+            NavGroup(
                 "查询",
                 [
                     NavItem("学生", "objects:students", "users", "school:student:read"),

@@ -16,6 +16,7 @@ from xueka.entrypoints.portals.city import (
     problems,
     ranges,
     schedule,
+    year,
 )
 
 app_name = "city"
@@ -74,5 +75,8 @@ urlpatterns = [
     path("discrepancies/<int:discrepancy_id>/", discrepancies.resolve, name="discrepancy"),
     path("imports/", imports.page, name="imports"),
     path("imports/<int:run_id>/", imports.result, name="import_run"),
+    path("year/", year.page, name="year"),
+    path("year/new/", year.new, name="year_new"),
+    path("year/district/<str:code>/", year.district, name="year_district"),
     path("audit/", audit.log, name="audit"),
 ]

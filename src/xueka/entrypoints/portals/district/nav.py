@@ -7,7 +7,7 @@ from django.urls import reverse
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
-from xueka.entrypoints.portals.objects import review
+from xueka.entrypoints.portals.objects import review, transfer_rows
 from xueka.platform.identity.sessions import StaffRequest
 
 
@@ -16,9 +16,9 @@ def _transfers(request: StaffRequest) -> int:
 
 
 def notices(request: StaffRequest) -> Sequence[Notice]:
-    """The schools that have waited longest."""
+    """The schools that have waited longest, and transfers that are due."""
     found = cards.waiting_by_school(request.actor.scope, "district_review")[:5]
-    return [
+    waiting = [
         Notice(
             f"{each.school_name}有 {each.clean + each.doubtful} 份申领待审",
             reverse("objects:review_school", args=[each.school_code]),
@@ -26,6 +26,7 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in found
     ]
+    return [*waiting, *transfer_rows.overdue(request.actor.scope, "district")]
 
 
 register(
@@ -45,6 +46,7 @@ register(
                     NavItem(
                         "转学", "district:transfers", "transfer", "district:transfer:confirm", _transfers
                     ),
+                    NavItem("学年", "district:year", "calendar-event", "district:year:manage"),
                     NavItem("进度", "district:progress", "chart-bar", "school:application:read"),
                 ],
             ),

@@ -7,6 +7,7 @@ from django.urls import reverse
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
+from xueka.contexts.schoolyear import api as schoolyear
 from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.nav import Hit
 from xueka.entrypoints.portals.objects import shapes
@@ -49,6 +50,19 @@ states.register(
         "cancelled": "ended",
         "void": "ended",
         "destroyed": "ended",
+    },
+)
+states.register(
+    schoolyear.YEAR_JOB,
+    {
+        "draft": "progress",
+        "previewed": "wait",
+        "confirmed": "progress",
+        "running": "progress",
+        "done": "ok",
+        "taking_back": "progress",
+        "taken_back": "ended",
+        "cancelled": "ended",
     },
 )
 states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})

@@ -8,6 +8,7 @@ from xueka.entrypoints.portals.objects import (
     parcel_views,
     review,
     student_views,
+    year_jobs,
 )
 
 app_name = "objects"
@@ -32,6 +33,10 @@ urlpatterns = [
     path("deliveries/", lists.deliveries, name="deliveries"),
     path("deliveries/<str:number>/", parcel_views.delivery, name="delivery"),
     path("deliveries/<str:number>/packing-list.<slug:form>", parcel_views.packing_list, name="packing_list"),
+    path("year/new/<slug:kind>/", year_jobs.create, name="year_create"),
+    path("year/<str:number>/", year_jobs.job, name="year_job"),
+    path("year/<str:number>/report.json", year_jobs.report, name="year_report"),
+    path("year/<str:number>/<slug:verb>/", year_jobs.act, name="year_act"),
     path("review/", review.queue, name="review"),
     path("review/<str:school>/", review.school, name="review_school"),
     path("review/<str:school>/<str:number>/", review.one, name="review_one"),

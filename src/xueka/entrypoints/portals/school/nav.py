@@ -6,9 +6,10 @@ from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
-from xueka.entrypoints.portals.objects import review, shapes
+from xueka.entrypoints.portals.objects import review, shapes, transfer_rows
 from xueka.platform.identity.sessions import StaffRequest
 
 
@@ -22,6 +23,10 @@ def _on_the_way(request: StaffRequest) -> int:
 
 def _to_hand_out(request: StaffRequest) -> int:
     return cards.card_counts(request.actor.scope, states=["at_school"]).get("at_school", 0)
+
+
+def _transfers(request: StaffRequest) -> int:
+    return registry.transfer_rows(request.actor.scope).filter(state="open").count()
 
 
 def notices(request: StaffRequest) -> Sequence[Notice]:
@@ -53,7 +58,7 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in cards.reminders(scope).values()
     ]
-    return [*reminded, *returned, *boxes]
+    return [*reminded, *returned, *transfer_rows.overdue(scope, "school"), *boxes]
 
 
 _LOOK_UP = NavGroup(
@@ -84,6 +89,8 @@ register(
                     NavItem("收货", "school:receive", "package", "school:delivery:receive", _on_the_way),
                     NavItem("发放", "school:hand_out", "hand-grab", "school:card:hand_out", _to_hand_out),
                     NavItem("挂失补换", "school:lost", "lock", "school:card:report_lost"),
+                    NavItem("转学", "school:transfers", "transfer", "school:transfer:confirm", _transfers),
+                    NavItem("学年", "school:year", "calendar-event", "school:year:manage"),
                 ],
             ),
             _LOOK_UP,

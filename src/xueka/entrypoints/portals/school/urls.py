@@ -1,6 +1,14 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.school import applying, handing_out, home, receiving, unused_photos
+from xueka.entrypoints.portals.school import (
+    applying,
+    handing_out,
+    home,
+    receiving,
+    transfers,
+    unused_photos,
+    year,
+)
 
 app_name = "school"
 urlpatterns = [
@@ -27,4 +35,12 @@ urlpatterns = [
     path("hand-out/<int:class_id>/", handing_out.school_class, name="hand_out_class"),
     path("hand-out/<int:class_id>/scan/", handing_out.scanning, name="hand_out_scan"),
     path("lost/", home.lost, name="lost"),
+    path("transfers/", transfers.transfers, name="transfers"),
+    path("transfers/new/", transfers.new, name="transfer_new"),
+    path("transfers/<int:transfer_id>/<slug:side>/<slug:verb>/", transfers.act, name="transfer_act"),
+    path("year/", year.page, name="year"),
+    path("year/<int:class_id>/", year.school_class, name="year_class"),
+    path("year/<int:class_id>/confirm/", year.confirm, name="year_confirm"),
+    path("year/<int:class_id>/name/", year.class_name, name="year_class_name"),
+    path("year/students/<int:student_id>/<slug:choice>/", year.choose, name="year_choose"),
 ]
