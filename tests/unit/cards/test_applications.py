@@ -312,3 +312,17 @@ def test_a_reviewer_takes_back_what_nobody_has_gone_on_with(city: City) -> None:
     assert cards.application(city.system.scope, third).refusal_code == ""
     assert cards.recall(city.operator, [second]).done == [second]
     assert state_of(second) == "city_review"
+
+
+def test_cards_and_applications_are_found_by_a_part_of_a_name_and_by_any_number(city: City) -> None:
+    [card_id] = city.active(city.students(1, name="王子涵"))
+    scope = city.officer.scope
+    card = cards.card(scope, card_id)
+    name = card.student.name
+    for text in (name, name[-2:], card.student.education_id, card.number, card.transit_number, card.chip_uid):
+        found = cards.find_cards(cards.card_rows(scope), text)
+        assert [each.id for each in found] == [card_id], text
+    for text in (name, name[-2:], card.student.education_id, card.application.number.lower()):
+        applications = cards.find_applications(cards.application_rows(scope), text)
+        assert [each.id for each in applications] == [card.application_id], text
+    assert not cards.find_cards(cards.card_rows(city.other_district.scope), name)

@@ -221,11 +221,7 @@ def test_every_pair_of_a_name_of_any_length_is_indexed(length: int) -> None:
 def test_a_part_of_a_name_is_found_along_its_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        query = str(named(Student.objects.all(), "子涵").only("id").query).replace(
-            "['子涵']", "ARRAY['子涵']"
-        )
-        cursor.execute(f"EXPLAIN {query}")
-        assert "registry_name_parts" in str(cursor.fetchall())
+    assert "registry_name_parts" in named(Student.objects.all(), "子涵").explain()
 
 
 def test_a_personal_number_is_looked_for_on_record() -> None:
