@@ -178,6 +178,15 @@ REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED",
 
 # A take-over may be taken back for so many days after it was loaded (docs/interfaces/take-over.md).
 TAKEOVER_BACK_DAYS = int(os.environ.get("XUEKA_TAKEOVER_BACK_DAYS", "30"))
+# A mistaken report of loss, cancelling or hand-out may be put back within so many days.
+REPAIR_CARD_DAYS = int(os.environ.get("XUEKA_REPAIR_CARD_DAYS", "90"))
+# Days after which a detector speaks, where others are wanted than contexts/repairs has: made_not_packed=3
+REPAIR_PATIENCE = {
+    name: int(days)
+    for name, _, days in (
+        each.partition("=") for each in os.environ.get("XUEKA_REPAIR_PATIENCE", "").split(",") if each
+    )
+}
 
 LOGGING_CONFIG = None
 logs.configure()

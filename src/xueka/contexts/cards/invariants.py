@@ -59,16 +59,19 @@ INVARIANTS = [
     from_rows(
         "cards_live_card_has_a_fulfilled_application",
         "发放过的卡，其申领已办结；已办结的申领恰有一张发放过的卡",
-        """
+        f"""
         SELECT p.number,
                (p.state = 'fulfilled' AND count(c.id) FILTER (WHERE h.handed_out) <> 1)
                OR (p.state <> 'fulfilled' AND count(c.id) FILTER (WHERE h.handed_out) <> 0)
           FROM cards_application p
           LEFT JOIN cards_card c ON c.application_id = p.id
-          LEFT JOIN LATERAL (SELECT EXISTS (
-                SELECT 1 FROM history_transition t WHERE t.machine = 'card' AND t.object_id = c.id
-                   AND t.event IN ('hand_out', 'take_over')) AS handed_out) h ON true
-         GROUP BY p.id""",
+          LEFT JOIN LATERAL (
+                SELECT t.event <> 'repair' OR t.to_state IN ('active', 'lost', 'cancelled') AS handed_out
+                  FROM history_transition t WHERE t.machine = 'card' AND t.object_id = c.id
+                   AND (t.event IN ('hand_out', 'take_over') OR (t.event = 'repair'
+                        AND (t.from_state IN {_WAITING}) <> (t.to_state IN {_WAITING})))
+                 ORDER BY t.seq DESC LIMIT 1) h ON true
+         GROUP BY p.id""",  # noqa: S608
     ),
     from_rows(
         "cards_numbers_equal_their_records",

@@ -41,7 +41,7 @@ from xueka.contexts.numbers.services.blanks import (
 from xueka.contexts.numbers.services.handing_over import correct as correct_hand_over
 from xueka.contexts.numbers.services.handing_over import hand_over, return_blanks
 from xueka.contexts.numbers.services.initialisation import cancel_order, plan, reschedule, settle_short
-from xueka.contexts.numbers.services.putting_back import put_back
+from xueka.contexts.numbers.services.putting_back import put_back, state_on_card
 from xueka.contexts.numbers.services.ranges import (
     add_range,
     allocate,
@@ -115,6 +115,7 @@ __all__ = [
     "return_blanks",
     "set_aside",
     "settle_short",
+    "state_on_card",
     "stock",
     "take_back_numbers",
     "take_back_ranges",

@@ -8,6 +8,7 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
+from xueka.contexts.repairs import api as repairs
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
@@ -26,6 +27,7 @@ INVARIANTS: list[Invariant] = [
     *takeover.INVARIANTS,
     *identity.INVARIANTS,
     *officers.INVARIANTS,
+    *repairs.INVARIANTS,
 ]
 
 

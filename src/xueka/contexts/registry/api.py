@@ -57,6 +57,7 @@ from xueka.contexts.registry.services.asking import ask_transfer
 from xueka.contexts.registry.services.consent import (
     CONSENT_ACTIONS,
     CONSENT_METHODS,
+    last_consent,
     record_consent,
     without_consent,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "import_run",
     "import_runs",
     "import_schools",
+    "last_consent",
     "last_grade",
     "masked_personal",
     "move_students",

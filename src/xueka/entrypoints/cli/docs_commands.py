@@ -24,6 +24,7 @@ def render() -> str:
     from xueka.contexts.officers.domain.transitions import HAND_OVER
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
+    from xueka.contexts.repairs.domain.transitions import REPAIR
     from xueka.contexts.reporting.domain.transitions import EXPORT
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
@@ -44,6 +45,7 @@ def render() -> str:
         TAKEOVER,
         GRANT_REQUEST,
         HAND_OVER,
+        REPAIR,
     ]
     lines = [
         "# States",

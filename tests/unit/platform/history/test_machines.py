@@ -11,6 +11,7 @@ from tests.support.size import dial
 from xueka.contexts.cards.domain import transitions as cards
 from xueka.contexts.logistics.domain import transitions as logistics
 from xueka.contexts.production.domain import transitions as production
+from xueka.contexts.repairs.domain import transitions as repairs
 from xueka.contexts.takeover.domain import transitions as takeover
 from xueka.kernel.errors import Refused
 from xueka.kernel.machine import Machine
@@ -23,7 +24,7 @@ from xueka.platform.identity.actor import Actor
 ACTOR = Actor.system("test")
 MACHINES = [
     machine
-    for module in (cards, production, logistics, takeover)
+    for module in (cards, production, logistics, takeover, repairs)
     for machine in vars(module).values()
     if isinstance(machine, Machine)
 ]

@@ -10,6 +10,12 @@ from xueka.platform.identity.actor import Actor
 _OF_BLANK = {"assigned": "bound"}
 
 
+def state_on_card(card_id: int) -> str | None:
+    """The one state that all numbers of a card are in; None where there are none, or several states."""
+    states = set(NumberUse.objects.filter(card_id=card_id).values_list("state", flat=True))
+    return states.pop() if len(states) == 1 else None
+
+
 def put_back(actor: Actor, card_ids: Sequence[int], state: str, *, repair: int, reason: str) -> int:
     """Bring the numbers and blanks of the cards into `state` (assigned, used, spoiled, returned).
 

@@ -81,6 +81,12 @@ def record_consent(
     return len(students)
 
 
+def last_consent(student_id: int) -> str | None:
+    """What was said last for a student: given, withdrawn, or None."""
+    said = Consent.objects.filter(student_id=student_id).order_by("-id").values_list("action", flat=True)
+    return said.first()
+
+
 def without_consent(student_ids: Sequence[int]) -> set[int]:
     """Those of the students whose guardians have not consented, or have withdrawn."""
     with connection.cursor() as cursor:
