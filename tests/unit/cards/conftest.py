@@ -13,6 +13,7 @@ from xueka.contexts.cards.models import CardKind
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
+from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE, Scope
 from xueka.simulation.portraits import draw_portrait
@@ -99,6 +100,28 @@ class City:
 
 
 PORTRAIT = draw_portrait(1)
+
+
+def destroy(actor: Actor, card_ids: list[int]) -> None:
+    """Onto a list and destroyed before two witnesses; a card that may not go there raises its refusal."""
+    made = cards.open_destruction(actor)
+    result = cards.collect(actor, made.number, card_ids)
+    if result.refused:
+        _, code, message = result.refused[0]
+        raise Refused(code, message)
+    if card_ids:
+        cards.sign(actor, made.number, **SIGNED)
+
+
+SIGNED = {
+    "destroyed_on": NOW.date(),
+    "place": "市卡管中心",
+    "method": "粉碎",
+    "done_by": "甲",
+    "witness_1": "乙",
+    "witness_2": "丙",
+    "document": "2026-12 第 3 号",
+}
 
 
 @transaction.atomic

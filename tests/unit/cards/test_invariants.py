@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg import sql
 
-from tests.unit.cards.conftest import KIND, NOW, City, build
+from tests.unit.cards.conftest import KIND, NOW, City, build, destroy
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import CardKind
 from xueka.contexts.numbers import api as numbers
@@ -56,6 +56,15 @@ VIOLATIONS = {
     "numbers_blank_agrees_with_its_number": (
         "UPDATE numbers_numberuse SET state = 'spoiled' WHERE sort = 'transit' AND card_id = {bound}"
     ),
+    "destruction_state_equals_last_history_row": "UPDATE cards_destruction SET state = 'collecting'",
+    "cards_destroyed_by_a_signed_list": "UPDATE cards_card SET state = 'cancelled' WHERE id = {destroyed}",
+    "cards_destruction_counts_its_cards": "UPDATE cards_destruction SET card_count = 7",
+    "cards_application_knows_its_rules": (
+        "UPDATE cards_application SET kind_version = 9 WHERE id = {application}"
+    ),
+    "initialisation_state_equals_last_history_row": ("UPDATE numbers_initialisation SET state = 'cancelled'"),
+    "numbers_hand_overs_add_up_to_their_order": "UPDATE numbers_initialisation SET state = 'received'",
+    "numbers_no_more_of_a_lot_is_out_than_it_has": "UPDATE numbers_blanklot SET quantity = 0",
     "numbers_lot_is_complete": "DELETE FROM numbers_blank WHERE card_id IS NULL",
 }
 
@@ -80,7 +89,16 @@ def _populate(city: City) -> dict[str, int]:
     CardKind.objects.filter(code=KIND).update(transit_source="bind")
     [bound] = [card.id for card in city.planned(city.students(1))]
     card = cards.card(city.system.scope, active)
+    CardKind.objects.filter(code=KIND).update(transit_source="allocate")
+    [destroyed] = city.active(city.students(1))
+    cards.cancel(city.system, destroyed, "离校")
+    destroy(city.operator, [destroyed])
+    order = numbers.plan(city.operator, "一卡通公司", 9, NOW.date(), NOW.date())
+    slip = numbers.Slip(1, "甲", "乙", "交 1", counterparty="对方")
+    numbers.hand_over(city.operator, "send", slip, order=order.number)
+    numbers.hand_over(city.operator, "to_bureau", slip, lot="L1")
     return {
+        "destroyed": destroyed,
         "replaced": replaced,
         "active": active,
         "planned": planned,
@@ -120,6 +138,7 @@ def _violated(invariant: Invariant, statement: str) -> tuple[int, int, list[str]
 
 def _drop_guards(owner: psycopg.Connection) -> None:
     tables = ["cards_cardaccount", "cards_application", "cards_card", "history_transition"]
+    tables += ["cards_destruction", "cards_destructioncard"]
     tables += ["numbers_numberrange", "numbers_numberuse", "numbers_blank"]
     for table in tables:
         owner.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))

@@ -12,6 +12,7 @@ from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.history.models import Transition
+from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 #: With which card states an application's state goes together.
@@ -61,7 +62,7 @@ def test_every_event_of_the_card(city: City) -> None:
         "cancel": lambda: cards.cancel(actor, card_id, "理由"),
         "found": lambda: cards.report_found(actor, card_id),
         "void": lambda: cards.void_cards(actor, [card_id], "理由"),
-        "destroy": lambda: cards.destroy(actor, [card_id], "记录"),
+        "destroy": lambda: apply(cards.CARD, Card, [card_id], "destroy", actor),
     }
 
     def state() -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.support.size import dial
-from tests.unit.cards.conftest import KIND, NOW, City, build
+from tests.unit.cards.conftest import KIND, NOW, City, build, destroy
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind
 from xueka.contexts.numbers import api as numbers
@@ -163,7 +163,7 @@ class Line(RuleBasedStateMachine):
             "dispatch": lambda: cards.dispatch(actor, ids),
             "receive": lambda: cards.receive(actor, ids),
             "hand_out": lambda: cards.hand_out(actor, ids),
-            "destroy": lambda: cards.destroy(actor, ids, "记录"),
+            "destroy": lambda: destroy(actor, ids),
             "cancel": lambda: [cards.cancel(actor, id_, "理由") for id_ in ids],
             **{
                 name: lambda act=act: [act(actor, id_, "说明") for id_ in ids]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from django.db import connection, transaction
 
 from tests.support.size import dial
-from tests.unit.cards.conftest import KIND, City
+from tests.unit.cards.conftest import KIND, City, destroy
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Card, CardKind
 from xueka.contexts.numbers import api as numbers
@@ -40,7 +40,7 @@ ON_CARD: dict[str, Callable[[Sequence[int]], object]] = {
     "dispatch": lambda ids: cards.dispatch(A, ids),
     "receive": lambda ids: cards.receive(A, ids),
     "hand_out": lambda ids: cards.hand_out(A, ids),
-    "destroy": lambda ids: cards.destroy(A, ids, "记录"),
+    "destroy": lambda ids: destroy(A, list(ids)),
     "report_lost": lambda ids: [cards.report_lost(A, id_) for id_ in ids],
     "lift": lambda ids: [lift(id_) for id_ in ids],
     "cancel": lambda ids: [cards.cancel(A, id_, "理由") for id_ in ids],

@@ -1,13 +1,33 @@
 """Card kinds, accounts, applications and cards: the only door into this context."""
 
 from xueka.contexts.cards.configuration import LostEffect, PhotoRule, lost_effects, photo_rule
+from xueka.contexts.cards.destructions import (
+    destruction,
+    destruction_places,
+    destruction_rows,
+    to_destroy,
+)
 from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
+from xueka.contexts.cards.domain.kinds import LABELS as KIND_LABELS
+from xueka.contexts.cards.domain.kinds import LEVEL_LABELS, SOURCES, Change
+from xueka.contexts.cards.domain.kinds import words as kind_words
 from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, REASONS
 from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE, OPEN_APPLICATION
-from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.contexts.cards.finding import find_applications, find_cards
 from xueka.contexts.cards.invariants import INVARIANTS
-from xueka.contexts.cards.models import Application, Card, CardAccount, CardKind, Photo, Reminder, UnusedPhoto
+from xueka.contexts.cards.models import (
+    Application,
+    Card,
+    CardAccount,
+    CardKind,
+    Destruction,
+    DestructionCard,
+    KindVersion,
+    Photo,
+    Reminder,
+    UnusedPhoto,
+)
 from xueka.contexts.cards.portrait import Box, check_portrait, first_box
 from xueka.contexts.cards.queries import (
     accepted_applications,
@@ -36,11 +56,30 @@ from xueka.contexts.cards.services.delivering import (
     receive,
     unpack,
 )
-from xueka.contexts.cards.services.kinds import kinds, sync_card_kinds
+from xueka.contexts.cards.services.destroying import (
+    cancel_destruction,
+    collect,
+    collect_scanned,
+    open_destruction,
+    preview_collect,
+    sign,
+    take_out,
+)
+from xueka.contexts.cards.services.kinds import (
+    change_kind,
+    fields_of,
+    file_difference,
+    file_fields,
+    kept_rules,
+    kind,
+    kinds,
+    preview_change,
+    sync_card_kinds,
+    versions,
+)
 from xueka.contexts.cards.services.life import (
     cancel,
     close_account,
-    destroy,
     lift,
     reopen_account,
     report_found,
@@ -118,13 +157,17 @@ __all__ = [
     "BEFORE_HAND_OUT",
     "CARD",
     "CROPPABLE",
+    "DESTRUCTION",
     "DOUBTS",
     "ENTITLED",
     "INVARIANTS",
+    "KIND_LABELS",
+    "LEVEL_LABELS",
     "LIVE",
     "OPEN_APPLICATION",
     "REASONS",
     "REASON_CODES",
+    "SOURCES",
     "TAKEN_APPLICATION_STATES",
     "TAKEN_CARD_STATES",
     "Application",
@@ -133,7 +176,11 @@ __all__ = [
     "Card",
     "CardAccount",
     "CardKind",
+    "Change",
+    "Destruction",
+    "DestructionCard",
     "DistrictProgress",
+    "KindVersion",
     "LostEffect",
     "Photo",
     "PhotoOutcome",
@@ -159,6 +206,7 @@ __all__ = [
     "cancel",
     "cancel_applications",
     "cancel_cards",
+    "cancel_destruction",
     "card",
     "card_counts",
     "card_ids_by_number",
@@ -167,21 +215,32 @@ __all__ = [
     "cards_by_class",
     "cards_numbered",
     "cards_to_pack",
+    "change_kind",
     "check_portrait",
     "close_account",
     "close_applications",
+    "collect",
+    "collect_scanned",
     "confirm_made",
     "create_applications",
-    "destroy",
+    "destruction",
+    "destruction_places",
+    "destruction_rows",
     "dispatch",
     "district_progress",
     "drop_unused",
     "fail_cards",
+    "fields_of",
+    "file_difference",
+    "file_fields",
     "find_applications",
     "find_cards",
     "first_box",
     "follow_classes",
     "hand_out",
+    "kept_rules",
+    "kind",
+    "kind_words",
     "kinds",
     "late",
     "latest_photos",
@@ -191,12 +250,15 @@ __all__ = [
     "lock_for_hand_out",
     "lost_effects",
     "open_applications_of",
+    "open_destruction",
     "order_cards",
     "pack",
     "photo_bytes",
     "photo_rule",
     "plan_cards",
     "preview",
+    "preview_change",
+    "preview_collect",
     "preview_create",
     "preview_hand_out",
     "progress",
@@ -209,14 +271,17 @@ __all__ = [
     "report_found",
     "report_lost",
     "send_back",
+    "sign",
     "standing_alone",
     "submit",
     "sync_card_kinds",
     "take_back_cards",
+    "take_out",
     "take_over_accounts",
     "take_over_applications",
     "take_over_cards",
     "timeline",
+    "to_destroy",
     "touched_accounts",
     "touched_applications",
     "touched_cards",
@@ -227,6 +292,7 @@ __all__ = [
     "upload_photo",
     "upload_photos",
     "use_photo",
+    "versions",
     "void_cards",
     "waiting_by_school",
     "withdraw",

@@ -40,7 +40,7 @@ def _read(name: str) -> dict[str, Any]:
 
 @cache
 def lost_effects() -> list[LostEffect]:
-    """What a reported loss means for each system, in the order to show."""
+    """What a reported loss means for each system, in the order to show, unless a kind says otherwise."""
     return [LostEffect(**each) for each in _read("lost_effects")["effect"]]
 
 

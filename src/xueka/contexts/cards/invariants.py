@@ -1,7 +1,7 @@
 """What must always hold of accounts, applications and cards."""
 
 from xueka.contexts.cards.domain import states as s
-from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.platform.history.invariants import state_matches_history
 from xueka.platform.invariants import from_rows
 
@@ -26,6 +26,34 @@ INVARIANTS = [
     state_matches_history(ACCOUNT, "cards_cardaccount"),
     state_matches_history(APPLICATION, "cards_application"),
     state_matches_history(CARD, "cards_card"),
+    state_matches_history(DESTRUCTION, "cards_destruction"),
+    from_rows(
+        "cards_destroyed_by_a_signed_list",
+        "每张已销毁的卡都在一份已签字的销毁单上，签字的销毁单上每张卡都已销毁",
+        """
+        SELECT c.number, count(d.id) FILTER (WHERE d.state = 'signed')
+                         <> CASE WHEN c.state = 'destroyed' THEN 1 ELSE 0 END
+          FROM cards_card c
+          LEFT JOIN cards_destructioncard p ON p.card_id = c.id AND p.is_here
+          LEFT JOIN cards_destruction d ON d.id = p.destruction_id
+         GROUP BY c.id""",
+    ),
+    from_rows(
+        "cards_destruction_counts_its_cards",
+        "签字的销毁单写着的张数就是单上的张数",
+        """
+        SELECT d.number, d.card_count <> (SELECT count(*) FROM cards_destructioncard p
+                                           WHERE p.destruction_id = d.id AND p.is_here)
+          FROM cards_destruction d WHERE d.state = 'signed'""",
+    ),
+    from_rows(
+        "cards_application_knows_its_rules",
+        "每份申领所依的卡种版本都在",
+        """
+        SELECT a.number, a.kind_version > k.version OR (a.kind_version < k.version AND NOT EXISTS (
+                   SELECT 1 FROM cards_kindversion v WHERE v.kind_id = k.code AND v.version = a.kind_version))
+          FROM cards_application a JOIN cards_cardkind k ON k.code = a.kind_id""",
+    ),
     from_rows(
         "cards_one_live_per_student_and_kind",
         "每名学生每个卡种至多一张在用的卡",

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from xueka.contexts.cards.domain.rules import REASONS
 from xueka.contexts.cards.domain.states import IN_LIFE, LIVE
-from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD
+from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.kernel.machine import Machine
 from xueka.platform.identity.scope import Scope
 
@@ -67,6 +67,8 @@ class CardKind(models.Model):
     validity_years = models.SmallIntegerField(default=12)
     face_template = models.CharField(max_length=32)
     coupled_with = models.ForeignKey("self", on_delete=models.PROTECT, null=True)
+    lost_effects = models.JSONField(null=True)
+    version = models.IntegerField(default=1, db_default=1)
 
     class Meta:
         constraints = [
@@ -75,6 +77,28 @@ class CardKind(models.Model):
                 & Q(beijing_tong_source__in=["none", "allocate"]),
                 name="cards_number_sources",
             )
+        ]
+
+
+class KindVersion(models.Model):
+    """A kind as it was in force, with what changed and why. Never changed itself.
+
+    `fields` are the plain values of domain/kinds.py. The first one is written when it is first replaced.
+    """
+
+    append_only = True
+
+    kind = models.ForeignKey(CardKind, on_delete=models.PROTECT, related_name="versions")
+    version = models.IntegerField()
+    fields = models.JSONField()
+    difference = models.JSONField(default=list)
+    reason = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "version"], name="cards_kind_version_once"),
         ]
 
 
@@ -113,6 +137,7 @@ class Application(models.Model):
     number = models.CharField(max_length=20, unique=True)
     account = models.ForeignKey(CardAccount, on_delete=models.PROTECT, related_name="applications")
     kind = models.ForeignKey(CardKind, on_delete=models.PROTECT)
+    kind_version = models.IntegerField(default=1, db_default=1)
     reason = models.CharField(max_length=16)
     state = models.CharField(max_length=24)
     school = models.ForeignKey("registry.School", on_delete=models.PROTECT)
@@ -233,4 +258,65 @@ class Card(models.Model):
         indexes = [
             models.Index(fields=["state", "school", "id"], name="cards_card_work"),
             models.Index(fields=["state_at", "id"], name="cards_card_latest"),
+        ]
+
+
+class Destruction(models.Model):
+    """A list of dead cards that are destroyed together, and the record of it: who, where, when, before whom.
+
+    Once signed it never changes, nor do its cards (triggers); before that it may be given up.
+    """
+
+    number = models.CharField(max_length=20, unique=True)
+    title = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=16)
+    state_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=80)
+    destroyed_on = models.DateField(null=True)
+    place = models.CharField(max_length=64, blank=True)
+    method = models.CharField(max_length=64, blank=True)
+    done_by = models.CharField(max_length=64, blank=True)
+    witness_1 = models.CharField(max_length=64, blank=True)
+    witness_2 = models.CharField(max_length=64, blank=True)
+    document = models.CharField(max_length=100, blank=True)
+    card_count = models.IntegerField(default=0)
+    signed_by = models.CharField(max_length=80, blank=True)
+    signed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            _state_is_known(DESTRUCTION),
+            models.CheckConstraint(
+                condition=~Q(state="signed")
+                | (
+                    Q(destroyed_on__isnull=False, card_count__gt=0)
+                    & ~Q(place="")
+                    & ~Q(done_by="")
+                    & ~Q(witness_1="")
+                    & ~Q(witness_2="")
+                    & ~Q(witness_1=models.F("witness_2"))
+                    & ~Q(witness_1=models.F("done_by"))
+                    & ~Q(witness_2=models.F("done_by"))
+                ),
+                name="cards_destruction_witnessed",
+            ),
+        ]
+
+
+class DestructionCard(models.Model):
+    """A card on a list; on one at a time."""
+
+    destruction = models.ForeignKey(Destruction, on_delete=models.PROTECT, related_name="places")
+    card = models.ForeignKey(Card, on_delete=models.PROTECT, related_name="destruction_places")
+    is_here = models.BooleanField(default=True)
+    added_at = models.DateTimeField()
+    added_by = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["card"], condition=Q(is_here=True), name="cards_on_one_destruction_list"
+            ),
         ]

@@ -36,6 +36,7 @@ def render() -> str:
         cards.ACCOUNT,
         cards.APPLICATION,
         cards.CARD,
+        cards.DESTRUCTION,
         INITIALISATION,
         BATCH,
         logistics.DELIVERY,

@@ -28,6 +28,10 @@ CANCELLED = "cancelled"
 VOID = "void"
 DESTROYED = "destroyed"
 
+COLLECTING = "collecting"
+SIGNED = "signed"
+DESTRUCTION_CANCELLED = "cancelled"
+
 #: A student holds at most one card of a kind in these states (database constraint).
 LIVE = [ACTIVE, LOST]
 

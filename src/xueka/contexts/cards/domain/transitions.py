@@ -150,3 +150,22 @@ CARD = Machine(
         ],
     ],
 )
+
+DESTRUCTION = Machine(
+    "destruction",
+    "销毁单",
+    s.COLLECTING,
+    [
+        State(s.COLLECTING, "收集中"),
+        State(s.SIGNED, "已销毁并签字", final=True),
+        State(s.DESTRUCTION_CANCELLED, "已取消", final=True),
+    ],
+    [
+        Transition(
+            "sign", s.COLLECTING, s.SIGNED, "city:card:destroy", "签字销毁", "销毁人和两位监销人是三个人"
+        ),
+        Transition(
+            "cancel", s.COLLECTING, s.DESTRUCTION_CANCELLED, "city:card:destroy", "取消", "须写明理由"
+        ),
+    ],
+)

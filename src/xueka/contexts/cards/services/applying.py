@@ -162,6 +162,7 @@ def _write(
                 number=f"SL{clock.today():%y}{application_id:08d}",
                 account=accounts[student.id],
                 kind=kind,
+                kind_version=kind.version,
                 reason=reason,
                 state=APPLICATION.initial,
                 school_id=student.school_id,

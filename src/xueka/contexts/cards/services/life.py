@@ -1,6 +1,4 @@
-"""A card in its student's hands: lost, found, lifted, cancelled, destroyed; and the account."""
-
-from collections.abc import Sequence
+"""A card in its student's hands: lost, found, lifted, cancelled; and the account."""
 
 from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.domain.transitions import ACCOUNT, CARD
@@ -46,15 +44,6 @@ def report_found(actor: Actor, card_id: int, note: str = "") -> Card:
 def cancel(actor: Actor, card_id: int, reason: str) -> Card:
     """End a card for good."""
     return _one("cancel", actor, card_id, required_text(reason, "注销的理由"))
-
-
-def destroy(actor: Actor, card_ids: Sequence[int], record_text: str) -> int:
-    """Dead cards are physically destroyed; `record_text` names the record (who, where, witnesses)."""
-    text = required_text(record_text, "销毁记录")
-    fetch_cards(actor, card_ids)
-    count = apply(CARD, Card, card_ids, "destroy", actor, reason=text)
-    record(actor, "card.destroy", "card", "", detail={"count": count, "record": text})
-    return count
 
 
 def close_account(actor: Actor, account_id: int, reason: str) -> CardAccount:

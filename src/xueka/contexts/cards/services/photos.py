@@ -1,6 +1,6 @@
 """Portraits: checked, kept sealed, and put on what waits for them."""
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from xueka.contexts.cards.domain import states
 from xueka.contexts.cards.models import Application, Photo, UnusedPhoto
@@ -62,8 +62,9 @@ def keep(actor: Actor, student: registry.Student, portrait: Portrait) -> Photo:
         uploaded_at=clock.now(),
         uploaded_by=actor.username,
     )
+    asks_for_it = Q(kind__photo_required=True) | ~Q(kind_version=F("kind__version"))
     Application.objects.visible_to(actor.scope).filter(
-        account__student=student, kind__photo_required=True, state__in=[states.DRAFT, states.RETURNED]
+        asks_for_it, account__student=student, state__in=[states.DRAFT, states.RETURNED]
     ).update(photo=photo, updated_at=clock.now())
     forget_unused(UnusedPhoto.objects.filter(student=student))
     return photo

@@ -10,6 +10,7 @@ from xueka.contexts.cards.domain.transitions import APPLICATION
 from xueka.contexts.cards.models import Application, Card
 from xueka.contexts.cards.services import doubts
 from xueka.contexts.cards.services.common import fetch_applications, in_order, required_text
+from xueka.contexts.cards.services.kinds import kept_rules
 from xueka.contexts.cards.services.making import void_cards
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
@@ -133,7 +134,8 @@ def _judge(
 
 
 def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Case]:
-    asking = [a.account.student_id for a in applications if a.kind.consent_required]
+    kept = kept_rules(applications)
+    asking = [a.account.student_id for a in applications if kept[a.id].consent_required]
     unconsented = registry.without_consent(asking) if verb == "submit" and asking else set()
     elsewhere: set[int] = set()
     if verb == "cancel":
@@ -147,10 +149,10 @@ def _cases(verb: str, applications: Sequence[Application]) -> list[reviewing.Cas
         reviewing.Case(
             a.id,
             a.state,
-            a.kind.review_levels,
+            kept[a.id].review_levels,
             a.kind.is_open,
-            a.kind.photo_required and a.photo_id is None,
-            a.account.student_id in unconsented and a.kind.consent_required,
+            kept[a.id].photo_required and a.photo_id is None,
+            a.account.student_id in unconsented and kept[a.id].consent_required,
             a.submitted_by,
             a.id in elsewhere,
             *_step(present.get(a.id)),

@@ -111,6 +111,7 @@ register(
                 "配送",
                 [
                     NavItem("装箱发运", "city:deliveries", "truck-delivery", "city:delivery:pack"),
+                    NavItem("销毁", "city:destructions", "trash", "city:card:destroy"),
                     NavItem(
                         "收货差异", "city:discrepancies", "package-off", "city:card:void", _discrepancies
                     ),
@@ -141,6 +142,24 @@ register(
         frozenset({"auditor"}),
         [
             NavGroup("审计", [NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read")]),
+            NavGroup(
+                "查询",
+                [
+                    NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
+                    NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                ],
+            ),
+        ],
+    )
+)
+register(
+    Portal(
+        "settings",
+        "市级管理",
+        "city:kinds",
+        frozenset({"city_admin"}),
+        [
+            NavGroup("设置", [NavItem("卡种", "city:kinds", "id-badge-2", "city:kind:manage")]),
             NavGroup(
                 "查询",
                 [

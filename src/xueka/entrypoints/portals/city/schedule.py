@@ -22,7 +22,7 @@ from xueka.platform.identity.web import portal_view
 
 
 def _day() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"})
+    return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
 
 class DaysForm(WordedForm):

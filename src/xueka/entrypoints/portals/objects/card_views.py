@@ -87,7 +87,11 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     found = cards.card(request.actor.scope, number)
     _VERBS[verb](request.actor, found.id, _note(request))
     if verb == "report_lost":
-        flash(request, f"{found.student.name}的卡 {found.number} 已挂失：{shapes.lost_effects()}。", "wait")
+        flash(
+            request,
+            f"{found.student.name}的卡 {found.number} 已挂失：{shapes.lost_effects(found.kind)}。",
+            "wait",
+        )
     else:
         flash(request, f"{found.student.name}的卡 {found.number} {_SAID[verb]}")
     return redirect(reverse("objects:card", args=[number]))
@@ -102,6 +106,7 @@ def _note(request: StaffRequest) -> str:
 def actions(actor: Actor, found: cards.Card) -> list[Action]:
     """What this person may do to the card now."""
     who = f"{found.student.name}的卡 {found.number}"
+    effects = shapes.lost_effects(found.kind)
     drawn = {
         "report_lost": Action(
             "挂失",
@@ -109,7 +114,11 @@ def actions(actor: Actor, found: cards.Card) -> list[Action]:
             tone="danger",
             hotkey="g",
             confirm=Confirm(
-                "挂失", f"{who}。{shapes.lost_effects()}。", "确认挂失", "optional", reason_label="怎么丢的"
+                "挂失",
+                f"{who}。{effects}。",
+                "确认挂失",
+                "optional",
+                reason_label="怎么丢的",
             ),
         ),
         "lift": Action(

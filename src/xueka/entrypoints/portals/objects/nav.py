@@ -65,6 +65,7 @@ states.register(
         "cancelled": "ended",
     },
 )
+states.register(cards.DESTRUCTION, {"collecting": "wait", "signed": "ok", "cancelled": "ended"})
 states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})
 states.register(
     logistics.DELIVERY,

@@ -182,11 +182,12 @@ def _url(kind: str, number: str) -> str:
     return reverse(f"objects:{kind}", args=[number])
 
 
-def lost_effects() -> str:
-    """One line: when a reported loss takes effect in each system."""
+def lost_effects(kind: cards.CardKind) -> str:
+    """One line: when a reported loss takes effect in each system, for cards of this kind."""
+    own = [cards.LostEffect(**each) for each in kind.lost_effects or []]
     return "；".join(
         f"{each.system}{each.when}" + (f"（{each.note}）" if each.note else "")
-        for each in cards.lost_effects()
+        for each in own or cards.lost_effects()
     )
 
 
