@@ -26,7 +26,7 @@ from xueka.entrypoints.design.ui import (
     ScanLine,
     Wont,
 )
-from xueka.entrypoints.portals.objects import lists, shapes
+from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.history import queries as history
@@ -366,7 +366,7 @@ def _filters() -> list[Filter]:
             [(state.code, state.label) for state in cards.CARD.states if state.code in dead],
             kind="tabs",
         ),
-        Filter("q", "姓名、教育ID、卡号", lists.find_cards, kind="search", placeholder="也可以用扫码枪扫"),
+        Filter("q", "姓名、教育ID、卡号", cards.find_cards, kind="search", placeholder="也可以用扫码枪扫"),
     ]
 
 
