@@ -129,6 +129,8 @@ PROVED_FOR = frozenset(
 )
 ACTIVATION_DAYS = int(os.environ.get("XUEKA_ACTIVATION_DAYS", "30"))  # how long a printed code holds
 
+LIST_EXPORT_ROWS = int(os.environ.get("XUEKA_LIST_EXPORT_ROWS", "5000"))  # of a list taken as it is shown
+
 # Staff: idle 30 minutes, absolute 12 hours, both held by StaffSessionMiddleware.
 SESSION_IDLE_AGE = 30 * 60
 SESSION_ABSOLUTE_AGE = 12 * 60 * 60

@@ -38,7 +38,7 @@ from xueka.contexts.reporting.queries.standing import (
     step_counts,
     total,
 )
-from xueka.contexts.reporting.queries.terms import term, terms
+from xueka.contexts.reporting.queries.terms import following_term, term, terms
 from xueka.contexts.reporting.services.counting import record_days, record_standing
 from xueka.contexts.reporting.services.exporting import (
     approve_export,
@@ -81,6 +81,7 @@ __all__ = [
     "downloads",
     "export",
     "export_rows",
+    "following_term",
     "plan_progress",
     "record_days",
     "record_standing",

@@ -13,6 +13,7 @@ from django.http import HttpRequest, QueryDict
 
 from xueka.entrypoints.design import paging
 from xueka.entrypoints.design.html import show
+from xueka.entrypoints.design.taking import ListTaken
 from xueka.entrypoints.design.ui import Action, Empty
 
 Rows = Any  # a QuerySet, or a list already in memory
@@ -36,8 +37,11 @@ class Column:
     kind: str = "text"
     minor: bool = False
 
+    def raw(self, row: Any) -> Any:
+        return self.value(row) if callable(self.value) else paging.field(row, self.value)
+
     def of(self, row: Any) -> Any:
-        return show(self.value(row) if callable(self.value) else paging.field(row, self.value))
+        return show(self.raw(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class DataList:
 
     `sorts` maps the name in the address to the order (`{"submitted": ("submitted_at", "id")}`); the first is
     the default, `-name` turns it round. Fields of an order must not be null; the last one must be unique.
+    A list may be taken away as a workbook (`taking`) unless `takeable` is False.
     `key(row)` is what a selection posts; `url(row)` what Enter opens; `label(row)` names the row for a
     screen reader.
     """
@@ -155,6 +160,7 @@ class DataList:
         caption: str = "",
         export: Action | None = None,
         params: dict[str, Any] | None = None,
+        takeable: bool = True,
     ) -> None:
         self.request, self.query = request, request.GET
         self.name, self.columns, self.sorts, self.filters = name, columns, sorts, filters
@@ -164,6 +170,9 @@ class DataList:
         self.empty = empty
         self._key, self._url, self._label, self._size = key, url, label, size
         self._rows = narrow(rows, filters, self.query)
+        if self.query.get("xlsx") == "1" and takeable:
+            raise ListTaken(self)
+        self.takeable = takeable
         self.page = paging.page(
             self._rows,
             self._order(),
@@ -242,6 +251,16 @@ class DataList:
     def count_words(self) -> str:
         total = self.total
         return f"超过 {COUNT_TO:,} {self.unit}" if total > COUNT_TO else f"{total:,} {self.unit}"
+
+    @property
+    def all_rows(self) -> Rows:
+        """Every row under the filters, in the chosen order."""
+        return self._rows.order_by(*self._order()) if isinstance(self._rows, QuerySet) else self._rows
+
+    @property
+    def take_url(self) -> str:
+        """The address of this list as a workbook (`taking`); empty where it may not be taken."""
+        return self.address(xlsx="1") if self.takeable else ""
 
     @property
     def filter_query(self) -> str:

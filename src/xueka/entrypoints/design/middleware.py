@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 
+from xueka.entrypoints.design import taking
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused, XuekaError
 
 STATUS: tuple[tuple[type[XuekaError], int], ...] = (
@@ -41,7 +42,14 @@ class MannerMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A refusal that no view has caught becomes a page, JSON, or a message on the page that asked."""
+        """A refusal that no view has caught becomes a page, JSON, or a message on the page that asked; a list
+        that is taken away becomes its file.
+        """
+        if isinstance(error, taking.ListTaken):
+            try:
+                return taking.answer(error, request.actor)  # type: ignore[attr-defined]
+            except XuekaError as refusal:
+                error = refusal
         if not isinstance(error, XuekaError):
             return None
         status = status_of(error)

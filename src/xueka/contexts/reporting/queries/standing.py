@@ -52,6 +52,10 @@ class Figures:
         return self.students - self.holding
 
     @property
+    def made_and_on_way(self) -> int:
+        return self.making + self.on_way
+
+    @property
     def percent(self) -> int | None:
         return self.holding * 100 // self.students if self.students else None
 

@@ -31,6 +31,12 @@ def terms() -> list[Term]:
     return found
 
 
+def following_term(of: Term) -> Term:
+    """The term after `of`, to plan ahead."""
+    year, half = of.code.split("-")
+    return term(f"{year}-2" if half == "1" else f"{int(year) + 1}-1")
+
+
 def configured() -> list[Term]:
     """The terms whose days the city has set."""
     return [Term(each.code, each.begins, each.ends) for each in ConfiguredTerm.objects.order_by("begins")]

@@ -8,6 +8,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
+from xueka.contexts.reporting import api as reporting
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
@@ -46,6 +47,10 @@ def _to_review(request: StaffRequest) -> int:
 
 def _problems(request: StaffRequest) -> int:
     return sum(production.problem_counts(request.actor.scope).values())
+
+
+def _exports(request: StaffRequest) -> int:
+    return reporting.waiting_exports(request.actor.scope)
 
 
 def _discrepancies(request: StaffRequest) -> int:
@@ -94,7 +99,10 @@ register(
         [
             NavGroup(
                 "今天",
-                [NavItem("流水线", "city:home", "layout-dashboard")],
+                [
+                    NavItem("流水线", "city:home", "layout-dashboard"),
+                    NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
+                ],
             ),
             NavGroup(
                 "受理与制卡",
@@ -127,7 +135,15 @@ register(
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("申领", "objects:applications", "file-check", "school:application:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),
+                ],
+            ),
+            NavGroup(
+                "设置",
+                [
+                    NavItem("学期与计划", "city:plan", "calendar-stats", "city:plan:manage"),
+                    NavItem("备份", "city:backups", "database", "city:backup:read"),
                 ],
             ),
         ],
@@ -141,7 +157,13 @@ register(
         "city:audit",
         frozenset({"auditor"}),
         [
-            NavGroup("审计", [NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read")]),
+            NavGroup(
+                "审计",
+                [
+                    NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read"),
+                    NavItem("名单导出", "objects:exports", "file-download", "city:export:read"),
+                ],
+            ),
             NavGroup(
                 "查询",
                 [

@@ -2,6 +2,7 @@ from django.urls import path, re_path
 
 from xueka.entrypoints.portals.city import (
     audit,
+    backups,
     batch_contents,
     batch_views,
     batches,
@@ -15,6 +16,7 @@ from xueka.entrypoints.portals.city import (
     kinds,
     lots,
     numbers,
+    plan,
     problems,
     ranges,
     schedule,
@@ -100,5 +102,9 @@ urlpatterns = [
     path("year/", year.page, name="year"),
     path("year/new/", year.new, name="year_new"),
     path("year/district/<str:code>/", year.district, name="year_district"),
+    path("plan/", plan.page, name="plan"),
+    path("backups/", backups.page, name="backups"),
+    path("backups/progress/", backups.progress, name="backup_progress"),
+    path("backups/start/<slug:kind>/", backups.start, name="backup_start"),
     path("audit/", audit.log, name="audit"),
 ]

@@ -56,6 +56,8 @@ register(
                     NavItem("申领记录", "objects:applications", "file-check", "school:application:read"),
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
+                    NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),
                     NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),
                 ],
             ),

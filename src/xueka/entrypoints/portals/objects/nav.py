@@ -7,6 +7,7 @@ from django.urls import reverse
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
+from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.nav import Hit
@@ -66,6 +67,18 @@ states.register(
     },
 )
 states.register(cards.DESTRUCTION, {"collecting": "wait", "signed": "ok", "cancelled": "ended"})
+states.register(
+    reporting.EXPORT,
+    {
+        "asked": "wait",
+        "approved": "progress",
+        "ready": "ok",
+        "rejected": "bad",
+        "withdrawn": "ended",
+        "failed": "bad",
+        "expired": "ended",
+    },
+)
 states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})
 states.register(
     logistics.DELIVERY,
