@@ -400,26 +400,3 @@ def test_mutated_and_signed_again_every_card_stays_accounted_for(made_line: Line
                 assert (item.card.state == "made") == (item.outcome == "matched")
                 assert (item.card.state == "failed") == (item.outcome == "failed")
             transaction.set_rollback(True)
-
-
-def test_mutated_without_signing_changes_nothing(made_line: Line) -> None:
-    batch = made_line.acknowledged(4)
-    content = signed_return(batch, [line(item) for item in items(batch)])
-    before = footprint()
-    dice = random.Random(7)
-    for _ in range(dial(60, 2000)):
-        place = dice.randrange(len(content))
-        if dice.random() < 0.3:
-            broken = content[:place]
-        else:
-            broken = (
-                content[:place] + bytes([content[place] ^ (1 << dice.randrange(8))]) + content[place + 1 :]
-            )
-        with transaction.atomic():
-            report = production.import_return(FIRST, broken, f"XKR_{batch.number}_1.zip", batch.number)
-            if report.state != "refused":  # a bit that carries no meaning (a date inside the ZIP)
-                assert numbers(report) == (4, 0, 0, 0, 0, 0)
-            else:
-                assert report.errors[0]["code"].startswith("RETURN_")
-                assert footprint() == before
-            transaction.set_rollback(True)
