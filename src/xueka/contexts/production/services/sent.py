@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 from django.db import connection
+from psycopg import sql
 
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production.domain import outcomes
@@ -22,11 +23,11 @@ _COLUMNS = {
     "owed": pl.UInt8,
     "ordered": pl.UInt8,
 }
-_QUERY = """
+_QUERY = sql.SQL("""
     COPY (SELECT i.id, i.card_id, c.number, c.transit_number, c.beijing_tong_number, i.reported,
-                 (i.outcome = ANY(%s))::int, (c.state = %s)::int
+                 (i.outcome = ANY({open}))::int, (c.state = {ordered})::int
             FROM production_batchitem i JOIN cards_card c ON c.id = i.card_id
-           WHERE i.batch_id = %s ORDER BY i.position) TO STDOUT (FORMAT CSV)"""
+           WHERE i.batch_id = {batch} ORDER BY i.position) TO STDOUT (FORMAT CSV)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def sent_of(batch: Batch) -> pl.DataFrame:
     """The cards of a batch in the order of making: the columns of `bulk_reconcile.SENT`, and item_id,
     card_id, owed, ordered. An open batch has sent nothing."""
     parts = [pl.DataFrame(schema=_COLUMNS)]
-    with connection.cursor() as cursor, cursor.copy(_QUERY, [outcomes.OPEN, ORDERED, batch.id]) as copy:
+    query = _QUERY.format(open=outcomes.OPEN, ordered=ORDERED, batch=batch.id)
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
         parts += [
             pl.read_csv(block, has_header=False, new_columns=list(_COLUMNS), schema=_COLUMNS)
             for block in _blocks(bytes(row) for row in copy)
