@@ -8,7 +8,9 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
+from xueka.contexts.repairs import api as repairs
 from xueka.contexts.reporting import api as reporting
+from xueka.contexts.takeover import api as takeover
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
@@ -32,9 +34,38 @@ states.register(
 
 
 states.register(
+    takeover.TAKEOVER,
+    {
+        "checked": "wait",
+        "approved": "progress",
+        "loaded": "ok",
+        "back_asked": "wait",
+        "taking_back": "progress",
+        "taken_back": "ended",
+        "settled": "ok",
+        "dropped": "ended",
+        "compared": "ok",
+    },
+)
+states.register(
+    repairs.REPAIR,
+    {
+        "proposed": "wait",
+        "applied": "ok",
+        "undo_asked": "wait",
+        "undone": "ended",
+        "refused": "bad",
+        "withdrawn": "ended",
+    },
+)
+states.register(
     numbers.INITIALISATION,
     {"planned": "neutral", "at_company": "progress", "received": "ok", "short": "bad", "cancelled": "ended"},
 )
+
+
+def _repairs(request: StaffRequest) -> int:
+    return repairs.waiting(request.actor.scope)
 
 
 def _overdue(request: StaffRequest) -> int:
@@ -128,6 +159,13 @@ register(
             NavGroup(
                 "学年",
                 [NavItem("升级、毕业、学校", "city:year", "calendar-event", "city:year:manage")],
+            ),
+            NavGroup(
+                "接管与修复",
+                [
+                    NavItem("接管", "city:takeover", "database-import", "city:takeover:load"),
+                    NavItem("差错修复", "city:repairs", "tool", "city:repair:propose", _repairs),
+                ],
             ),
             NavGroup(
                 "查询",

@@ -19,7 +19,9 @@ from xueka.entrypoints.portals.city import (
     plan,
     problems,
     ranges,
+    repairs,
     schedule,
+    takeover,
     year,
 )
 
@@ -106,5 +108,17 @@ urlpatterns = [
     path("backups/", backups.page, name="backups"),
     path("backups/progress/", backups.progress, name="backup_progress"),
     path("backups/start/<slug:kind>/", backups.start, name="backup_start"),
+    path("takeover/", takeover.page, name="takeover"),
+    path("takeover/<str:number>/", takeover.one, name="takeover_set"),
+    path("takeover/<str:number>/<slug:verb>/", takeover.act, name="takeover_act"),
+    path("differences/", takeover.differences, name="differences"),
+    path("differences/export/", takeover.differences_export, name="differences_export"),
+    path("differences/<slug:verb>/", takeover.differences_act, name="differences_act"),
+    path("repairs/", repairs.page, name="repairs"),
+    path("repairs/new/", repairs.new, name="repair_new"),
+    path("repairs/detect/", repairs.detect, name="repairs_detect"),
+    path("repairs/findings/<int:finding_id>/", repairs.take, name="repair_take"),
+    path("repairs/<str:number>/", repairs.one, name="repair"),
+    path("repairs/<str:number>/<slug:verb>/", repairs.act, name="repair_act"),
     path("audit/", audit.log, name="audit"),
 ]
