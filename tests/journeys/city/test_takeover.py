@@ -1,4 +1,4 @@
-"""The city takes over a running programme: tried, approved by a second person, loaded, compared, explained."""
+"""The city takes over a running programme: tried, approved by another, loaded, compared, explained."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -70,7 +70,7 @@ def test_a_programme_is_taken_over_and_compared(page: Page, people: Town) -> Non
     later, expected = old_system.next_day(Random(3), clean)
     give(page, 1, later, "比对")
     expect(page.get_by_text(f"现有差异 {expected.total()} 项")).to_be_visible()
-    page.goto("/city/differences/?part=cards")
+    page.goto("/city/takeover/differences/?part=cards")
     assert_sound(page)
     page.locator("main table tbody input[type=checkbox]").first.check()
     page.get_by_role("button", name="说明原因").click()

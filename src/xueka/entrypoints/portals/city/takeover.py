@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.takeover import api as takeover
-from xueka.entrypoints.design import states
+from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection
 from xueka.entrypoints.design.ui import (
@@ -178,7 +178,7 @@ def differences(request: StaffRequest) -> HttpResponse:
             Column("旧系统", lambda row: _word(row.part, row.old)),
             Column("本系统", lambda row: _word(row.part, row.ours)),
             Column("教育ID", "education_id", kind="code", minor=True),
-            Column("发现", "since", sort="since", kind="number"),
+            Column("已有", lambda row: formats.age(row.since), sort="since", kind="number"),
             Column("原因", lambda row: row.explanation or "—"),
             Column("说明", lambda row: shapes.actor_name(row.explained_by), minor=True),
             Column("签认", lambda row: shapes.actor_name(row.signed_by) or "—"),
@@ -305,7 +305,8 @@ def _strips(found: takeover.TakeOver) -> list[SumStrip]:
             told.get(code, 0),
             [Part("可载入", counts.get("accepted", 0), "ok"), Part("拒收", counts.get("rejected", 0), "bad")],
         )
-        for code, counts in found.counts.items()
+        for code in takeover.PARTS
+        if (counts := found.counts.get(code))
     ]
 
 
