@@ -1,5 +1,6 @@
 """Districts, schools, classes and students: the only door into this context."""
 
+from xueka.contexts.registry.consenting import ConsentCount, consent_counts, consent_rows, missing_consent
 from xueka.contexts.registry.domain.columns import Column
 from xueka.contexts.registry.domain.ladder import (
     SCHOOLINGS,
@@ -107,6 +108,7 @@ __all__ = [
     "TRANSFER_SIDES",
     "Column",
     "Consent",
+    "ConsentCount",
     "Difference",
     "District",
     "Enrolment",
@@ -129,6 +131,8 @@ __all__ = [
     "classes",
     "close_school",
     "confirm_transfer",
+    "consent_counts",
+    "consent_rows",
     "consents",
     "correct_sort_key",
     "enrolments",
@@ -143,6 +147,7 @@ __all__ = [
     "last_consent",
     "last_grade",
     "masked_personal",
+    "missing_consent",
     "move_students",
     "named",
     "next_rung",

@@ -4,7 +4,8 @@ STAGES = {"小学": 6, "初中": 4, "高中": 3}
 """School stages and the highest grade of each (junior secondary has four years under the 5-4 system)."""
 
 ENROLLED, SUSPENDED, GRADUATED, LEFT = "在校", "休学", "毕业", "转出"
-STATUSES = (ENROLLED, "借读", SUSPENDED, GRADUATED, LEFT, "退学", "死亡")
+GUEST = "借读"
+STATUSES = (ENROLLED, GUEST, SUSPENDED, GRADUATED, LEFT, "退学", "死亡")
 
 ENDED_BY = {
     "moved": "转校",

@@ -171,6 +171,7 @@ register(
                 "查询",
                 [
                     NavItem("学生", "objects:students", "users", "school:student:read"),
+                    NavItem("同意书", "objects:consents", "file-certificate", "school:student:read"),
                     NavItem("申领", "objects:applications", "file-check", "school:application:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),

@@ -55,6 +55,7 @@ register(
                 [
                     NavItem("申领记录", "objects:applications", "file-check", "school:application:read"),
                     NavItem("学生", "objects:students", "users", "school:student:read"),
+                    NavItem("同意书", "objects:consents", "file-certificate", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),

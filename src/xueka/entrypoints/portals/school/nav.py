@@ -90,6 +90,7 @@ register(
                     ),
                     NavItem("收货", "school:receive", "package", "school:delivery:receive", _on_the_way),
                     NavItem("发放", "school:hand_out", "hand-grab", "school:card:hand_out", _to_hand_out),
+                    NavItem("同意书", "school:consents", "file-certificate", "school:consent:record"),
                     NavItem("挂失补换", "school:lost", "lock", "school:card:report_lost"),
                     NavItem("转学", "school:transfers", "transfer", "school:transfer:confirm", _transfers),
                     NavItem("学年", "school:year", "calendar-event", "school:year:manage"),

@@ -2,6 +2,7 @@ from django.urls import path
 
 from xueka.entrypoints.portals.school import (
     applying,
+    consents,
     handing_out,
     home,
     receiving,
@@ -34,6 +35,10 @@ urlpatterns = [
     path("hand-out/do/", handing_out.do, name="hand_out_do"),
     path("hand-out/<int:class_id>/", handing_out.school_class, name="hand_out_class"),
     path("hand-out/<int:class_id>/scan/", handing_out.scanning, name="hand_out_scan"),
+    path("consents/", consents.classes, name="consents"),
+    path("consents/<int:class_id>/", consents.school_class, name="consent_class"),
+    path("consents/<int:class_id>/<slug:action>/", consents.ask, name="consent_ask"),
+    path("consents/<int:class_id>/<slug:action>/do/", consents.do, name="consent_do"),
     path("lost/", home.lost, name="lost"),
     path("transfers/", transfers.transfers, name="transfers"),
     path("transfers/new/", transfers.new, name="transfer_new"),
