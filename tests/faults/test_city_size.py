@@ -12,6 +12,8 @@ import pytest
 from tests.support.size import dial
 
 STUDENTS = dial(4_000, 20_000)
+#: No page needs more; one more query for each row of a list would be fifty more.
+QUERIES = 45
 #: What a small city of this kind has none of.
 EMPTY = {"cards_blank_is_in_its_card", "registry_campus_has_a_main_school"}
 
@@ -70,3 +72,23 @@ def test_a_city_that_is_there_is_not_overwritten(city: tuple[Path, dict[str, Any
 def test_the_same_seed_gives_the_same_city(city: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     left_out = {"seconds": 0, "peak_mb": 0}
     assert {**_city(tmp_path, seed=5), **left_out} == {**city[1], **left_out}
+
+
+def test_every_page_of_every_role_is_there_with_a_bounded_number_of_queries(
+    city: tuple[Path, dict[str, Any]],
+) -> None:
+    """Lists are full here, so that one more query a row shows as fifty."""
+    home = city[0]
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    environment |= {"XUEKA_HOME": str(home), "DJANGO_SETTINGS_MODULE": "xueka.config.settings"}
+    command = [sys.executable, "-m", "tests.faults.city_pages"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    asked = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["user"] for each in asked} >= {"school", "district", "operator", "admin", "auditor"}
+    assert {"objects:students", "objects:cards", "objects:applications", "objects:deliveries"} <= {
+        each["page"] for each in asked
+    }
+    assert [each for each in asked if each["status"] not in (200, 302)] == []
+    many = {each["page"]: each["queries"] for each in asked if each["queries"] > QUERIES}
+    assert many == {}, "a page asks the database once a row, or too much"

@@ -86,8 +86,9 @@ def student(scope: Scope, key: int | str) -> Student:
 
 def find_by_id_number(scope: Scope, id_number: str) -> Student | None:
     """The student with this identity document, of whatever kind, if the scope shows her."""
-    indexes = _document_indexes(id_number)
-    return Student.objects.visible_to(scope).select_related("school").filter(id_index__in=indexes).first()
+    ids = list(by_document(id_number).values_list("id", flat=True))
+    rows = Student.objects.visible_to(scope).select_related("school", "school_class").filter(id__in=ids)
+    return next(iter(rows), None) if ids else None
 
 
 def schools(

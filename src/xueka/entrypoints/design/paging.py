@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.db.models.query import ModelIterable
 
 from xueka.kernel.errors import BadInput
 
@@ -45,7 +46,7 @@ def page(
     mark = _read(after or before, len(order)) if after or before else None
     ask = tuple(_turned(name) for name in order) if backwards else tuple(order)
     if isinstance(rows, QuerySet):
-        found = list(_later(rows, ask, mark).order_by(*ask)[: size + 1])
+        found = _first(_later(rows, ask, mark).order_by(*ask), size + 1)
     else:
         found = _of_list(rows, ask, mark)[: size + 1]
     more = len(found) > size
@@ -60,6 +61,26 @@ def page(
         after=_mark(found[-1], order) if has_after else "",
         before=_mark(found[0], order) if has_before else "",
     )
+
+
+def _first(rows: QuerySet, count: int) -> list[Any]:
+    """The first rows, chosen by a narrow query; what belongs to them is joined to those few.
+
+    PostgreSQL does not reorder more than eight joins, so that a filter behind them would be applied last.
+    """
+    if not rows.query.select_related or rows.query.annotations or not _gives_models(rows):
+        return list(rows[:count])
+    keys = list(rows.select_related(None).values_list("pk", flat=True)[:count])
+    whole: QuerySet = QuerySet(rows.model, using=rows.db).filter(pk__in=keys)
+    whole.query.select_related = rows.query.select_related
+    whole.query.deferred_loading = rows.query.deferred_loading
+    whole._prefetch_related_lookups = rows._prefetch_related_lookups  # type: ignore[attr-defined]
+    by_key = {row.pk: row for row in whole}
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _gives_models(rows: QuerySet) -> bool:
+    return issubclass(rows._iterable_class, ModelIterable)
 
 
 def _turned(name: str) -> str:
