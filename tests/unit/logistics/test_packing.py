@@ -1,6 +1,7 @@
 """From made cards to boxes on the road."""
 
 import io
+import zipfile
 
 import pypdf
 import pytest
@@ -96,12 +97,15 @@ def test_schools_neither_pack_nor_dispatch(city: City, made: Make) -> None:
 def test_packing_lists_name_every_card(city: City, made: Make) -> None:
     found = made(3)
     [delivery] = logistics.prepare_deliveries(city.operator)
-    book = CalamineWorkbook.from_filelike(
-        io.BytesIO(logistics.packing_list_xlsx(city.operator, delivery.number))
-    )
+    content = logistics.packing_list_xlsx(city.operator, delivery.number)
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     rows = book.get_sheet_by_index(0).to_python()
     assert [row[5] for row in rows[3:-1]] == [card.number for card in found]
     assert rows[-1][5] == len(found)
+    boxes = [box.number for box in logistics.boxes_of(delivery)]
+    assert [row[0] for row in book.get_sheet_by_name("箱签").to_python()[1:]] == boxes
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        assert sum(name.startswith("xl/media/") for name in parts.namelist()) == len(boxes)
     pages = pypdf.PdfReader(io.BytesIO(logistics.packing_list_pdf(city.operator, delivery.number))).pages
     text = "".join(page.extract_text() for page in pages)
     assert all(card.number in text for card in found)
