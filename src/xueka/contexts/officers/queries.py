@@ -1,5 +1,7 @@
 """Reading officers, substitutes, hand-overs. Every list takes the actor or a scope."""
 
+from datetime import date
+
 from django.db.models import Q, QuerySet
 
 from xueka.contexts.officers.models import HandOver, OfficerList
@@ -65,3 +67,9 @@ def hand_over(actor: Actor, hand_over_id: int) -> HandOver:
     if found is None or not visible_to(actor, found):
         raise NotFound("HAND_OVER_NOT_FOUND", "没有这份交接。", action="请刷新页面。")
     return found
+
+
+def hand_overs_due(scope: Scope, until: date) -> int:
+    """Hand-overs whose day comes by `until` and which not both have confirmed."""
+    kept = scope.filter(district="district_code", school="school_code")
+    return HandOver.objects.filter(kept, state="asked", day__lte=until).count()

@@ -1,5 +1,6 @@
 """Reading the audit log. Lists are paged by key: pass the id of the last entry seen as `after`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from xueka.platform.audit.models import Entry, EntryQuerySet
@@ -45,4 +46,16 @@ def entries(
         found = found.filter(at__lt=until)
     if after is not None:
         found = found.filter(id__lt=after)
+    return list(found.order_by("-id")[:limit])
+
+
+def by_person(rows: EntryQuerySet, text: str) -> EntryQuerySet:
+    """Acts of the person of this user name, or of any whose name holds the text."""
+    found = rows.filter(actor=text)
+    return found if found.exists() else rows.filter(actor_name__contains=text)
+
+
+def about_user(names: Sequence[str], limit: int = 60) -> list[Entry]:
+    """What was done to a user's account, newest first; `names` are her present and former user names."""
+    found = Entry.objects.filter(object_type="user", object_id__in=list(names))
     return list(found.order_by("-id")[:limit])

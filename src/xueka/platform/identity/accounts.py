@@ -3,12 +3,12 @@
 import getpass
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.models import Grant, User
+from xueka.platform.identity.models import Grant, StaffSession, User
 from xueka.platform.identity.passwords import CITY_ROLES_RENEW_AFTER
 from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.scope import Scope
@@ -93,3 +93,41 @@ def password_due(user: User, grants: list[Grant]) -> bool:
         return True
     in_the_city = any(ROLES[grant.role].level == "city" for grant in grants)
     return in_the_city and clock.now() - user.password_changed_at >= CITY_ROLES_RENEW_AFTER
+
+
+# --- for the pages of the administrators ---
+
+
+def user_rows() -> QuerySet[User]:
+    """All users, with their grants, for a list that orders and narrows them itself."""
+    return User.objects.prefetch_related("grants")
+
+
+def named_like(rows: QuerySet[User], text: str) -> QuerySet[User]:
+    return rows.filter(Q(username__startswith=text.lower()) | Q(name__contains=text))
+
+
+def holding(rows: QuerySet[User], role: str) -> QuerySet[User]:
+    return rows.filter(pk__in=Grant.objects.filter(role=role, revoked_at=None).values("user"))
+
+
+def in_state(rows: QuerySet[User], state: str) -> QuerySet[User]:
+    """active, waiting (for activation), stopped, overdue (a city role whose password is too old)."""
+    if state == "overdue":
+        old = clock.now() - CITY_ROLES_RENEW_AFTER
+        city = Grant.objects.filter(level="city", revoked_at=None)
+        return rows.filter(is_active=True, password_changed_at__lte=old, pk__in=city.values("user"))
+    if state == "stopped":
+        return rows.filter(is_active=False)
+    return rows.filter(is_active=True, awaits_activation=state == "waiting")
+
+
+def passwords_overdue() -> int:
+    return in_state(User.objects.all(), "overdue").count()
+
+
+def sessions_of_leavers() -> int:
+    """Sessions still on record of people who are stopped or have no role any more."""
+    open_ones = StaffSession.objects.filter(ended_at=None)
+    held = Grant.objects.filter(revoked_at=None)
+    return open_ones.filter(Q(user__is_active=False) | ~Q(user__in=held.values("user"))).count()

@@ -49,8 +49,16 @@ class StaffSessionMiddleware:
             return redirect("password")
         if present.factor_due and page not in WITHOUT_FACTOR:
             return redirect("factor")
+        needed = getattr(view, "permission", None)
+        may = present.actor is not None and (needed is None or present.actor.may(needed))
         sensitive = match is not None and match.view_name in settings.PROVED_FOR
-        if sensitive and present.actor and request.method == "POST" and not sessions.is_fresh(request):
+        if (
+            sensitive
+            and may
+            and present.actor
+            and request.method == "POST"
+            and not sessions.is_fresh(request)
+        ):
             messages.info(request, "这一步很要紧：请先确认是您本人，再办一次。")
             came_from = urlsplit(request.headers.get("Referer", ""))
             query = urlencode({"next": f"{came_from.path}?{came_from.query}" if came_from.path else "/"})

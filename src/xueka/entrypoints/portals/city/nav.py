@@ -201,26 +201,9 @@ register(
                 [
                     NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "city:export:read"),
+                    NavItem("权限一览", "admin:matrix", "table", "city:policy:read"),
                 ],
             ),
-            NavGroup(
-                "查询",
-                [
-                    NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
-                    NavItem("学生卡", "objects:cards", "id", "school:card:read"),
-                ],
-            ),
-        ],
-    )
-)
-register(
-    Portal(
-        "settings",
-        "市级管理",
-        "city:kinds",
-        frozenset({"city_admin"}),
-        [
-            NavGroup("设置", [NavItem("卡种", "city:kinds", "id-badge-2", "city:kind:manage")]),
             NavGroup(
                 "查询",
                 [

@@ -2,6 +2,7 @@ from django.urls import path, re_path
 
 from xueka.entrypoints.portals.city import (
     audit,
+    audit_export,
     backups,
     batch_contents,
     batch_views,
@@ -121,4 +122,6 @@ urlpatterns = [
     path("repairs/<str:number>/", repairs.one, name="repair"),
     path("repairs/<str:number>/<slug:verb>/", repairs.act, name="repair_act"),
     path("audit/", audit.log, name="audit"),
+    path("audit/export/", audit_export.export, name="audit_export"),
+    path("audit/<slug:kind>/<path:object_id>/", audit.about, name="audit_object"),
 ]

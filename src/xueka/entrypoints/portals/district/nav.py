@@ -48,6 +48,7 @@ register(
                     ),
                     NavItem("学年", "district:year", "calendar-event", "district:year:manage"),
                     NavItem("进度", "district:progress", "chart-bar", "school:application:read"),
+                    NavItem("卡管人员", "officers:list", "address-book", "district:officer:manage"),
                 ],
             ),
             NavGroup(
