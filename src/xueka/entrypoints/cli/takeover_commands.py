@@ -40,13 +40,14 @@ def load(
     as_json: common.Json = False,
 ) -> None:
     """以第二人的身份批准并载入；中断后再执行一次即从断点继续。"""
-    with common.edge(username) as actor:
-        from xueka.contexts.takeover import api as takeover
+    with common.database():  # held over both, so that the server does not stop in between
+        with common.edge(username) as actor:
+            from xueka.contexts.takeover import api as takeover
 
-        found = takeover.take_over(actor.scope, number)
-        if found.state == takeover.TAKEOVER.initial:
-            takeover.approve(actor, found.id, without_rejected=without_rejected)
-    result = _run(number)
+            found = takeover.take_over(actor.scope, number)
+            if found.state == takeover.TAKEOVER.initial:
+                takeover.approve(actor, found.id, without_rejected=without_rejected)
+        result = _run(number)
     common.answer(result, as_json)
     raise typer.Exit(0 if result["state"] in {"loaded", "settled"} else 1)
 
@@ -89,38 +90,38 @@ def undo(
     as_json: common.Json = False,
 ) -> None:
     """收回一次接管：一人申请（--reason），另一人批准（--approve）。有收不回的时退出码为 1。"""
-    with common.edge(username) as actor:
-        from xueka.contexts.takeover import api as takeover
+    with common.database():
+        with common.edge(username) as actor:
+            from xueka.contexts.takeover import api as takeover
 
-        found = takeover.take_over(actor.scope, number)
-        preview = takeover.preview_back(actor, found.id)
+            found = takeover.take_over(actor.scope, number)
+            preview = takeover.preview_back(actor, found.id)
+            if approve:
+                takeover.approve_back(actor, found.id)
+            elif not dry_run:
+                found = takeover.ask_back(actor, found.id, reason)
+        result: dict[str, Any] = {"number": found.number, "state": found.state, **preview.as_dict()}
         if approve:
-            takeover.approve_back(actor, found.id)
-        elif not dry_run:
-            found = takeover.ask_back(actor, found.id, reason)
-    result: dict[str, Any] = {"number": found.number, "state": found.state, **preview.as_dict()}
-    if approve:
-        result |= _run(number)
+            result |= _run(number)
     common.answer(result, as_json)
     raise typer.Exit(1 if any(preview.staying.values()) else 0)
 
 
 def _run(number: str) -> dict[str, Any]:
     """Chunk by chunk in transactions of their own, so that an interrupted command loses nothing."""
-    with common.database():
-        from xueka.contexts.takeover import api as takeover
-        from xueka.platform.audit import chain
-        from xueka.platform.identity.scope import EVERYWHERE
+    from xueka.contexts.takeover import api as takeover
+    from xueka.platform.audit import chain
+    from xueka.platform.identity.scope import EVERYWHERE
 
-        found = takeover.take_over(EVERYWHERE, number)
-        takeover.run(found.id)
-        chain.seal()
-        found = takeover.take_over(EVERYWHERE, number)
-        parts = {
-            each.part: {"loaded": each.loaded, "back": each.back, "stayed": each.stayed}
-            for each in takeover.progress(found)
-        }
-        late = len(found.findings.get("late", []))
+    found = takeover.take_over(EVERYWHERE, number)
+    takeover.run(found.id)
+    chain.seal()
+    found = takeover.take_over(EVERYWHERE, number)
+    parts = {
+        each.part: {"loaded": each.loaded, "back": each.back, "stayed": each.stayed}
+        for each in takeover.progress(found)
+    }
+    late = len(found.findings.get("late", []))
     return {"number": found.number, "state": found.state, "parts": parts, "left_out_since": late}
 
 
