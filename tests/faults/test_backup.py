@@ -73,6 +73,10 @@ def test_under_writes_killed_and_brought_back(tmp_path: Path, secret: str) -> No
     assert chain["checked"] > tables["registry_school"]
     assert (first / "keys/fields.json").read_bytes() == (second / "keys/fields.json").read_bytes()
 
+    drilled = answer(xueka(second, "backup", "drill", made["file"], secret, "--json"))
+    assert drilled["tables"] == tables and drilled["invariants"] == len(restored["invariants"])
+    assert list((second / "drill").iterdir()) == []
+
     again = xueka(second, "backup", "restore", made["file"], secret, "--json")
     assert json.loads(again.stdout)["error"]["code"] == "RESTORE_NOT_EMPTY"
 
