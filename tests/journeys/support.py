@@ -96,13 +96,13 @@ def log_in(page: Page, username: str, password: str) -> None:
 
 
 @cache
-def _axe_source() -> str:
+def axe_source() -> str:
     return (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
 
 
 def axe(page: Page) -> list[str]:
     """What axe finds wrong with the page as it stands: rule, element, and why. Empty is right."""
-    page.evaluate(_axe_source())
+    page.evaluate(axe_source())
     found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{violation['id']} {node['target']}: {node['failureSummary']}"

@@ -1,0 +1,331 @@
+"""Every page that is registered, as every role sees it: no trace, axe finds nothing, nothing sticks out.
+
+The addresses come from the URL configuration, so that no new page escapes: a page with arguments is found
+by the links of the others, and one that no link leads to needs a line in `SAMPLES`. Every page is fetched as
+every role without a browser; in the browser each is looked at empty and filled, and for any role that sees
+something in it that no page had before.
+"""
+
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, resolve, reverse
+from django.urls.exceptions import Resolver404
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.journeys import town as towns
+from tests.journeys.support import DESK, DRAWN, PHONE, axe_source
+from tests.journeys.town import KIND, SYSTEM, Town, town
+from tests.support import factors
+from xueka.contexts.cards import api as cards
+from xueka.contexts.logistics import api as logistics
+from xueka.contexts.production import api as production
+from xueka.platform.identity import sessions
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
+
+__all__ = ["town"]
+
+ROLES = {
+    "school": "school_officer",
+    "reviewer": "school_reviewer",
+    "district": "district_officer",
+    "operator": "city_operator",
+    "admin": "city_admin",
+    "auditor": "auditor",
+}
+#: Pages to which no link leads in this town: url name → arguments.
+SAMPLES: dict[str, dict[str, object]] = {}
+#: Pages of things that this town has not (a file taken in, a bureau, blanks on their way, a result just
+#: reached): the journeys that make these things look at them.
+NO_LINK_HERE = {
+    "city:batch_change",
+    "city:bureau_change",
+    "city:destruction",
+    "city:destruction_candidates",
+    "city:destruction_scan",
+    "city:hand_over",
+    "city:hand_over_correct",
+    "city:import_run",
+    "city:lot",
+    "city:lot_scan",
+    "city:our_key",
+    "city:range_act",
+    "city:repair",
+    "city:schedule_end",
+    "city:schedule_hand",
+    "city:schedule_move",
+    "city:schedule_order",
+    "city:takeover_set",
+    "objects:export",
+    "objects:year_job",
+    "objects:year_report",
+    "school:apply_done",
+}
+#: Where one goes in and out; their pages are looked at in test_design.
+ELSEWHERE = {"login", "logout", "home", ""}
+_LINK = re.compile(r'(?:href|src|hx-get)="(/[^"#]*)"')
+
+
+@dataclass
+class Route:
+    name: str
+    arguments: list[str]
+
+
+def routes() -> Iterator[Route]:
+    """Every named address of the site that answers a GET."""
+    for name, arguments in _walk(get_resolver(settings.ROOT_URLCONF).url_patterns):
+        try:
+            address = reverse(name, kwargs=dict.fromkeys(arguments, 1))
+        except NoReverseMatch:
+            address = ""
+        if not address or Client(raise_request_exception=False).get(address).status_code != 405:
+            yield Route(name, arguments)
+
+
+def _walk(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[tuple[str, list[str]]]:
+    for each in patterns:
+        if isinstance(each, URLResolver):
+            yield from _walk(each.url_patterns, f"{space}{each.namespace}:" if each.namespace else space)
+        elif each.name:
+            yield space + each.name, [*each.pattern.converters, *each.pattern.regex.groupindex]
+
+
+class _Skeleton(HTMLParser):
+    """The elements of the main part of a page, without its texts; of many alike neighbours, one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = False
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.inside = self.inside or tag in ("main", "dialog")
+        if self.inside:
+            kept = [
+                f"{name}={value}" for name, value in attrs if name in ("class", "data-tone", "type", "role")
+            ]
+            self.found.append(" ".join([tag, *kept]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "main"
+
+
+def elements(html: str) -> set[str]:
+    """What a page is built of, without its texts."""
+    read = _Skeleton()
+    read.feed(html)
+    return set(read.found)
+
+
+@dataclass
+class Sweep:
+    """Fetches as each role, remembers what is to be looked at, and what was reached."""
+
+    routes: list[Route]
+    reached: set[str] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    looked: set[tuple[str, str]] = field(default_factory=set)
+    elements: set[str] = field(default_factory=set)
+    forms: dict[str, set[frozenset[str]]] = field(default_factory=lambda: defaultdict(set))
+
+    def pages(self, client: Client, what: str) -> list[str]:
+        """Addresses of pages to look at: each once empty and once filled, and whatever is built of anything
+        new.
+        """
+        waiting = [reverse(route.name) for route in self.routes if not route.arguments]
+        for route in self.routes:
+            if route.name in SAMPLES:
+                waiting.append(reverse(route.name, kwargs=SAMPLES[route.name]))
+        fresh: list[str] = []
+        asked: set[str] = set()
+        taken: Counter[str] = Counter()
+        while waiting:
+            address = waiting.pop(0)
+            name = _name(address)
+            # Of each page with arguments some samples are enough.
+            if address in asked or name in ELSEWHERE or taken[name] >= 4:
+                continue
+            asked.add(address)
+            taken[name] += 1
+            answer = client.get(address)
+            if answer.status_code >= 500:
+                self.wrong.append(f"{address}: {answer.status_code}")
+            if answer.status_code not in (403, 404):
+                self.reached.add(name)
+            if answer.status_code != 200 or not answer.headers["Content-Type"].startswith("text/html"):
+                continue
+            html = answer.content.decode()
+            if "<main" not in html:
+                continue
+            waiting += [link for link in map(_plain, _LINK.findall(html)) if _name(link) and "?" not in link]
+            built = elements(html)
+            form = frozenset(built)
+            if form in self.forms[name]:  # a page of forms is the same, empty and filled
+                continue
+            if (name, what) not in self.looked or built - self.elements:
+                self.looked.add((name, what))
+                self.forms[name].add(form)
+                self.elements |= built
+                fresh.append(address)
+        return fresh
+
+
+def _plain(link: str) -> str:
+    return link.replace("&amp;", "&")
+
+
+def _name(address: str) -> str:
+    try:
+        return resolve(urlsplit(address).path).view_name
+    except Resolver404:
+        return ""
+
+
+def come_in(town: Town, who: str) -> Client:
+    client = Client(raise_request_exception=False)
+    answer = client.post("/login/", {"username": who, "password": town.passwords[who]})
+    factors.answer(client, who, answer)
+    assert client.get("/password/").status_code == 200
+    return client
+
+
+def look(page: Page, address: str) -> list[str]:
+    """What is wrong with a page in light and dark, and on a phone."""
+    page.goto(address)
+    found = []
+    page.evaluate(axe_source())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+        page.evaluate(DRAWN, DESK[0])
+        # Everything but the colours is the same in both.
+        only = "" if scheme == "light" else ", runOnly: ['color-contrast']"
+        result = page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{only}}})")
+        found += [
+            f"{address} ({scheme}): {each['id']} {node['target']}"
+            for each in result["violations"]
+            for node in each["nodes"]
+        ]
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.evaluate(DRAWN, PHONE[0])
+    out = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if out:
+        found.append(f"{address}: {out} px too wide on a phone")
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    return found
+
+
+@pytest.fixture
+def browser_as(chromium: Browser, site: str) -> Iterator[object]:
+    contexts: list[BrowserContext] = []
+
+    def make(client: Client | None) -> Page:
+        context = chromium.new_context(
+            base_url=site, locale="zh-CN", viewport={"width": DESK[0], "height": DESK[1]}
+        )
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        if client:
+            context.add_cookies(
+                [{"name": name, "value": each.value, "url": site} for name, each in client.cookies.items()]
+            )
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def everybody(town: Town) -> None:
+    for who, role in ROLES.items():
+        if who not in town.passwords:
+            town.passwords[who] = towns.add_user(who, who, role, town.schools["first"])
+
+
+def filled(town: Town) -> None:
+    """Something of everything: papers and cards in most states, doubts, strays, a batch, a move."""
+    students = town.students()
+    town.submitted(students[:3], gray=2)
+    [back] = town.submitted(students[3:4])
+    found = town.at_school(students[4:6])
+    town.in_hand(students[6:7])
+    box = town.on_the_way(students[7:9])
+    town.on_the_way(students[9:10])
+    lost = town.in_hand(students[10:11])[0]
+    operator = Actor.in_role("operator", "王芳", "city_operator", Scope("city"))
+    made = town.submitted(students[12:14])
+    town.submitted(town.students("second")[:1])
+    wide = io.BytesIO()
+    Image.new("RGB", (900, 500), (215, 225, 240)).save(wide, "JPEG")
+    with transaction.atomic():
+        cards.send_back(SYSTEM, [back], "photo_unclear", "侧脸")
+        cards.report_lost(SYSTEM, lost.id)
+        logistics.receive_box(SYSTEM, box.number, [logistics.contents(box)[0].card.number, "99"])
+        for _ in ("district", "city"):
+            cards.approve(SYSTEM, made)
+        batch = production.create_batch(operator, KIND, made[:1], "样批")
+        production.lock(operator, batch.id)
+        production.create_batch(operator, KIND, made[1:], "未锁定")
+        cards.remind(town.actor("district_officer"), [town.schools["first"].id], KIND)
+        last = students[-1]
+        cards.upload_photos(
+            town.actor("school_officer"),
+            last.school_class_id,
+            [last.id],
+            [(f"{last.education_id}.jpg", wide.getvalue()), ("谁.jpg", towns.portrait(3)), ("a.txt", b"x")],
+        )
+        town.transfer(town.students("second")[1], town.schools["stranger"])
+    assert found
+
+
+def test_every_page_filled_empty_and_failing(
+    town: Town, browser_as: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody(town)
+    known = list(routes())
+    sweep = Sweep(known)
+    clients = {who: come_in(town, who) for who in ROLES}
+    faults: list[str] = []
+    looked = 0
+    for what in ("empty", "filled"):
+        if what == "filled":
+            filled(town)
+        for who, client in clients.items():
+            page = browser_as(client)  # type: ignore[operator]
+            for address in sweep.pages(client, what):
+                faults += [f"{what}, {who}: {fault}" for fault in look(page, address)]
+                looked += 1
+    print(f"{len(known)} routes, {looked} pages looked at")
+    unreached = {route.name for route in known} - sweep.reached - NO_LINK_HERE - ELSEWHERE
+    assert sweep.wrong == []
+    assert faults == []
+    assert unreached == set(), f"no link leads to {sorted(unreached)}: give each a line in SAMPLES"
+
+    page = browser_as(clients["school"])  # type: ignore[operator]
+    failing = [
+        "/city/",
+        "/students/99999999/",
+        "/nowhere/",
+        "/students/?after=%00",
+        "/school/apply/?kind=none",
+    ]
+    assert [fault for address in failing for fault in look(page, address)] == []
+    monkeypatch.setattr(sessions, "resume", _broken)
+    assert look(page, "/school/") == []
+    assert "数据库暂时连不上" in page.content()
+
+
+def _broken(_: object) -> None:
+    raise OperationalError("gone")
