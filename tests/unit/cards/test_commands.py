@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.unit.cards.conftest import City
 from xueka.contexts.cards import api as cards
-from xueka.entrypoints.cli import card_commands, common, numbers_commands
+from xueka.entrypoints.cli import card_commands, common, kinds_commands, numbers_commands
 from xueka.kernel.errors import BadInput, NotFound
 
 
@@ -88,3 +88,41 @@ def test_a_lot_is_taken_in(city: City, tmp_path: Path) -> None:
     assert answer(numbers_commands.app, "stock")["lots"][0]["in_stock"] == 1
     assert "在库 1" in run(numbers_commands.app, "stock")
     run(numbers_commands.app, "import-lot", str(tmp_path / "none.csv"), *words[2:], code=2)
+
+
+def test_kinds_are_listed_and_changed(city: City) -> None:
+    [kind] = [each for each in answer(kinds_commands.app, "list")["kinds"] if each["code"] == "bjt_student"]
+    assert (kind["version"], kind["review_levels"], kind["differs_from_file"]) == (
+        1,
+        ["district", "city"],
+        [],
+    )
+    words = (
+        "change",
+        "bjt_student",
+        "--reason",
+        "试点",
+        "--set",
+        "review_levels=city",
+        "--set",
+        "photo_required=否",
+    )
+    tried = answer(kinds_commands.app, *words, "--dry-run")
+    assert (tried["version"], [each["field"] for each in tried["difference"]]) == (
+        1,
+        ["review_levels", "photo_required"],
+    )
+    assert answer(kinds_commands.app, *words)["version"] == 2
+    assert "与随附配置不同" in run(kinds_commands.app, "list")
+    assert "审核级：市 → 区、市" in run(
+        kinds_commands.app, "change", "bjt_student", "--from-file", "--reason", "试点结束"
+    )
+    run(kinds_commands.app, "change", "bjt_student", "--reason", "x", code=2)
+    run(kinds_commands.app, "change", "bjt_student", "--reason", "x", "--set", "is_open=vielleicht", code=2)
+
+
+def test_a_range_is_closed_and_opened(city: City) -> None:
+    [found] = [each for each in answer(numbers_commands.app, "ranges")["ranges"] if each["sort"] == "transit"]
+    number = str(found["id"])
+    assert answer(numbers_commands.app, "close", number, "--reason", "暂停")["is_open"] is False
+    assert answer(numbers_commands.app, "reopen", number, "--reason", "恢复")["is_open"] is True

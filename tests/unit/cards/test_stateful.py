@@ -126,7 +126,8 @@ class Line(RuleBasedStateMachine):
     )
     def reconfigure(self, levels: list[str], source: str, numbers_left: bool) -> None:
         CardKind.objects.filter(code=KIND).update(review_levels=levels, transit_source=source)
-        NumberRange.objects.filter(sort="beijing_tong").update(is_open=numbers_left)
+        left = {"is_open": numbers_left, "closed_at": clock.now()}
+        NumberRange.objects.filter(sort="beijing_tong").update(**left)
 
     @rule(chosen=several)
     def through_the_reviews(self, chosen: list[int]) -> None:

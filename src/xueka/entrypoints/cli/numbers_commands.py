@@ -68,6 +68,21 @@ def close(
 
 
 @app.command()
+def reopen(
+    range_id: Annotated[int, typer.Argument(metavar="ID", help="号段编号。")],
+    reason: Annotated[str, typer.Option("--reason", help="恢复使用的理由。")],
+    username: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """恢复停用的号段，从停下的地方接着发。"""
+    with common.edge(username) as actor:
+        from xueka.contexts.numbers import api as numbers
+
+        opened = numbers.reopen_range(actor, range_id, reason)
+    common.answer({"id": opened.id, "is_open": opened.is_open}, as_json)
+
+
+@app.command()
 def fate(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="任何一种号码，或空白卡的芯片UID。")],
     username: common.As = None,
