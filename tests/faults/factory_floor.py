@@ -14,6 +14,7 @@ from xueka.platform.supervisor.children import Child, Supervisor
 
 WEB, WORKER, BUREAU, TRANSFER, POSTGRES = "web", "worker", "bureau", "transfer", "postgres"
 KINDS = (WEB, WORKER, BUREAU, TRANSFER, POSTGRES)
+DYING = "tests.faults.dying_worker"
 RESTART_AFTER = 0.1  # seconds; waiting longer each time is tested with the supervisor
 
 
@@ -27,7 +28,7 @@ class Floor:
     """Keeps five kinds of processes running until told to stop, and counts whom it killed."""
 
     def __init__(self, home: Path, line_rate: float) -> None:
-        self.home = home
+        self.home, self.deaths = home, home / "deaths"
         self.killed: Counter[str] = Counter()
         self.bureau_port, self.line_port = free_port(), free_port()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -36,7 +37,12 @@ class Floor:
         bureau = ["--home", str(home / "bureau"), "--port", str(self.bureau_port), "--seed", "1"]
         line = [str(self.line_port), str(self.bureau_port), str(line_rate)]
         self.children = {
-            WEB: Child(WEB, _python("xueka", "web", "--fd", descriptor), descriptors=[int(descriptor)]),
+            # It serves as `xueka web` does, until the dying worker comes (dying_worker.py).
+            WEB: Child(
+                WEB,
+                _python(DYING, str(self.deaths), descriptor),
+                descriptors=[int(descriptor)],
+            ),
             WORKER: Child(WORKER, _python("xueka", "worker")),
             BUREAU: Child(BUREAU, _python("xueka.sandbox.bureau", *bureau)),
             TRANSFER: Child(TRANSFER, _python("tests.faults.relay", *line)),
@@ -44,7 +50,9 @@ class Floor:
         self.supervisor = Supervisor(list(self.children.values()), lambda line: None)
 
     def tick(self) -> None:
-        """One look at everybody; who is dead is started again."""
+        """One look at everybody; who is dead is started again. With the dying worker the dying begins."""
+        if DYING in self.children[WORKER].command:
+            self.deaths.touch()
         for child in self.children.values():
             child.delay = RESTART_AFTER
         self.supervisor.tick()
