@@ -57,6 +57,8 @@ def test_under_writes_killed_and_brought_back(tmp_path: Path, secret: str) -> No
     finally:
         busy.send_signal(signal.SIGTERM)
         busy.wait(60)
+        if busy.stdout:
+            busy.stdout.close()
     assert [path.name for path in kept.iterdir()] == [Path(made["file"]).name]  # no half file, no leavings
 
     wrong = tmp_path / "wrong"

@@ -40,6 +40,8 @@ register(
                     NavItem("卡种", "city:kinds", "id-badge-2", "city:kind:manage"),
                     NavItem("权限一览", "admin:matrix", "table", "city:policy:read"),
                     NavItem("放假安排", "admin:calendar", "calendar", "city:calendar:load"),
+                    NavItem("备份", "city:backups", "database", "city:backup:read"),
+                    NavItem("名单导出", "objects:exports", "file-download", "city:export:approve"),
                 ],
             ),
             NavGroup(
