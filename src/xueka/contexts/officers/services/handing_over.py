@@ -6,7 +6,7 @@ from typing import Any
 
 from xueka.contexts.officers.domain.transitions import ASKED, HAND_OVER, PERMISSION
 from xueka.contexts.officers.models import HandOver
-from xueka.contexts.officers.services.keeping import colleague_of, grant_of, keeps, midnight
+from xueka.contexts.officers.services.keeping import colleague_of, keeps, locked_grant, midnight
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -25,7 +25,7 @@ def ask(actor: Actor, grant_id: int, username: str, day: date, note: str = "") -
     Raises NotFound, BadInput `DATES`, Refused `HAND_OVER_OPEN`, `STANDS_IN`.
     """
     actor.require(PERMISSION)
-    grant = grant_of(actor, grant_id)
+    grant = locked_grant(actor, grant_id)
     today = clock.today()
     if not today <= day <= today + timedelta(days=LATEST_DAYS):
         raise BadInput(

@@ -24,12 +24,18 @@ def keeps(actor: Actor, grant: Grant) -> bool:
 
 
 def grant_of(actor: Actor, grant_id: int) -> Grant:
-    """An open grant of the actor herself or of somebody she keeps, its user locked. Else NotFound."""
+    """An open grant of the actor herself or of somebody she keeps. Else NotFound."""
     found = Grant.objects.select_related("user").filter(pk=grant_id, revoked_at=None).first()
     if found is None or found.level == "city" or not (found.user_id == actor.user_id or keeps(actor, found)):
         raise NotFound("GRANT_NOT_FOUND", "没有这项授权，或它已被收回。", action="请刷新页面后再试。")
-    list(User.objects.select_for_update().filter(pk=found.user_id))
     return found
+
+
+def locked_grant(actor: Actor, grant_id: int) -> Grant:
+    """The same, as it stands once its user is locked."""
+    user = grant_of(actor, grant_id).user
+    User.objects.select_for_update().get(pk=user.pk)
+    return grant_of(actor, grant_id)
 
 
 def colleague_of(actor: Actor, grant: Grant, username: str) -> User:

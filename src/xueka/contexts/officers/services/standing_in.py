@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from xueka.contexts.officers.domain.transitions import PERMISSION
-from xueka.contexts.officers.services.keeping import colleague_of, grant_of, keeps, midnight
+from xueka.contexts.officers.services.keeping import colleague_of, keeps, locked_grant, midnight
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -23,7 +23,7 @@ def stand_in(actor: Actor, grant_id: int, username: str, first: date, last: date
     """
     actor.require(PERMISSION)
     reason = reason_given(reason)
-    grant = grant_of(actor, grant_id)
+    grant = locked_grant(actor, grant_id)
     if grant.stands_in_for_id:
         raise Refused("STANDS_IN", "代理人不能再找人代理。", action="请由本人或上级另行指定代理人。")
     today = clock.today()
