@@ -7,9 +7,11 @@ as if nobody had been killed.
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -80,6 +82,28 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+class Clicking:
+    """An operator in a thread of her own who clicks again until it is done; she may be cut off."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self.act = act
+        self.thread: threading.Thread | None = None
+
+    def again(self) -> None:
+        """Click, unless the last click still waits for its answer."""
+        if self.thread is None or not self.thread.is_alive():
+            self.thread = threading.Thread(target=self._once, daemon=True)
+            self.thread.start()
+
+    def join(self) -> None:
+        if self.thread is not None:
+            self.thread.join()
+
+    def _once(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):  # it is down just now, or says no
+            self.act()
+
+
 class Line:
     """The production line as its people drive it."""
 
@@ -127,16 +151,17 @@ class Line:
         ]
         order = ["open", "locked", "approved", "ready", "sent", "acknowledged", "reconciling", "closed"]
         for state, act in steps:
+            clicking = Clicking(act)
 
-            def reached(state: str = state, act: Callable[[], Any] = act) -> bool:
+            def reached(state: str = state, clicking: Clicking = clicking) -> bool:
                 meanwhile()
                 if order.index(self._state(number)) >= order.index(state):
                     return True
-                with contextlib.suppress(OSError):  # of the page: it is down just now, or says no
-                    act()
+                clicking.again()
                 return False
 
             self._until(reached)
+            clicking.join()
 
     def account(self) -> dict[str, Any]:
         """What is there at the end: every invariant, and every card counted on both sides."""
