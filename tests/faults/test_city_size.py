@@ -12,10 +12,11 @@ import pytest
 from tests.support.size import dial
 
 STUDENTS = dial(4_000, 20_000)
-#: No page needs more; one more query for each row of a list would be fifty more.
-QUERIES = 45
+#: No page needs more (statistics have most, 73); lists need 23, and one more query a row would be fifty more.
+QUERIES, OF_A_LIST = 90, 30
 #: What a small city of this kind has none of.
 EMPTY = {"cards_blank_is_in_its_card", "registry_campus_has_a_main_school"}
+LISTS = {"objects:students", "objects:cards", "objects:applications", "objects:deliveries"}
 
 
 def _xueka(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -86,9 +87,11 @@ def test_every_page_of_every_role_is_there_with_a_bounded_number_of_queries(
     assert done.returncode == 0, done.stderr[-3000:]
     asked = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["user"] for each in asked} >= {"school", "district", "operator", "admin", "auditor"}
-    assert {"objects:students", "objects:cards", "objects:applications", "objects:deliveries"} <= {
-        each["page"] for each in asked
-    }
+    assert {each["page"] for each in asked} >= LISTS
     assert [each for each in asked if each["status"] not in (200, 302)] == []
-    many = {each["page"]: each["queries"] for each in asked if each["queries"] > QUERIES}
+    many = {
+        each["page"]: each["queries"]
+        for each in asked
+        if each["queries"] > (OF_A_LIST if each["page"] in LISTS else QUERIES)
+    }
     assert many == {}, "a page asks the database once a row, or too much"
