@@ -76,6 +76,11 @@ ANY_STUDENT = "(SELECT id FROM registry_student ORDER BY id LIMIT 1)"
             "recorded_by) SELECT id, 'withdrawn', '1', '', 'paper', now(), 'x' FROM registry_student "
             "WHERE id NOT IN (SELECT student_id FROM registry_consent) LIMIT 1",
         ),
+        (
+            "registry_closed_schools_have_nobody",
+            f"UPDATE registry_school SET is_open = false WHERE code = '{SCHOOLS[0][0]}'",
+        ),
+        ("registry_grades_exist_in_their_stage", "UPDATE registry_schoolclass SET grade = 7"),
         ("registry_import_counts_add_up", "UPDATE registry_importrun SET created = created + 1"),
         (
             "registry_import_counts_add_up",

@@ -88,6 +88,8 @@ def test_a_school_is_renamed_closed_and_opened_again() -> None:
     assert (closed.is_open, closed.merged_into_id) == (False, other.id)
     with pytest.raises(Refused):
         close_school(SYSTEM, school.id)
+    found = load(clean(1, first=50, schools=SCHOOLS[:1]))
+    assert [(error.code, error.line) for error in found.errors] == [("SCHOOL_CLOSED", 2)]
     assert reopen_school(SYSTEM, school.id).is_open
     assert set_schooling(OPERATOR, school.code, "five_four").schooling == "five_four"
     with pytest.raises(BadInput):

@@ -64,10 +64,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What differs between installations: the schools there are, the form of an education ID."""
+    """What differs between installations: the schools there are (and ended), the form of an education ID."""
 
     schools: Container[str]
     education_id_pattern: str = EDUCATION_ID_PATTERN
+    closed: Container[str] = frozenset()
 
 
 @dataclass(slots=True)

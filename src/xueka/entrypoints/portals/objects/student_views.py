@@ -194,6 +194,7 @@ def _page(
             actions=[
                 *_actions(actor, found, applications, held),
                 *_account_actions(actor, found, account, applications, held),
+                *_transfer_actions(actor, found),
             ],
         ),
         "personal": _personal(found),
@@ -256,6 +257,16 @@ def _actions(
         ]
     url = reverse("school:apply_class", args=[found.school_class_id])
     return [Action("到班级申领", url, icon="send", tone="primary")]
+
+
+def _transfer_actions(actor: Actor, found: registry.Student) -> list[Action]:
+    if not actor.may("school:transfer:ask") or actor.scope.level != "school":
+        return []
+    if found.status not in registry.PRESENT:
+        return []
+    return [
+        Action("申请转学", f"{reverse('school:transfer_new')}?student={found.education_id}", icon="transfer")
+    ]
 
 
 def _account_actions(

@@ -1,0 +1,75 @@
+"""Half-way: one school fails and the others do not wait; a running job is stopped and taken back."""
+
+import pytest
+
+from tests.unit.schoolyear.conftest import FIRST, SECOND, City, digest, run, violated
+from xueka.contexts.cards import api as cards
+from xueka.contexts.cards.models import Application
+from xueka.contexts.registry import api as registry
+from xueka.contexts.schoolyear import api as year
+from xueka.contexts.schoolyear.models import Piece
+from xueka.contexts.schoolyear.services import running, steps
+from xueka.kernel.errors import Refused
+from xueka.platform.identity.scope import Scope
+
+
+@pytest.fixture
+def agreed(town: City) -> year.Job:
+    for school in range(3):
+        town.pupils("小学", 2, 2, school=school)
+    job = run(year.create_job(FIRST, "promotion", "city"))
+    return year.confirm_job(SECOND, job.number)
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("SOME_RULE", "有一条规则不让办。"), RuntimeError("our own mistake")]
+)
+def test_a_school_that_fails_keeps_no_other_waiting(
+    town: City, agreed: year.Job, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    second = town.schools[1]
+    follow = cards.follow_classes
+
+    def failing(actor, students, *rest) -> None:
+        if registry.student(Scope("city"), students[0]).school_id == second.id:
+            raise error
+        follow(actor, students, *rest)
+
+    monkeypatch.setattr(running.cards, "follow_classes", failing)
+    job = run(agreed)
+    pieces = {each.school_id: each for each in Piece.objects.filter(job=job)}
+    assert (job.state, pieces[second.id].state) == ("done", "failed")
+    assert pieces[second.id].error
+    assert year.figures(FIRST.scope, job).done == 4
+    assert not registry.Student.objects.filter(school=second, school_class__grade=3).exists()
+    monkeypatch.setattr(running.cards, "follow_classes", follow)
+    year.resume_job(FIRST, job.number)
+    job = run(job)
+    assert (job.state, year.figures(FIRST.scope, job).done) == ("done", 6)
+    with pytest.raises(Refused, match="没有办理失败"):
+        year.resume_job(FIRST, job.number)
+    assert violated() == []
+
+
+def test_a_running_job_is_stopped_and_taken_back(town: City, agreed: year.Job) -> None:
+    before = digest()
+    assert steps.advance(agreed.id)  # it starts
+    assert steps.advance(agreed.id)  # one school
+    assert year.figures(FIRST.scope, agreed).schools == {"done": 1, "planned": 2}
+    year.take_back_job(FIRST, agreed.number, "停")
+    job = run(agreed)
+    assert (job.state, digest()) == ("taken_back", before)
+    assert year.figures(FIRST.scope, job).schools == {"undone": 1, "planned": 2}
+    assert not steps.advance(job.id)
+
+
+def test_a_transfer_prepares_the_exchange_of_the_card(town: City) -> None:
+    [student] = town.pupils("小学", 2, 1)
+    town.active([student])
+    registry.SchoolClass.objects.create(school=town.schools[1], stage="小学", grade=2, name="1班")
+    found = registry.student(Scope("city"), student)
+    asked = year.ask_transfer(town.officer, found.education_id, "", town.schools[1].code, "搬家")
+    done, drafts = year.confirm_transfer(town.other_officer, asked.id, "accept")
+    assert done.state == "closed"
+    [made] = Application.objects.filter(number__in=drafts)
+    assert (made.reason, made.state, made.school_id) == ("transfer", "draft", town.schools[1].id)
