@@ -160,16 +160,7 @@ class _Judge:
 
     def school_code(self) -> str:
         code = compact(self.cell("school_code"))
-        if code not in self.rules.schools:
-            self.refuse(
-                "school_code",
-                "SCHOOL_UNKNOWN",
-                "没有这所学校",
-                value=shown(code),
-                expected="学校名录中的 10 位学校标识码",
-                action="请核对标识码；新学校请先导入学校名录。其余各行不受影响。",
-            )
-        elif code in self.rules.closed:
+        if code in self.rules.closed:
             self.refuse(
                 "school_code",
                 "SCHOOL_CLOSED",
@@ -177,6 +168,15 @@ class _Judge:
                 value=shown(code),
                 expected="学生现在的学校的标识码",
                 action="请在学籍系统里把学生转到现在的学校。其余各行不受影响。",
+            )
+        elif code not in self.rules.schools:
+            self.refuse(
+                "school_code",
+                "SCHOOL_UNKNOWN",
+                "没有这所学校",
+                value=shown(code),
+                expected="学校名录中的 10 位学校标识码",
+                action="请核对标识码；新学校请先导入学校名录。其余各行不受影响。",
             )
         return code
 

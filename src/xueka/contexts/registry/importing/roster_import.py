@@ -57,7 +57,7 @@ def import_roster(
     report = ImportReport(dry_run=dry_run)
     schools = dict(School.objects.values_list("code", "id"))
     closed = frozenset(School.objects.filter(is_open=False).values_list("code", flat=True))
-    rules = Rules(frozenset(schools), settings.REGISTRY_EDUCATION_ID_PATTERN, closed)
+    rules = Rules(frozenset(schools) - closed, settings.REGISTRY_EDUCATION_ID_PATTERN, closed)
     straight = not Student.objects.exists()
     desk = Desk(table.layout, rules, schools, keyring(), now, straight)
     with (
