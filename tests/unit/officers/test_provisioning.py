@@ -8,6 +8,7 @@ from django.db import connection
 
 from tests.unit.officers.conftest import CITY, EAST, FIRST, FOREIGN, SECOND, person
 from xueka.contexts.officers import api as officers
+from xueka.contexts.officers.models import OfficerList
 from xueka.kernel.errors import BadInput, Forbidden
 from xueka.platform.audit.models import Entry
 from xueka.platform.identity import activation
@@ -61,6 +62,26 @@ def test_a_list_is_tried_and_brought_in_and_again() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT string_agg(i::text, '') FROM identity_user i")
         assert "13800000001" not in cursor.fetchone()[0]
+
+
+def test_nobody_gives_herself_a_role_by_list() -> None:
+    line = f"{FIRST},郑宇,学校卡管老师,13800000007,,,"
+    officers.import_officers(CITY, csv(",郑宇,区级卡管员,13800000007,,110101,"), "d.csv")
+    herself = User.objects.get(name="郑宇")
+    actor = Actor.in_role(
+        herself.username, "郑宇", "district_officer", Scope("district", "110101"), user_id=herself.pk
+    )
+    assert codes(officers.import_officers(actor, csv(line), "o.csv")) == [(2, "OWN_ROLES")]
+    assert herself.grants.count() == 1
+
+
+def test_a_number_in_a_wrong_column_is_masked() -> None:
+    line = "13800000001,周敏,110101201001011234,13800000001,,,"
+    report = officers.import_officers(EAST, csv(line), "s.csv")
+    told = str(OfficerList.objects.get(pk=report.run_id).report)
+    assert codes(report) == [(2, "ROLE_UNKNOWN"), (2, "SCHOOL_UNKNOWN")]
+    assert "13800000001" not in told
+    assert "110101201001011234" not in told
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,27 @@ class Sheet:
 
 
 def managed(scope: Scope) -> QuerySet[User]:
-    """The people whose accounts whoever has `scope` keeps: those with a role below it, never her equals."""
-    below = ("school",) if scope.level == "district" else ("school", "district")
-    inside = Grant.objects.filter(scope.filter(district="district_code", school="school_code"))
-    users = User.objects.filter(pk__in=inside.filter(level__in=below).values("user"))
-    return users.exclude(pk__in=Grant.objects.filter(level="city", revoked_at=None).values("user"))
+    """The people whose accounts whoever has `scope` keeps: those with a role below it, never her equals.
+
+    Who has left stays with those who kept her; who went elsewhere does not.
+    """
+    held = Grant.objects.filter(revoked_at=None)
+    inside = Grant.objects.filter(_kept(scope))
+    users = User.objects.filter(pk__in=inside.values("user"))
+    gone_elsewhere = held.exclude(user__in=inside.filter(revoked_at=None).values("user"))
+    return users.exclude(pk__in=held.exclude(level__in=_below(scope)).values("user")).exclude(
+        pk__in=gone_elsewhere.values("user")
+    )
+
+
+def wholly_kept(scope: Scope) -> QuerySet[User]:
+    """Those of them whose every role lies there: a code opens the whole account, so only they get one."""
+    held = Grant.objects.filter(revoked_at=None)
+    return (
+        managed(scope)
+        .filter(pk__in=held.values("user"))
+        .exclude(pk__in=held.exclude(_kept(scope)).values("user"))
+    )
 
 
 def find_managed(actor: Actor, username: str) -> User:
@@ -58,7 +74,7 @@ def find_managed(actor: Actor, username: str) -> User:
 
 def waiting(scope: Scope) -> QuerySet[User]:
     """Those who have not come with their code yet."""
-    return managed(scope).filter(awaits_activation=True, is_active=True)
+    return wholly_kept(scope).filter(awaits_activation=True, is_active=True)
 
 
 def make_sheets(actor: Actor, usernames: list[str]) -> list[Sheet]:
@@ -71,7 +87,9 @@ def make_sheets(actor: Actor, usernames: list[str]) -> list[Sheet]:
         waiting(actor.scope).filter(username__in=usernames).select_for_update(of=("self",)).order_by("pk")
     )
     if not users:
-        raise NotFound("NOBODY_WAITS", "没有待激活的人。", action="请刷新名单后再选。")
+        raise NotFound(
+            "NOBODY_WAITS", "没有待激活的人。", action="请刷新名单后再选；别处也有角色的人由系统管理员打印。"
+        )
     if len(users) > PRINTED_AT_ONCE:
         raise Refused(
             "TOO_MANY_SHEETS",
@@ -91,10 +109,18 @@ def make_sheets(actor: Actor, usernames: list[str]) -> list[Sheet]:
 
 
 def renew(actor: Actor, username: str) -> Sheet:
-    """A new code for somebody who has lost hers or forgotten her password; until she comes she is out."""
-    user = find_managed(actor, username)
-    not_oneself(actor, user)
+    """A new code for somebody who has lost hers or forgotten her password; until she comes she is out.
+
+    Raises NotFound, Refused `OWN_ROLES`, `ALSO_ELSEWHERE`, `USER_INACTIVE`.
+    """
+    not_oneself(actor, find_managed(actor, username))
     user = locked_user(username)
+    if not wholly_kept(actor.scope).filter(pk=user.pk).exists():
+        raise Refused(
+            "ALSO_ELSEWHERE",
+            f"{user.name}在您管辖之外还有角色，或已没有角色，不能换发激活码。",
+            action="请由系统管理员办理。",
+        )
     if not user.is_active:
         raise Refused("USER_INACTIVE", f"{user.name}的账号已停用。", action="请先恢复账号。")
     user.awaits_activation = True
@@ -141,6 +167,15 @@ def activate(code: str, password: str, *, username: str = "", address: str = "")
     detail = {"was": before} if before != user.username else {}
     record(Actor.nobody(address), "activation.use", "user", user.username, detail=detail)
     return user
+
+
+def _below(scope: Scope) -> tuple[str, ...]:
+    return ("school",) if scope.level == "district" else ("school", "district")
+
+
+def _kept(scope: Scope) -> Q:
+    """The roles that whoever has `scope` keeps."""
+    return scope.filter(district="district_code", school="school_code") & Q(level__in=_below(scope))
 
 
 def _sheet(actor: Actor, user: User) -> Sheet:

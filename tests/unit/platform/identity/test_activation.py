@@ -106,6 +106,38 @@ def test_only_who_keeps_the_person_prints_and_renews(waiting: User, person: Make
         activation.renew(officer, waiting.username)
 
 
+@pytest.mark.parametrize(
+    ("role", "place"),
+    [
+        ("school_officer", Scope("school", "110102", "2111020001")),
+        ("district_officer", Scope("district", "110102")),
+        ("district_officer", Scope("district", DISTRICT)),
+    ],
+)
+def test_nobody_gets_into_roles_she_does_not_keep(waiting: User, role: str, place: Scope) -> None:
+    code = code_of(waiting)
+    services.open_grant(SYSTEM, waiting, role, place)
+    with pytest.raises(NotFound):
+        activation.make_sheets(KEEPER, [waiting.username])
+    with pytest.raises((NotFound, Refused)):
+        activation.renew(KEEPER, waiting.username)
+    here = waiting.grants.get(role="school_officer", district_code=DISTRICT)
+    services.close_grant(SYSTEM, here, "调走")
+    with pytest.raises(NotFound):  # who went elsewhere is kept there
+        activation.renew(KEEPER, waiting.username)
+    assert activation.recognise(code) == waiting, "nothing was changed"
+    assert activation.renew(Actor.in_role("a", "陈立", "city_admin", Scope("city")), waiting.username)
+
+
+def test_who_has_left_is_shown_and_gets_no_code(waiting: User) -> None:
+    activation.activate(code_of(waiting), PASSWORD)
+    services.close_grant(SYSTEM, waiting.grants.get(), "离任")
+    assert activation.find_managed(KEEPER, waiting.username) == waiting
+    with pytest.raises(Refused) as refusal:
+        activation.renew(KEEPER, waiting.username)
+    assert refusal.value.code == "ALSO_ELSEWHERE"
+
+
 def test_a_renewed_code_takes_the_old_password_away(client: Client, waiting: User) -> None:
     activation.activate(code_of(waiting), PASSWORD)
     assert client.post("/login/", {"username": waiting.username, "password": PASSWORD}).status_code == 302

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from xueka.kernel.errors import LineProblem
-from xueka.kernel.masking import mask_phone
+from xueka.kernel.masking import mask_id, mask_phone
 from xueka.kernel.text import compact, normalise
 
 ROLES = {
@@ -18,6 +18,7 @@ _CODES = {word: code for code, words in ROLES.items() for word in (code, *words)
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{2,31}", re.ASCII)
 _PHONE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}\.[A-Za-z]{2,20}")
+_LONG_NUMBER = re.compile(r"\d{11,}")
 FIX = "请改正本行，再导入一次；其余各行不受影响。"
 
 
@@ -76,6 +77,7 @@ class Judge:
         self, line: int, key: str, code: str, what: str, value: str, expected: str = ""
     ) -> LineProblem:
         column = self.labels.get(key, "")
+        value = _LONG_NUMBER.sub(lambda number: mask_id(number[0]), value)[:40]  # of a shifted column
         read = f"读到“{value}”" if value else "读到空白" if code.endswith(("EMPTY", "MISSING")) else ""
         wanted = f"应为{expected}" if expected else ""
         told = "，".join(part for part in (read, wanted) if part)

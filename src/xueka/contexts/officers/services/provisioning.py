@@ -21,6 +21,7 @@ from xueka.platform.crypto import fields
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.activation import MANAGE
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import not_oneself
 from xueka.platform.identity.models import User
 from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.scope import Scope
@@ -202,6 +203,8 @@ def _apply(actor: Actor, judge: Judge, rows: list[OfficerRow], report: OfficersR
                     revoked_at=None, role=row.role, school_code=row.school, district_code=row.district
                 )
                 granted = not before.exists()
+                if granted:
+                    not_oneself(actor, user)
                 identity.open_grant(actor, user, row.role, scope)
                 if made:
                     record(
