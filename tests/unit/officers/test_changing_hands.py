@@ -147,6 +147,38 @@ def test_a_hand_over_of_today_is_at_once_and_ends_what_stood_in_between() -> Non
     assert not any(check(each).violated for each in officers.INVARIANTS)
 
 
+def test_until_the_day_everybody_works_as_before_and_nobody_longer() -> None:
+    zhou, zhou_acts = person("zhou", "周敏")
+    wu, wu_acts = person("wulan", "吴岚", "school_reviewer")
+    he, _ = person("heli", "何丽", "school_reviewer")
+    grant = grant_of(zhou)
+    officers.stand_in(zhou_acts, grant.pk, "heli", today(), today(9), "先代着")
+    asked = officers.ask(zhou_acts, grant.pk, "wulan", today(3))
+    officers.confirm(wu_acts, asked.pk, WORK)
+    officers.confirm(zhou_acts, asked.pk, WORK)
+    with at(2):
+        assert ["school_officer" in roles(each) for each in (zhou, he, wu)] == [True, True, False]
+    with at(3):
+        assert ["school_officer" in roles(each) for each in (zhou, he, wu)] == [False, False, True]
+    assert code_of(lambda: officers.ask(zhou_acts, grant.pk, "heli", today(90))) == "GRANT_ENDED"
+    assert (
+        code_of(lambda: officers.stand_in(zhou_acts, grant.pk, "wulan", today(), today(3), "出差")) == "DATES"
+    )
+    assert not any(check(each).violated for each in officers.INVARIANTS)
+
+
+def test_a_substitute_who_takes_over_does_not_stand_without_access() -> None:
+    zhou, zhou_acts = person("zhou", "周敏")
+    wu, wu_acts = person("wulan", "吴岚", "school_reviewer")
+    officers.stand_in(zhou_acts, grant_of(zhou).pk, "wulan", today(), today(9), "先代着")
+    asked = officers.ask(zhou_acts, grant_of(zhou).pk, "wulan", today(3))
+    officers.confirm(wu_acts, asked.pk, WORK)
+    officers.confirm(zhou_acts, asked.pk, WORK)
+    for days in (0, 3, 30):
+        with at(days):
+            assert "school_officer" in roles(wu)
+
+
 def test_strangers_and_wrong_days() -> None:
     zhou, zhou_acts = person("zhou", "周敏")
     person("wulan", "吴岚", "school_reviewer")

@@ -1,7 +1,7 @@
 """Hand-over: from A to B on a day. The open work is listed, both confirm, A's grant ends and B's begins."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from xueka.contexts.officers.domain.transitions import ASKED, HAND_OVER, PERMISSION
@@ -22,7 +22,7 @@ LATEST_DAYS = 184
 def ask(actor: Actor, grant_id: int, username: str, day: date, note: str = "") -> HandOver:
     """Announce that the grant's work goes to `username` on `day`. By its holder or by the keeper.
 
-    Raises NotFound, BadInput `DATES`, Refused `HAND_OVER_OPEN`, `STANDS_IN`.
+    Raises NotFound, BadInput `DATES`, Refused `HAND_OVER_OPEN`, `STANDS_IN`, `GRANT_ENDED`.
     """
     actor.require(PERMISSION)
     grant = locked_grant(actor, grant_id)
@@ -37,6 +37,7 @@ def ask(actor: Actor, grant_id: int, username: str, day: date, note: str = "") -
         )
     if grant.stands_in_for_id:
         raise Refused("STANDS_IN", "代理不用交接，到期自行结束。", action="请由本人交接。")
+    _not_ending(grant)
     to_user = colleague_of(actor, grant, username)
     identity.duties_allow(to_user, grant.role, grant.scope)
     place = {"district_code": grant.district_code, "school_code": grant.school_code}
@@ -113,26 +114,48 @@ def _agree(actor: Actor, found: HandOver) -> None:
     grant = Grant.objects.filter(user=found.from_user, role=found.role, revoked_at=None, **place).first()
     if grant is None:
         raise Refused("GRANT_ENDED", "移交人的角色已经结束。", action="请取消这份交接，由上级直接授权。")
+    _not_ending(grant)
     starts = midnight(found.day)
-    begins = None if starts <= clock.now() else starts
-    for substitute in Grant.objects.filter(stands_in_for=grant, revoked_at=None):
-        identity.close_grant(actor, substitute, "工作已交接")
     scope = Scope(found.level, found.district_code, found.school_code)
-    _make_room(actor, found, scope)
+    begins = _make_room(actor, found, scope, starts)
     identity.open_grant(actor, found.to_user, found.role, scope, begins_at=begins, reason="交接")
-    if begins is None:
-        identity.close_grant(actor, grant, "交接")
-    else:
-        grant.ends_at = starts
-        grant.save(update_fields=["ends_at"])
+    substitutes = Grant.objects.filter(stands_in_for=grant, revoked_at=None).select_related("user")
+    for ending in (grant, *substitutes):
+        _end_by(actor, ending, starts)
     apply(HAND_OVER, HandOver, [found.pk], "agree", actor)
 
 
-def _make_room(actor: Actor, found: HandOver, scope: Scope) -> None:
-    """A grant of the receiver that would end (she stood in) gives way to the one that stays."""
+def _not_ending(grant: Grant) -> None:
+    """A role that ends on a day is promised already; giving it away again would lengthen it."""
+    if grant.ends_at:
+        raise Refused(
+            "GRANT_ENDED",
+            "这个角色已定了结束的日子，不能再交接。",
+            found=f"{clock.local(grant.ends_at):%Y-%m-%d}",
+            action="请由上级直接授权。",
+        )
+
+
+def _end_by(actor: Actor, grant: Grant, starts: datetime) -> None:
+    """The grant is over when the new one begins, and no later than it would have been."""
+    if starts <= clock.now() or (grant.begins_at and grant.begins_at >= starts):
+        identity.close_grant(actor, grant, "交接")
+    elif grant.ends_at is None or grant.ends_at > starts:
+        grant.ends_at = starts
+        grant.save(update_fields=["ends_at"])
+
+
+def _make_room(actor: Actor, found: HandOver, scope: Scope, starts: datetime) -> datetime | None:
+    """When the receiver begins. A grant of hers that would end (she stood in) gives way to the one that
+    stays, which then begins at once: nobody stands without access in between.
+    """
+    now = clock.now()
     held = identity.duties_allow(found.to_user, found.role, scope)
     if held and held.ends_at:
         identity.close_grant(actor, held, "改为接手")
+        if (held.begins_at is None or held.begins_at <= now) and held.ends_at >= starts:
+            return None
+    return None if starts <= now else starts
 
 
 def _told(found: HandOver) -> dict[str, str]:

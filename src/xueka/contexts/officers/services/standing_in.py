@@ -35,6 +35,15 @@ def stand_in(actor: Actor, grant_id: int, username: str, first: date, last: date
             expected=f"今天或以后开始，结束不早于开始，最长 {LONGEST_DAYS} 天",
             action="请改正日期。",
         )
+    until = midnight(last + timedelta(days=1))
+    if grant.ends_at and until > grant.ends_at:
+        raise BadInput(
+            "DATES",
+            "代理不能比被代理的角色更长。",
+            found=last,
+            expected=f"{clock.local(grant.ends_at):%Y-%m-%d} 之前",
+            action="请改正日期。",
+        )
     user = colleague_of(actor, grant, username)
     identity.close_ended_grants()
     if held := identity.duties_allow(user, grant.role, grant.scope):
@@ -50,7 +59,7 @@ def stand_in(actor: Actor, grant_id: int, username: str, first: date, last: date
         grant.role,
         grant.scope,
         begins_at=midnight(first) if first > today else clock.now(),
-        ends_at=midnight(last + timedelta(days=1)),
+        ends_at=until,
         stands_in_for=grant,
         reason=reason,
     )
