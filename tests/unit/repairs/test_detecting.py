@@ -13,8 +13,10 @@ from xueka.contexts.numbers.models import NumberUse
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs import api as repairs
 from xueka.contexts.repairs.jobs import detect_at_night
+from xueka.contexts.repairs.services import detecting
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
+from xueka.platform.audit.models import Entry
 
 LATER = NOW + timedelta(days=200)
 
@@ -120,3 +122,12 @@ def test_once_a_night(troubles: Troubles) -> None:
     with clock.at(NOW.replace(hour=18)):  # two in the night
         detect_at_night()
     assert repairs.findings(ONE.scope).exists()
+
+
+def test_a_night_without_findings_is_one_look(troubles: Troubles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detecting, "DETECTORS", {})
+    for night, looks in ((0, 1), (1, 2)):
+        for minute in (0, 1, 2):
+            with clock.at(NOW.replace(hour=18, minute=minute) + timedelta(days=night)):
+                detect_at_night()
+        assert Entry.objects.filter(action="repair.detect").count() == looks

@@ -229,3 +229,17 @@ def test_a_reason_is_needed_everywhere(troubles: Troubles) -> None:
     with pytest.raises(BadInput):
         repairs.refuse(OTHER, found.id, "")
     assert repairs.refuse(OTHER, found.id, "不必").state == "refused"
+
+
+def test_the_audit_log_keeps_no_name_in_clear(troubles: Troubles) -> None:
+    [id_] = troubles.city.students(1)
+    student = registry.Student.objects.get(id=id_)
+    given = {"what": "student", "field": "name", "keys": student.education_id}
+    given |= {"old": student.name, "new": "欧阳文静"}
+    found = repairs.propose(ONE, "free", given, "姓名写错")
+    repairs.approve(OTHER, found.id)
+    student.refresh_from_db()
+    assert student.name == "欧阳文静"
+    told = str(list(Entry.objects.filter(object_type="repair").values_list("detail", flat=True)))
+    assert "欧***" in told
+    assert "文静" not in told

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.db import transaction
 
-from xueka.contexts.repairs.models import Finding
 from xueka.contexts.repairs.services.detecting import detect
 from xueka.kernel import clock
+from xueka.platform.audit import queries as audit
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
 
@@ -18,7 +18,9 @@ NIGHT = range(1, 5)
 def detect_at_night() -> None:
     """Once a night; on a page or by command at any time."""
     now = clock.now()
-    seen = Finding.objects.order_by("-last_seen").values_list("last_seen", flat=True).first()
-    if clock.local(now).hour in NIGHT and (seen is None or now - seen > timedelta(hours=12)):
+    if clock.local(now).hour not in NIGHT:
+        return
+    looked = audit.entries(WORKER.scope, action="repair.detect", limit=1)  # findings there may be none
+    if not looked or now - looked[0].at > timedelta(hours=12):
         with transaction.atomic():
             detect(WORKER)

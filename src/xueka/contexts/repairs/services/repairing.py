@@ -17,6 +17,7 @@ from xueka.contexts.repairs.services.kinds import KINDS, plan
 from xueka.contexts.repairs.services.writing import MACHINES, TABLES, write
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
+from xueka.kernel.masking import mask_all, mask_name, mask_phone
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
@@ -29,6 +30,13 @@ CHECKED: list[Invariant] = [
     *production.INVARIANTS,
     *logistics.INVARIANTS,
 ]
+_PERSONAL = {
+    "name": mask_name,
+    "sex": mask_all,
+    "birth_year": mask_all,
+    "consignee": mask_name,
+    "consignee_phone": mask_phone,
+}
 _REHEARSING = Actor.system("repairs")
 
 
@@ -204,4 +212,14 @@ def _other_than(actor: Actor, first: str, said: str) -> None:
 
 
 def _audit(actor: Actor, verb: str, found: Repair, **detail: Any) -> None:
+    if "steps" in detail:
+        detail["steps"] = [_masked(each) for each in detail["steps"]]
     record(actor, f"repair.{verb}", "repair", found.number, detail={"kind": found.kind, **detail})
+
+
+def _masked(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step as the audit log may keep it: nothing of a person in clear."""
+    mask = _PERSONAL.get(step["field"])
+    if mask is None:
+        return dict(step)
+    return {**step, **{side: mask(str(step[side])) for side in ("old", "new") if step[side] is not None}}
