@@ -15,7 +15,7 @@ from xueka.platform.identity.sessions import StaffRequest
 
 #: Pages that are open to somebody who has yet to choose a new password or to show her second factor.
 WITHOUT_RENEWAL = frozenset({"password", "logout", "login", "logged_in_again", "session_token"})
-WITHOUT_FACTOR = WITHOUT_RENEWAL | {"factor", "recovery_codes", "confirm"}
+WITHOUT_FACTOR = WITHOUT_RENEWAL | {"factor", "confirm"}
 
 _SAID = {
     "idle": "您有 30 分钟没有操作，请重新登录。",

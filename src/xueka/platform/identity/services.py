@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 from xueka.kernel import clock
 from xueka.kernel.districts import DISTRICTS
@@ -78,7 +79,8 @@ def check_username(username: str) -> None:
             found=username,
             expected="3–32 个字符：小写字母开头，可含小写字母、数字、点、连字符和下划线",
         )
-    if User.objects.filter(username=username).exists():
+    # The records of whoever chose another name still call her by the first one.
+    if User.objects.filter(Q(username=username) | Q(first_username=username)).exists():
         raise Conflict("USERNAME_TAKEN", f"用户名 {username} 已被使用。", action="请换一个用户名。")
 
 

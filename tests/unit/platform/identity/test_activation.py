@@ -85,6 +85,9 @@ def test_a_given_user_name_stays_and_a_taken_one_is_refused(waiting: User, perso
         activation.activate(code_of(waiting), PASSWORD, username="taken")
     with pytest.raises(BadInput):
         activation.activate(code_of(waiting), "password123")
+    User.objects.filter(username="taken").update(username="renamed", first_username="taken")
+    with pytest.raises(Conflict):  # the records of somebody else still say it
+        activation.activate(code_of(waiting), PASSWORD, username="taken")
     User.objects.filter(pk=waiting.pk).update(may_choose_username=False)
     assert activation.activate(code_of(waiting), PASSWORD, username="other").username == waiting.username
 

@@ -80,6 +80,25 @@ def test_a_city_role_enrols_at_the_first_log_in_and_sees_nothing_before(
         second_factor.offer(newcomer)
 
 
+def test_digits_of_full_width_are_a_wrong_code(client: Client, newcomer: User) -> None:
+    post_password(client)
+    client.get("/factor/")
+    assert client.post("/factor/", {"code": "１２３４５６"}).status_code == 400
+
+
+def test_a_password_alone_gives_no_recovery_codes(client: Client, person: MakeUser) -> None:
+    user = person("zhao", "school_officer")
+    second_factor.enrol_at_once(SYSTEM, "zhao")
+    post_password(client)
+    assert client.post("/factor/recovery-codes/")["Location"] == "/session/confirm/?next=/sessions/"
+    services.open_grant(SYSTEM, user, "city_operator", Scope("city"))
+    assert client.post("/factor/recovery-codes/")["Location"] == "/factor/"
+    assert second_factor.recovery_codes_left(user) == 0
+    client.post("/session/confirm/", {"proof": factors.fresh_code("zhao")})
+    assert client.post("/factor/recovery-codes/").status_code == 200
+    assert second_factor.recovery_codes_left(user) == 10
+
+
 def test_who_has_no_city_role_needs_none(client: Client, person: MakeUser) -> None:
     person("zhao", "school_officer")
     post_password(client)

@@ -97,8 +97,9 @@ def factor(request: StaffRequest) -> HttpResponse:
 @require_POST
 @portal_view()
 def recovery_codes(request: StaffRequest) -> HttpResponse:
-    """Ten new recovery codes, shown once."""
-    if not sessions.is_fresh(request):
+    """Ten new recovery codes, shown once; a password alone, which they would stand beside, gives none."""
+    if not (sessions.is_fresh(request) and request.session.get("factor")):
+        flash(request, "请先用手机上的动态验证码确认是您本人。", "wait")
         return redirect(f"{reverse('confirm')}?next={reverse('my_sessions')}")
     codes = second_factor.renew_recovery_codes(request.actor)
     return render(request, "common/recovery_codes.html", {"codes": codes})
