@@ -93,3 +93,8 @@ def parse_sex(value: str) -> str:
             action="请填写“男”或“女”。",
         )
     return known
+
+
+def as_cell(text: str) -> str:
+    """A cell of a table that is taken away: what a spreadsheet would compute is text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

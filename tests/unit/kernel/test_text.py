@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xueka.kernel.errors import BadInput
-from xueka.kernel.text import compact, normalise, parse_date, parse_sex
+from xueka.kernel.text import as_cell, compact, normalise, parse_date, parse_sex
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,10 @@ def test_unknown_sexes(typed):
         parse_sex(typed)
     assert caught.value.code == "GENDER_UNKNOWN"
     assert ("为空" in caught.value.message) == (typed == "")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+86", "-1", "@SUM(A1)", "\t=1"])
+def test_nothing_in_a_cell_is_computed(text: str) -> None:
+    assert as_cell(text) == f"'{text}"
+    assert as_cell(f"a{text}") == f"a{text}"
+    assert as_cell("") == ""

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import RequestFactory
 
 from tests.unit.cards.conftest import NOW
 from tests.unit.takeover.conftest import ONE, OTHER, SEED, Programme
@@ -13,6 +14,7 @@ from tests.unit.takeover.test_loading import held
 from xueka.contexts.cards import api as cards
 from xueka.contexts.takeover import api as takeover
 from xueka.contexts.takeover.models import CardRow
+from xueka.entrypoints.portals.city.takeover import _chosen
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.simulation import old_system
@@ -51,6 +53,20 @@ def test_ours_that_the_other_does_not_know(programme: Programme) -> None:
     assert takeover.differences(ONE.scope).get(part="cards").key == cards.Card.objects.get(id=card).number
 
 
+def test_everything_that_the_filters_show_is_explained(programme: Programme, rf: RequestFactory) -> None:
+    extract = programme.extract()
+    programme.loaded(extract)
+    later, expected = old_system.next_day(Random(SEED), extract)
+    takeover.compare(ONE, later.files())
+    request = rf.post("/", {"everything": "1", "filters": "part=cards"})
+    request.actor = ONE
+    wanted = takeover.differences(ONE.scope).filter(part="cards").values_list("id", flat=True)
+    assert sorted(_chosen(request)) == sorted(wanted) != []
+    assert len(wanted) < expected.total()
+    request = rf.post("/", {"keys": ["7", "x", "9" * 30]})
+    assert _chosen(request) == [7]
+
+
 def test_a_difference_ages_is_explained_signed_and_goes(programme: Programme) -> None:
     extract = programme.extract()
     programme.loaded(extract)
@@ -80,6 +96,8 @@ def test_a_difference_ages_is_explained_signed_and_goes(programme: Programme) ->
             "it says another thing"
         )
         exported = takeover.export(ONE).decode("utf-8-sig")
+        assert "学生卡,状态不同," in exported
+        assert "cards" not in exported
         assert exported.count("\n") == takeover.differences(ONE.scope).count() + 1
         takeover.compare(ONE, extract.files())
         state.refresh_from_db()

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db import connection
 
+from xueka.contexts.takeover.domain import format as f
 from xueka.contexts.takeover.domain.transitions import TAKEOVER
 from xueka.contexts.takeover.models import ROWS, Difference, TakeOver
 from xueka.contexts.takeover.services.taking_in import check
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
+from xueka.kernel.text import as_cell
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
@@ -233,16 +235,15 @@ def export(actor: Actor) -> bytes:
     actor.require("city:takeover:load")
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(
-        ["文件", "差异", "标识", "教育ID", "旧系统", "本系统", "发现时间", "原因", "说明人", "签认人"]
-    )
+    writer.writerow(_HEAD)
     rows = Difference.objects.visible_to(actor.scope).filter(gone_at=None).order_by("part", "kind", "key")
     count = 0
     for row in rows.iterator(chunk_size=5000):
         count += 1
         since = f"{clock.local(row.since):%Y-%m-%d %H:%M}"
-        said = [row.part, KINDS[row.kind], row.key, row.education_id, row.old, row.ours]
-        writer.writerow([*said, since, row.explanation, row.explained_by, row.signed_by])
+        said = [f.PARTS[row.part].label, KINDS[row.kind], row.key, row.education_id, row.old, row.ours]
+        said += [since, row.explanation, row.explained_by, row.signed_by]
+        writer.writerow([as_cell(text) for text in said])
     record(actor, "takeover.export", "difference", detail={"count": count})
     return out.getvalue().encode("utf-8-sig")
 

@@ -14,6 +14,7 @@ from xueka.entrypoints.design import formats
 from xueka.entrypoints.portals.city.audit import narrowed
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
+from xueka.kernel.text import as_cell
 from xueka.platform.audit.models import Entry
 from xueka.platform.audit.services import record
 from xueka.platform.identity.sessions import StaffRequest
@@ -77,8 +78,7 @@ def _cells(entry: Entry) -> list[str]:
         entry.role, entry.scope, entry.address, entry.action, entry.object_type, entry.object_id,
         entry.result, told[:2000],
     ]  # fmt: skip
-    # A cell that a spreadsheet would compute is text for us.
-    return [f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text for text in found]
+    return [as_cell(text) for text in found]
 
 
 def _csv(mark: str, rows: Sequence[Entry]) -> bytes:

@@ -9,7 +9,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.takeover import api as takeover
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
-from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection
+from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection, narrow
 from xueka.entrypoints.design.ui import (
     Action,
     Confirm,
@@ -30,6 +30,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN = 300
+AT_ONCE = 5000
 _PURPOSES = {"load": "接管", "compare": "比对"}
 
 
@@ -162,11 +163,6 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
 @portal_view("city:takeover:load")
 def differences(request: StaffRequest) -> HttpResponse:
     """What differs from the old system now, since when, why, and who has signed."""
-    parts = [
-        (code, part.label)
-        for code, part in takeover.PARTS.items()
-        if code in {"accounts", "cards", "applications"}
-    ]
     rows = DataList(
         request,
         takeover.differences(request.actor.scope),
@@ -184,16 +180,7 @@ def differences(request: StaffRequest) -> HttpResponse:
             Column("签认", lambda row: shapes.actor_name(row.signed_by) or "—"),
         ],
         sorts={"since": ("since", "id")},
-        filters=[
-            Filter("part", "文件", lambda found, code: found.filter(part=code), parts),
-            Filter("kind", "差异", lambda found, code: found.filter(kind=code), list(takeover.KINDS.items())),
-            Filter(
-                "q",
-                "卡号或教育ID",
-                lambda found, text: found.filter(education_id=text) | found.filter(key=text),
-                kind="search",
-            ),
-        ],
+        filters=_difference_filters(),
         bulk=[
             Bulk("说明原因", reverse("city:differences_act", args=["explain"]), "message-2"),
             Bulk("签认", reverse("city:differences_act", args=["sign"]), "signature"),
@@ -218,8 +205,7 @@ def differences(request: StaffRequest) -> HttpResponse:
 @portal_view("city:takeover:load")
 def differences_act(request: StaffRequest, verb: str) -> HttpResponse:
     """Explain (asks for the words first) or sign what was selected."""
-    keys = Selection.of(request).keys
-    ids = [int(key) for key in keys if key.isdecimal()]
+    ids = _chosen(request)
     text = request.POST.get("text", "")
     if verb == "explain" and not text.strip():
         return render(request, "city/takeover_explain.html", {"keys": ids, "count": len(ids)})
@@ -230,6 +216,30 @@ def differences_act(request: StaffRequest, verb: str) -> HttpResponse:
     else:
         raise Http404
     return redirect("city:differences")
+
+
+def _difference_filters() -> list[Filter]:
+    compared = ("accounts", "cards", "applications")
+    parts = [(code, part.label) for code, part in takeover.PARTS.items() if code in compared]
+    return [
+        Filter("part", "文件", lambda found, code: found.filter(part=code), parts),
+        Filter("kind", "差异", lambda found, code: found.filter(kind=code), list(takeover.KINDS.items())),
+        Filter(
+            "q",
+            "卡号或教育ID",
+            lambda found, text: found.filter(education_id=text) | found.filter(key=text),
+            kind="search",
+        ),
+    ]
+
+
+def _chosen(request: StaffRequest) -> list[int]:
+    """The differences that were selected; of everything at most AT_ONCE, the oldest first."""
+    selection = Selection.of(request)
+    if not selection.everything:
+        return [int(key) for key in selection.keys if key.isdecimal() and len(key) < 19]
+    rows = narrow(takeover.differences(request.actor.scope), _difference_filters(), selection.filters)
+    return list(rows.order_by("since", "id").values_list("id", flat=True)[:AT_ONCE])
 
 
 @require_POST
