@@ -122,7 +122,7 @@ PROVED_FOR = frozenset(
         None,
         os.environ.get(
             "XUEKA_PROVED_FOR",
-            "admin:grant_ask,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
+            "admin:grant_ask,admin:new_user,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
             "city:bureau_confirm,city:audit_export",
         ).split(","),
     )

@@ -16,7 +16,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.crypto import fields
 from xueka.platform.identity import accounts
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import locked_user, not_oneself, reason_given
+from xueka.platform.identity.guards import locked_user, not_both, not_oneself, reason_given
 from xueka.platform.identity.models import Grant, RecoveryCode, SecondFactor, User
 from xueka.platform.identity.permissions import is_city_role
 from xueka.platform.identity.registered import end_all
@@ -99,12 +99,13 @@ def renew_recovery_codes(actor: Actor) -> list[str]:
 def reset(actor: Actor, username: str, reason: str) -> None:
     """Take the second factor from a user whose telephone is lost; she enrols anew at her next log-in.
 
-    Raises Refused `OWN_ROLES`, BadInput `REASON_MISSING`.
+    Raises Refused `OWN_ROLES`, `SECOND_PERSON`; BadInput `REASON_MISSING`.
     """
     actor.require(RESET)
     reason = reason_given(reason)
     user = locked_user(username)
     not_oneself(actor, user)
+    not_both(actor, user, "user.reset_password")
     SecondFactor.objects.filter(user=user).delete()
     RecoveryCode.objects.filter(user=user).delete()
     end_all(user, actor.username, "factor")

@@ -12,7 +12,7 @@ from xueka.kernel.districts import DISTRICTS
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import locked_user, not_oneself
+from xueka.platform.identity.guards import locked_user, not_both, not_oneself
 from xueka.platform.identity.models import Grant, User
 from xueka.platform.identity.passwords import initial_password
 from xueka.platform.identity.permissions import ROLES, SEPARATED, is_city_role
@@ -121,10 +121,14 @@ def reactivate(actor: Actor, username: str, reason: str = "") -> User:
 
 
 def reset_password(actor: Actor, username: str, reason: str = "") -> str:
-    """A new initial password, to be changed at the first log-in; open sessions end."""
+    """A new initial password, to be changed at the first log-in; open sessions end.
+
+    Raises Refused `OWN_ROLES`, `SECOND_PERSON`.
+    """
     actor.require(RESET_PASSWORD)
     user = locked_user(username)
     not_oneself(actor, user)
+    not_both(actor, user, "factor.reset")
     password = initial_password()
     _set_password(user, password, must_change=True)
     end_all(user, actor.username, "password")

@@ -192,6 +192,30 @@ def test_another_administrator_takes_it_away_with_a_reason(client: Client, perso
         second_factor.reset(herself, "wei", "手机丢失")
 
 
+@pytest.mark.parametrize("first", ["password", "factor"])
+def test_nobody_alone_takes_over_an_account(client: Client, person: MakeUser, first: str) -> None:
+    person("zhao")
+    resets = {
+        "password": lambda actor: services.reset_password(actor, "zhao"),
+        "factor": lambda actor: second_factor.reset(actor, "zhao", "手机丢失"),
+    }
+    one, other = resets.pop(first), resets.popitem()[1]
+    one(SECURITY)
+    with pytest.raises(Refused) as refusal:
+        other(SECURITY)
+    assert refusal.value.code == "SECOND_PERSON"
+    other(Actor.in_role("second", "安全二", "security_admin", Scope("city")))
+
+
+def test_after_its_owner_has_come_both_may_be_reset(client: Client, person: MakeUser) -> None:
+    zhao = person("zhao")
+    second_factor.reset(SECURITY, "zhao", "手机丢失")
+    post_password(client)
+    services.reset_password(SECURITY, "zhao")
+    zhao.refresh_from_db()
+    assert zhao.must_change_password
+
+
 def test_a_role_of_the_city_given_in_the_midst_asks_for_the_factor(client: Client, person: MakeUser) -> None:
     person("zhao", "district_officer")
     post_password(client)

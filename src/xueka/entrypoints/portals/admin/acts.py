@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from xueka.entrypoints.design.flashes import flash
@@ -48,6 +49,7 @@ def active(request: StaffRequest, username: str) -> HttpResponse:
     return redirect("admin:user", username)
 
 
+@never_cache
 @require_POST
 @portal_view(services.RESET_PASSWORD)
 def reset_password(request: StaffRequest, username: str) -> HttpResponse:

@@ -5,6 +5,7 @@ import json
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from xueka.contexts.officers import api as officers
@@ -86,6 +87,7 @@ def users(request: StaffRequest) -> HttpResponse:
     return render(request, "objects/list.html", page)
 
 
+@never_cache
 @require_http_methods(["GET", "POST"])
 @portal_view("city:user:manage")
 def new_user(request: StaffRequest) -> HttpResponse:

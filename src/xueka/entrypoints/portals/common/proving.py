@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.entrypoints.design.flashes import flash
@@ -69,6 +70,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
     return render(request, "common/login_code.html", page, status=400 if form.errors else 200)
 
 
+@never_cache
 @require_http_methods(["GET", "POST"])
 @portal_view()
 def factor(request: StaffRequest) -> HttpResponse:
@@ -94,6 +96,7 @@ def factor(request: StaffRequest) -> HttpResponse:
     return render(request, "common/factor.html", page, status=400 if form.errors else 200)
 
 
+@never_cache
 @require_POST
 @portal_view()
 def recovery_codes(request: StaffRequest) -> HttpResponse:
