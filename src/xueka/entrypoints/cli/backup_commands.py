@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from xueka.entrypoints.cli import arguments, common
-from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.errors import BadInput, Refused, XuekaError
 
 app = typer.Typer(help="备份、恢复与演练。", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def create(
         try:
             made = making.create(wrap, folder=to, progress=_stepping(advance))
         except BaseException as error:
-            services.finish(who, run, error=str(error) or type(error).__name__)
+            services.finish(who, run, error=_told(error))
             chain.seal()
             raise
         run.file_name, run.size = made.path.name, made.size
@@ -166,7 +166,7 @@ def drill(
         try:
             done = drilling.run(file, options) if file else drilling.newest(options)
         except BaseException as error:
-            services.finish(who, run, error=str(error) or type(error).__name__)
+            services.finish(who, run, error=_told(error))
             chain.seal()
             raise
         run.file_name, run.size, run.detail = done.file_name, done.size, done.as_dict()
@@ -207,6 +207,13 @@ def keep() -> None:
         from xueka.platform.backup import keeper
 
         keeper.keep()
+
+
+def _told(error: BaseException) -> str:
+    """What the record of a run says of its failure; pages show it."""
+    if isinstance(error, XuekaError):
+        return " ".join(filter(None, [error.message, str(error.found or ""), error.action]))
+    return "没有做完就停止了。" if isinstance(error, KeyboardInterrupt) else "系统出错。"
 
 
 def _responsible(username: str | None) -> Any:

@@ -1,5 +1,9 @@
-"""The drill: a backup is restored into an empty home of its own, verified, compared and taken away again."""
+"""The drill: a backup is restored into an empty home of its own, verified, compared and taken away again.
 
+What a killed drill left lies there readable; the next one, or the keeper when it starts, takes it away.
+"""
+
+import fcntl
 import json
 import os
 import shutil
@@ -12,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import Conflict, Refused
 from xueka.platform.backup import configuration, services
 from xueka.platform.database import home
 
@@ -44,10 +48,10 @@ def newest(secrets: Sequence[str] = ()) -> Drilled:
 def run(path: Path, secrets: Sequence[str] = ()) -> Drilled:
     """Restore `path` in a process of its own; `secrets` are the options of `xueka backup restore`.
 
-    Raises Refused `DRILL_FAILED` with what the restore said.
+    Raises Refused `DRILL_FAILED` with what the restore said, Conflict `DRILL_RUNNING`.
     """
     options = list(secrets) or _standing_secret()
-    with _empty_home() as base:
+    with _only_one() as lock, _empty_home() as base:
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -56,7 +60,12 @@ def run(path: Path, secrets: Sequence[str] = ()) -> Drilled:
         environment |= {"XUEKA_HOME": str(base), "DJANGO_SETTINGS_MODULE": "xueka.config.settings"}
         command = [sys.executable, "-m", "xueka", "backup", "restore", str(path), "--json", *options]
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            pass_fds=(lock,),  # should this process be killed, the restore still holds it
         )
     try:
         said = json.loads(done.stdout)
@@ -83,6 +92,15 @@ def run(path: Path, secrets: Sequence[str] = ()) -> Drilled:
     )
 
 
+def clear_left() -> None:
+    """Take away what killed drills left, unless one is at work."""
+    try:
+        with _only_one():
+            pass
+    except Conflict:
+        return
+
+
 def _standing_secret() -> list[str]:
     file = configuration.passphrase_file()
     if file is None:
@@ -92,6 +110,22 @@ def _standing_secret() -> list[str]:
             action="请与保管人一起在命令行运行 xueka backup drill --share …。",
         )
     return ["--passphrase-file", str(file)]
+
+
+@contextmanager
+def _only_one() -> Iterator[int]:
+    """The lock of drills, as a descriptor; what an earlier one left is gone."""
+    lock = os.open(home.private_directory(home.home() / "run") / "drill.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict("DRILL_RUNNING", "正在做另一次恢复演练。", action="请等它完成。") from None
+        for left in (home.home() / "drill").glob("*"):
+            _remove(left)
+        yield lock
+    finally:
+        os.close(lock)
 
 
 @contextmanager
@@ -105,7 +139,11 @@ def _empty_home() -> Iterator[Path]:
     try:
         yield base
     finally:
-        elsewhere = base / "database" / "location"
-        if elsewhere.exists():
-            shutil.rmtree(elsewhere.read_text("utf-8").strip(), ignore_errors=True)
-        shutil.rmtree(base, ignore_errors=True)
+        _remove(base)
+
+
+def _remove(base: Path) -> None:
+    elsewhere = base / "database" / "location"
+    if elsewhere.exists():
+        shutil.rmtree(elsewhere.read_text("utf-8").strip(), ignore_errors=True)
+    shutil.rmtree(base, ignore_errors=True)

@@ -7,7 +7,7 @@ and makes what is due; a backup is not half there (`making`).
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -36,6 +36,7 @@ def keep(stopped: Callable[[], bool] = lambda: False) -> None:
             with _alone() as alone:
                 if alone:
                     services.give_up_abandoned(KEEPER)
+                    drill.clear_left()
                 while alone and not stopped():
                     look()
                     time.sleep(LOOK_EVERY)
@@ -111,8 +112,10 @@ def _progress_of(run: Run) -> making.Progress:
         nonlocal told
         if time.monotonic() - told >= _TELL_EVERY:
             told = time.monotonic()
-            Run.objects.filter(id=run.id).update(done=done, total=total)
-            connection.close()  # this runs in the thread that listens to pg_dump
+            # This runs in the thread that listens to pg_dump; without it pg_dump would wait for ever.
+            with suppress(DatabaseError):
+                Run.objects.filter(id=run.id).update(done=done, total=total)
+            connection.close()
 
     return tell
 

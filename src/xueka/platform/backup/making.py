@@ -189,11 +189,13 @@ def _count_rows(database: psycopg.Connection) -> dict[str, int]:
 
 def home_files() -> list[tuple[str, bytes]]:
     """(path below the home, content) of what is needed to read the data: keys, head, calendar, …"""
-    base, found = home.home(), []
+    base, found, kept = home.home(), [], configuration.folder()
     for path in sorted(base.rglob("*")):
         parts = path.relative_to(base).parts
         if parts[0] in LEFT_OUT or parts[0].startswith(".") or path.is_symlink() or not path.is_file():
             continue
+        if path.is_relative_to(kept):
+            continue  # backups in a folder of another name
         if parts[0] == "keys" and parts[-1].startswith(LEFT_OUT_KEYS):
             continue
         found.append(("/".join(parts), path.read_bytes()))

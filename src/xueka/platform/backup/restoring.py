@@ -170,11 +170,14 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _load(dump: Iterator[bytes]) -> None:
-    """pg_restore turns the dump into statements, psql runs them in one transaction: all of it or nothing."""
+    """pg_restore turns the dump into statements, psql runs them in one transaction: all of it or nothing.
+
+    The COMMIT is ours: psql's own `--single-transaction` would commit half of it where the input is cut.
+    """
     where = address.parameters(Role.OWNER)
     environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "PGPASSWORD": where.pop("password", "")}
     unpack = [str(location.client_program("pg_restore")), "--file=-", "--no-owner", "--no-privileges"]
-    run = [str(location.client_program("psql")), "--no-psqlrc", "--quiet", "--single-transaction", "--file=-"]
+    run = [str(location.client_program("psql")), "--no-psqlrc", "--quiet", "--file=-"]
     run += ["--set=ON_ERROR_STOP=1", f"--dbname={psycopg.conninfo.make_conninfo(**where)}"]
     with (
         tempfile.TemporaryFile() as complaints,
@@ -182,7 +185,7 @@ def _load(dump: Iterator[bytes]) -> None:
         subprocess.Popen(run, stdin=PIPE, stdout=DEVNULL, stderr=complaints, env=environment) as database,
     ):
         assert statements.stdin and statements.stdout and database.stdin
-        pump = threading.Thread(target=_pump, args=(statements.stdout, database.stdin), daemon=True)
+        pump = threading.Thread(target=_pump, args=(statements, database.stdin), daemon=True)
         pump.start()
         try:
             with contextlib.suppress(BrokenPipeError):  # the exit codes tell what became of it
@@ -207,14 +210,18 @@ def _load(dump: Iterator[bytes]) -> None:
         )
 
 
-def _pump(statements: BinaryIO, database: BinaryIO) -> None:
+def _pump(unpacking: subprocess.Popen[bytes], database: BinaryIO) -> None:
     """From one to the other; where psql has given up, pg_restore learns of it by a closed pipe."""
+    assert unpacking.stdout
     beginning = True
-    with contextlib.suppress(BrokenPipeError), statements, database:
+    with contextlib.suppress(BrokenPipeError), unpacking.stdout as statements, database:
+        database.write(b"BEGIN;\n")
         while content := statements.read(1 << 16):
             if beginning:
                 content, beginning = content.replace(_UNKNOWN_TO_OLD, b"", 1), False
             database.write(content)
+        if unpacking.wait() == 0:
+            database.write(b"COMMIT;\n")
 
 
 def _compare(tables: dict[str, int]) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, Refused
@@ -54,6 +54,22 @@ def test_what_is_in_it_and_what_is_not(own_home: Path) -> None:
     for clear in ("一个能找到的词".encode(), WORDS.encode(), b"audit_entry", b"PGDMP", b"password"):
         assert clear not in sealed
     assert made.path.stat().st_mode & 0o077 == 0
+
+
+def test_backups_lie_in_no_backup(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XUEKA_BACKUP_DIR", str(own_home / "safe"))
+    made = making.create(seals.by_passphrase(WORDS))
+    assert made.path.parent == own_home / "safe"
+    assert not [name for name, _ in making.home_files() if name.startswith("safe")]
+
+
+def test_a_progress_that_cannot_be_told_keeps_no_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    run = Run(id=1)
+    monkeypatch.setattr(Run.objects, "filter", away)
+    keeper._progress_of(run)(1, 2)
 
 
 def test_without_the_secret_nothing_is_read() -> None:
