@@ -200,6 +200,19 @@ def test_what_moved_since_it_was_repaired_is_not_undone(troubles: Troubles) -> N
     assert everything() == before
 
 
+def test_what_moved_and_came_back_is_not_undone(troubles: Troubles) -> None:
+    found = troubles.repaired("card_back")
+    card = cards.card(SYSTEM.scope, troubles.due["card_back"]["card"])
+    cards.report_lost(SYSTEM, card.id)
+    cards.lift(SYSTEM, card.id)
+    before = everything()
+    repairs.ask_undo(OTHER, found.id, "修错了")
+    with pytest.raises(Conflict) as refusal, transaction.atomic():
+        repairs.undo(ONE, found.id)
+    assert (refusal.value.code, refusal.value.found) == ("REPAIR_MOVED", card.number)
+    assert everything() == before
+
+
 _REFUSED: list[tuple[dict[str, str], str]] = [
     ({"field": "number"}, "FIELD_NOT_ALLOWED"),
     ({"what": "audit"}, "FIELD_NOT_ALLOWED"),

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Q
 
 from xueka.platform.history.models import Transition
+from xueka.platform.history.services import REPAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,15 @@ def last_steps(machine: str, ids: Iterable[int]) -> dict[int, Step]:
     rows = Transition.objects.filter(machine=machine, object_id__in=list(ids))
     latest = rows.order_by("machine", "object_id", "-seq").distinct("machine", "object_id")
     return {row.object_id: _step(row) for row in latest}
+
+
+def moved_since_repair(machine: str, ids: Iterable[int], repair: int) -> list[int]:
+    """Objects that have had another step than a repair since the repair of this id."""
+    rows = Transition.objects.filter(machine=machine, object_id__in=list(ids))
+    repaired = rows.filter(event=REPAIR, detail__repair=repair).values_list("object_id", "seq")
+    first: dict[int, int] = dict(repaired.order_by("-seq"))
+    others = rows.exclude(event=REPAIR).values_list("object_id", "seq")
+    return sorted({object_id for object_id, seq in others if seq > first.get(object_id, seq)})
 
 
 def _step(row: Transition) -> Step:

@@ -19,6 +19,7 @@ from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.kernel.masking import mask_all, mask_name, mask_phone
 from xueka.platform.audit.services import record
+from xueka.platform.history import queries as history
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 from xueka.platform.invariants import Invariant, check
@@ -137,9 +138,9 @@ def undo(actor: Actor, repair_id: int) -> Repair:
     apply(REPAIR, Repair, [found.id], "undo", actor, reason=found.undo_reason)
     found.undone_by, found.undone_at = actor.username, clock.now()
     found.save(update_fields=["undone_by", "undone_at"])
-    _carry_out(
-        actor, found, backwards([Step.from_dict(each) for each in found.steps]), f"还原：{found.undo_reason}"
-    )
+    steps = [Step.from_dict(each) for each in found.steps]
+    _carry_out(actor, found, backwards(steps), f"还原：{found.undo_reason}")
+    _not_moved(found, steps)  # now that everything is locked
     _audit(actor, "undo", found, asked_by=found.undo_asked_by)
     found.refresh_from_db()
     return found
@@ -186,6 +187,19 @@ def _carry_out(actor: Actor, found: Repair, steps: Sequence[Step], reason: str =
                 expected="修复不破坏任何核对项",
                 action="请改用别的修复，或一并修复相关对象。",
                 invariant=each.name,
+            )
+
+
+def _not_moved(found: Repair, steps: Sequence[Step]) -> None:
+    """What went on and came back to the same state has moved too: undoing would tear up what was done."""
+    for what, machine in MACHINES.items():
+        names = {step.id: step.name for step in steps if (step.what, step.field) == (what, "state")}
+        if moved := history.moved_since_repair(machine.name, names, found.id):
+            raise Conflict(
+                "REPAIR_MOVED",
+                f"{machine.label}在修复之后又办过业务，不能还原。",
+                found="、".join(names[id_] for id_ in moved[:5]),
+                action="请按现在的情况另行修复。",
             )
 
 
