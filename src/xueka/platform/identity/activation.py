@@ -142,6 +142,16 @@ def recognise(code: str) -> User | None:
     return first.user if first and first.user.is_active and first.user.awaits_activation else None
 
 
+def held(code: str) -> str:
+    """The code as a session keeps it between its two pages: sealed, for sessions lie in the database."""
+    return fields.seal({"code": code}).hex()
+
+
+def released(kept: str) -> str:
+    """The code that `held` sealed."""
+    return str(fields.unseal(bytes.fromhex(kept))["code"])
+
+
 def activate(code: str, password: str, *, username: str = "", address: str = "") -> User:
     """The person comes with her code: her own password, and where the list left it open her own user name.
 

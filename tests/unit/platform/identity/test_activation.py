@@ -40,6 +40,7 @@ def test_a_person_opens_her_account(client: Client, waiting: User) -> None:
     assert code.replace("-", "") not in str(list(ActivationCode.objects.values()))
     assert client.post("/login/", {"username": waiting.username, "password": "!"}).status_code == 200
     assert client.post("/activate/", {"code": code.lower().replace("-", " ")})["Location"] == "/activate/"
+    assert code.lower().replace("-", " ") not in str(dict(client.session))
     page = client.get("/activate/").content.decode()
     assert "周敏，您好" in page
     form = {"username": "zhou.min", "new": PASSWORD, "again": PASSWORD}

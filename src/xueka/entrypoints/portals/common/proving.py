@@ -170,7 +170,8 @@ def activate(request: HttpRequest) -> HttpResponse:
     """A person opens her account with the code of her activation sheet. The session keeps it."""
     if lockouts.is_locked(request, lockouts.ACTIVATION):
         return _locked(request, lockouts.ACTIVATION)
-    code = request.session.get("activation", "")
+    kept = request.session.get("activation", "")
+    code = activation.released(kept) if kept else ""
     user = activation.recognise(code) if code else None
     if user is not None and request.method == "POST" and "code" not in request.POST:
         return _open_account(request, code)
@@ -180,7 +181,7 @@ def activate(request: HttpRequest) -> HttpResponse:
         user = activation.recognise(typed)
         if user is not None:
             request.session.cycle_key()
-            request.session["activation"] = typed
+            request.session["activation"] = activation.held(typed)
             return redirect("activate")
         lockouts.failed(request, lockouts.ACTIVATION)
         record(Actor.nobody(client_address(request)), "activation.use", "user", result="refused")
