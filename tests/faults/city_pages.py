@@ -1,7 +1,8 @@
 """Asks every page of every role of a filled city, as links lead there; prints one JSON object a page.
 
 Started in a process of its own (`python -m tests.faults.city_pages`) on the home that XUEKA_HOME names. Of
-each kind of page (its name and the names of its parameters) a few are asked.
+each kind of page (its name and the names of its parameters) a few are asked: by default one, with
+XUEKA_TEST_SIZE=full two for every state and order of a list.
 """
 
 import html
@@ -13,9 +14,11 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.size import dial
 from xueka.entrypoints.cli import common
 
-OF_A_KIND = 2
+OF_A_KIND = dial(1, 2)
+TOLD_APART = dial((), ("state", "sort"))
 SEARCHES = ("子涵", "王", "欧阳", "250000000017", "B25-00012", "SF250000001", "XH250000001")
 LISTS = ("students", "cards", "applications", "deliveries")
 _LINK = re.compile(r'href="(/[^"#]*)"')
@@ -36,8 +39,7 @@ def pages(client: "Client", user: str) -> Iterator[dict[str, object]]:
             continue
         seen.add(address)
         name = resolve(parts.path).view_name
-        chosen = ("state", "sort")
-        query = tuple((key, value if key in chosen else "") for key, value in parse_qsl(parts.query))
+        query = tuple((key, value if key in TOLD_APART else "") for key, value in parse_qsl(parts.query))
         searched = address if "search" in name or "q=" in address else ""
         kinds[name, query, searched] += 1
         if kinds[name, query, searched] > OF_A_KIND:

@@ -42,6 +42,7 @@ ROLES = {
     "district": "district_officer",
     "operator": "city_operator",
     "admin": "city_admin",
+    "security": "security_admin",
     "auditor": "auditor",
 }
 #: Pages to which no link leads in this town: url name → arguments.
@@ -68,6 +69,8 @@ NO_LINK_HERE = {
     "city:schedule_order",
     "city:takeover_set",
     "objects:export",
+    "officers:hand_over",
+    "officers:import_result",
     "objects:year_job",
     "objects:year_report",
     "school:apply_done",
