@@ -42,6 +42,7 @@ def auditor(client: Client) -> Client:
         ("object=B26-0001", 2),
         ("action=batch.", 2),
         ("action=batch.lock", 1),
+        ("action=锁定&person=zhao", 1),
         ("result=refused&person=zhao", 1),
         ("person=zhao&since=2000-01-01", 2),
         ("person=zhao&until=2000-01-01", 0),
@@ -56,7 +57,7 @@ def test_searching(auditor: Client, query: str, count: int) -> None:
 
 def test_what_happened_to_one_object(auditor: Client) -> None:
     text = auditor.get("/city/audit/batch/B26-0001/").content.decode()
-    assert text.index("batch.approve") < text.index("batch.lock"), "newest first"
+    assert text.index("制卡批次 复核通过") < text.index("制卡批次 锁定"), "newest first"
     assert "赵敏（zhao）" in text
     assert auditor.get("/city/audit/batch/B99/").status_code == 404
 

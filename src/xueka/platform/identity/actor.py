@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from xueka.kernel.errors import Forbidden
+from xueka.platform.identity.permission_words import words_of
 from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.scope import EVERYWHERE, Scope
 
@@ -56,8 +57,14 @@ class Actor:
         if not self.may(permission):
             raise Forbidden(
                 "PERMISSION_DENIED",
-                f"{self.name or self.username} 没有这项权限。",
-                found=self.role,
-                expected=permission,
+                f"{self.name or self.username} 没有“{words_of(permission)}”的权限。",
+                found=ROLES[self.role].label if self.role in ROLES else None,
+                expected="、".join(_holders(permission)) or None,
                 action="请由有权限的人员办理，或向本级管理员申请。",
+                permission=permission,
             )
+
+
+def _holders(permission: str) -> list[str]:
+    """The roles of people that hold the permission, by their labels."""
+    return [role.label for role in ROLES.values() if permission in role.permissions]

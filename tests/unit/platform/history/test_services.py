@@ -105,7 +105,7 @@ def test_the_permission_of_the_row_is_asked_for(things: type[models.Model]) -> N
     teacher = Actor.in_role("zhao", "赵敏", "school_officer", Scope("school", "110101", "3111000001"))
     with pytest.raises(Forbidden) as refusal:
         services.apply(CARD, things, ids, "order", teacher)
-    assert refusal.value.expected == "city:batch:approve"
+    assert refusal.value.detail["permission"] == "city:batch:approve"
     assert things.objects.get(pk=ids[0]).state == "planned"
 
 

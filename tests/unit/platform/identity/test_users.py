@@ -310,5 +310,5 @@ def test_scope_and_actor() -> None:
     assert not nobody.may("school:student:read")
     with pytest.raises(Forbidden) as refusal:
         nobody.require("school:student:read")
-    assert refusal.value.expected == "school:student:read"
+    assert refusal.value.detail["permission"] == "school:student:read"
     assert Actor.command_line("root").may("anything:at:all")

@@ -13,7 +13,7 @@ from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Event, Fact, ObjectHead
-from xueka.entrypoints.portals.admin.words import ACTIONS
+from xueka.entrypoints.portals.common import deeds
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
@@ -23,6 +23,7 @@ from xueka.platform.audit import queries as audit
 from xueka.platform.audit.services import record
 from xueka.platform.identity import accounts, lockouts, registered, requests, second_factor, services
 from xueka.platform.identity.models import User
+from xueka.platform.identity.permission_words import words_of
 from xueka.platform.identity.permissions import ROLES, is_city_role
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -129,7 +130,7 @@ def user(request: StaffRequest, username: str) -> HttpResponse:
         ),
         "events": [
             Event(
-                ACTIONS.get(each.action, each.action),
+                deeds.act(each.action),
                 each.at,
                 each.actor_name or each.actor or "本人",
                 str(each.detail.get("reason", "")),
@@ -250,7 +251,7 @@ def matrix(request: StaffRequest) -> HttpResponse:
     """Who may do what, printed from the roles themselves."""
     roles = [role for role in ROLES.values() if role.code != "system"]
     permissions = sorted({permission for role in roles for permission in role.permissions})
-    rows = [(name, [name in role.permissions for role in roles]) for name in permissions]
+    rows = [(words_of(name), name, [name in role.permissions for role in roles]) for name in permissions]
     return render(request, "admin/matrix.html", {"roles": roles, "rows": rows})
 
 

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 
+from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.views.decorators.http import require_GET
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.listing import Column, DataList, Filter, narrow
 from xueka.entrypoints.design.ui import Action, Badge, Empty, Event, Link
+from xueka.entrypoints.portals.common import deeds
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.kernel.text import parse_date
@@ -47,9 +49,9 @@ FILTERS = [
     Filter(
         "action",
         "动作",
-        lambda found, text: found.filter(action__startswith=text),
+        lambda found, text: found.filter(Q(action__startswith=text) | Q(action__in=deeds.acts_like(text))),
         kind="search",
-        placeholder="例如 batch.",
+        placeholder="例如 挂失",
     ),
     Filter(
         "result",
@@ -71,9 +73,9 @@ def narrowed(request: StaffRequest) -> EntryQuerySet:
 
 def _object(row: Entry) -> Link | str:
     if not row.object_id:
-        return row.object_type
+        return deeds.thing(row.object_type)
     return Link(
-        f"{row.object_type} {row.object_id}",
+        f"{deeds.thing(row.object_type)} {row.object_id}",
         reverse("city:audit_object", args=[row.object_type, row.object_id]),
     )
 
@@ -88,8 +90,8 @@ def log(request: StaffRequest) -> HttpResponse:
         caption="审计日志",
         columns=[
             Column("时间", "at", kind="number"),
-            Column("何人", lambda row: f"{row.actor_name}（{row.actor}）" if row.actor_name else row.actor),
-            Column("动作", "action", kind="code"),
+            Column("何人", lambda row: deeds.person(row.actor, row.actor_name)),
+            Column("动作", lambda row: deeds.act(row.action)),
             Column("对象", _object),
             Column("结果", lambda row: _RESULTS.get(row.result, Badge(row.result))),
             Column("来自", "address", minor=True),
@@ -118,15 +120,21 @@ def about(request: StaffRequest, kind: str, object_id: str) -> HttpResponse:
         raise NotFound("OBJECT_NOT_FOUND", "没有这个对象的审计记录。")
     events = [
         Event(
-            each.action,
+            deeds.act(each.action),
             each.at,
-            f"{each.actor_name}（{each.actor}）" if each.actor_name else each.actor or "未登录的人",
+            deeds.person(each.actor, each.actor_name),
             "；".join(f"{key}：{value}" for key, value in each.detail.items())[:300],
             "ok" if each.result == "done" else "bad",
         )
         for each in found
     ]
-    page = {"kind": kind, "object_id": object_id, "events": events, "count": len(found), "most": SHOWN}
+    page = {
+        "kind": deeds.thing(kind),
+        "object_id": object_id,
+        "events": events,
+        "count": len(found),
+        "most": SHOWN,
+    }
     return render(request, "city/audit_object.html", page)
 
 

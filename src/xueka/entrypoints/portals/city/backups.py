@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, LongWork, Tile
+from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import NotFound
 from xueka.platform.backup import configuration, services
 from xueka.platform.identity.sessions import StaffRequest
@@ -32,7 +33,9 @@ def page(request: StaffRequest) -> HttpResponse:
         "tiles": _tiles(found),
         "actions": _actions() if request.actor.may("city:backup:run") and not found.underway else [],
         "work": _work(found),
-        "runs": [(run, _KINDS[run.kind], _STATES[run.state]) for run in found.runs],
+        "runs": [
+            (run, _KINDS[run.kind], _STATES[run.state], shapes.actor_name(run.asked_by)) for run in found.runs
+        ],
         "backups": [(each, _sealed_to(each)) for each in found.backups],
         "schedule": configuration.schedule(),
         "folder": configuration.folder(),
