@@ -16,7 +16,7 @@ from xueka.entrypoints.portals.officers.work import open_work
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.platform.identity import accounts, activation
-from xueka.platform.identity.models import User
+from xueka.platform.identity.models import Grant, User
 from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -192,6 +192,12 @@ def _print(request: StaffRequest, made: list[activation.Sheet]) -> HttpResponse:
     return render(request, "officers/sheets.html", {"sheets": shown, "address": address})
 
 
+def _main_role(request: StaffRequest, found: User) -> Grant | None:
+    """The role whose open work is shown: her first one of those that the actor keeps."""
+    inside = request.actor.scope.filter(district="district_code", school="school_code")
+    return found.grants.filter(inside, revoked_at=None, stands_in_for=None).order_by("id").first()
+
+
 @require_GET
 @portal_view(activation.MANAGE)
 def person(request: StaffRequest, username: str) -> HttpResponse:
@@ -201,11 +207,18 @@ def person(request: StaffRequest, username: str) -> HttpResponse:
     actions: list[Action] = []
     if found.is_active:
         words = "换发一个新的激活码并打印；本人用它重设密码之前不能登录。"
-        ask = Confirm("换发激活码？", words, "换发")
+        kept = activation.wholly_kept(request.actor.scope).filter(pk=found.pk).exists()
         actions.append(
-            Action("换发激活码", reverse("officers:renew", args=[username]), "post", "key", confirm=ask)
+            Action(
+                "换发激活码",
+                reverse("officers:renew", args=[username]),
+                "post",
+                "key",
+                disabled_reason="" if kept else "在您管辖之外还有角色，或已没有角色",
+                confirm=Confirm("换发激活码？", words, "换发"),
+            )
         )
-    first = next((grant for grant in grants if not grant.stands_in_for_id), None)
+    first = _main_role(request, found)
     page = {
         "head": ObjectHead(
             found.name,
@@ -234,7 +247,7 @@ def renew(request: StaffRequest, username: str) -> HttpResponse:
 @portal_view(activation.MANAGE)
 def leave(request: StaffRequest, username: str) -> HttpResponse:
     found = activation.find_managed(request.actor, username)
-    grant = found.grants.filter(revoked_at=None, stands_in_for=None).order_by("id").first()
+    grant = _main_role(request, found)
     work = open_work(grant.scope) if grant else []
     successor = request.POST.get("successor", "")
     gone = officers.leave(request.actor, username, request.POST.get("reason", ""), work, successor)
