@@ -64,6 +64,14 @@ def test_a_list_is_tried_and_brought_in_and_again() -> None:
         assert "13800000001" not in cursor.fetchone()[0]
 
 
+def test_a_name_that_somebody_had_is_taken() -> None:
+    zhou, _ = person("zhou", "周敏")
+    User.objects.filter(pk=zhou.pk).update(username="zhou.min", first_username="zhou")
+    report = officers.import_officers(EAST, csv(f"{FIRST},吴岚,学校审核人,13800000002,,,zhou"), "t.csv")
+    assert codes(report) == [(2, "USERNAME_TAKEN")]
+    assert report.errors[0].column == "用户名"
+
+
 def test_nobody_gives_herself_a_role_by_list() -> None:
     line = f"{FIRST},郑宇,学校卡管老师,13800000007,,,"
     officers.import_officers(CITY, csv(",郑宇,区级卡管员,13800000007,,110101,"), "d.csv")

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from django.db import transaction
+from django.db.models import Q
 
 from xueka.contexts.officers.domain.officer_list import Judge, OfficerRow, doubled
 from xueka.contexts.officers.models import OfficerList
@@ -178,11 +179,9 @@ def _apply(actor: Actor, judge: Judge, rows: list[OfficerRow], report: OfficersR
         bytes(user.phone_index or b""): user
         for user in User.objects.filter(phone_index__in=list(indexes.values())).select_for_update()
     }
-    taken = set(
-        User.objects.filter(username__in=[row.username for row in rows if row.username]).values_list(
-            "username", flat=True
-        )
-    )
+    wanted = [row.username for row in rows if row.username]
+    named = User.objects.filter(Q(username__in=wanted) | Q(first_username__in=wanted))
+    taken = set(chain.from_iterable(named.values_list("username", "first_username")))
     names = _Names()
     accepted: list[OfficerRow] = []
     for row in rows:
