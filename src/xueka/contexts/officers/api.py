@@ -16,10 +16,11 @@ from xueka.contexts.officers.queries import (
 from xueka.contexts.officers.services.handing_over import ask, cancel, confirm
 from xueka.contexts.officers.services.keeping import colleagues, grant_of
 from xueka.contexts.officers.services.leaving import leave
-from xueka.contexts.officers.services.provisioning import OfficersReport, import_officers
+from xueka.contexts.officers.services.provisioning import COLUMNS, OfficersReport, import_officers
 from xueka.contexts.officers.services.standing_in import end_stand_in, stand_in
 
 __all__ = [
+    "COLUMNS",
     "HAND_OVER",
     "INVARIANTS",
     "HandOver",

@@ -11,6 +11,8 @@ from xueka.contexts.registry.domain.ladder import (
     next_stage,
 )
 from xueka.contexts.registry.domain.report import Difference, ImportReport
+from xueka.contexts.registry.domain.roster import COLUMNS as ROSTER_COLUMNS
+from xueka.contexts.registry.domain.school_list import COLUMNS as SCHOOL_COLUMNS
 from xueka.contexts.registry.domain.transitions import TRANSFER
 from xueka.contexts.registry.domain.vocabulary import (
     ENDED_BY,
@@ -99,7 +101,9 @@ __all__ = [
     "INVARIANTS",
     "LEFT",
     "PRESENT",
+    "ROSTER_COLUMNS",
     "SCHOOLINGS",
+    "SCHOOL_COLUMNS",
     "STAGES",
     "STATUSES",
     "SUSPENDED",

@@ -11,6 +11,7 @@ from xueka.kernel.errors import BadInput
 
 app = typer.Typer(help="卡种。", no_args_is_help=True)
 
+_LEVELS = {"school": "学校", "district": "区", "city": "市"}
 _TRUE, _FALSE = ("true", "是", "1"), ("false", "否", "0")
 
 
@@ -97,7 +98,7 @@ def _show(found: list[dict[str, Any]]) -> None:
         state = "开放申领" if kind["is_open"] else "已停止申领"
         differs = "、".join(kind["differs_from_file"])
         mark = f"  与随附配置不同：{differs}" if differs else ""
-        levels = ",".join(kind["review_levels"]) or "不审核"
+        levels = "、".join(_LEVELS.get(level, level) for level in kind["review_levels"]) or "不审核"
         _line(f"{kind['code']}  {kind['name']}  第 {kind['version']} 版  {state}  审核 {levels}{mark}")
 
 

@@ -14,6 +14,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _KINDS = {"roster": "学籍名册", "schools": "学校名单"}
+_COLUMNS = {"roster": registry.ROSTER_COLUMNS, "schools": registry.SCHOOL_COLUMNS}
 SHOWN = 500
 
 
@@ -28,6 +29,7 @@ def page(request: StaffRequest) -> HttpResponse:
         "zones": [
             (
                 label,
+                shapes.columns_in_words(_COLUMNS[kind]),
                 DropZone(
                     url,
                     label=f"把{label}（XLSX 或 CSV）拖到这里",

@@ -23,6 +23,13 @@ def class_of(school_class: registry.SchoolClass) -> str:
     return production.class_label(school_class.stage, school_class.grade, school_class.name)
 
 
+def columns_in_words(columns: Sequence[registry.Column]) -> str:
+    """The headings that a file to be taken in must have, and those it may have."""
+    needed = "、".join(each.header for each in columns if each.required)
+    further = "、".join(each.header for each in columns if not each.required)
+    return f"首行是列名，次序不限。要有：{needed}。" + (f"可有：{further}。" if further else "")
+
+
 def student_url(education_id: str) -> str:
     return reverse("objects:student", args=[education_id])
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.reporting import api as reporting
 from xueka.entrypoints.design import formats
@@ -88,7 +89,7 @@ def places_of(scope: Scope, code: str) -> list[reporting.Place]:
 
 def _tiles(now: reporting.Figures, before: reporting.Figures) -> list[Tile]:
     held = f"{now.percent}%" if now.percent is not None else "—"
-    rate = f"{now.replaced * 1000 / now.holding:.1f}‰" if now.holding else "—"
+    rate = f"{now.replaced * 1000 / now.holding:.1f} 份" if now.holding else "—"
     rows: list[tuple[str, int | str, str, str, str, str]] = [
         ("持卡率", held, f"{now.holding:,} / {now.students:,} 名应持卡学生", "ok", "id-badge-2", ""),
         ("本学期发放", now.handed_out, f"上学期 {before.handed_out:,} 张", "progress", "hand-grab", "张"),
@@ -155,7 +156,7 @@ def _classes(scope: Scope) -> list[ProgressRow]:
         return []
     return [
         ProgressRow(
-            f"{each.label[0]}{each.label[1]}年级{each.label[2]}",
+            production.class_label(*each.label),
             [Piece("持卡", each.holding, "ok"), Piece("办理中", sum(each.applications.values()), "progress")],
             each.students,
         )

@@ -107,6 +107,7 @@ def bring_in(request: StaffRequest) -> HttpResponse:
         )
         return redirect("officers:import_result", report.run_id)
     page = {
+        "columns": shapes.columns_in_words(officers.COLUMNS),
         "tries": DropZone(
             url,
             label="把名单（XLSX 或 CSV）拖到这里",
