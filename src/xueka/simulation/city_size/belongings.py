@@ -1,4 +1,4 @@
-"""What else a city has on record: consents, past enrolments, transfers, staff, the audit log."""
+"""What else a city has on record: consents, enrolments, transfers, destroyed cards, staff, the audit log."""
 
 from django.db import connection, transaction
 
@@ -99,6 +99,52 @@ def transfers(seed: int) -> None:
             at=f"{_TERM} + interval '{days} days'",
             actor="'sim-operator-a'" if seq == 1 else "'sim-d' || district",
             reason="''" if seq == 1 else "'家长改变主意'",
+        )
+
+
+def destructions() -> None:
+    """Dead cards were collected and destroyed before witnesses once a month."""
+    execute(
+        """
+        INSERT INTO cards_destruction (number, title, state, state_at, created_at, created_by, destroyed_on,
+                                       place, method, done_by, witness_1, witness_2, document, card_count,
+                                       signed_by, signed_at)
+        SELECT 'HK' || to_char(month, 'YY-"000"MM'), '', 'collecting', last, first, 'sim-operator-a',
+               (last AT TIME ZONE 'Asia/Shanghai')::date, '市教委库房', '粉碎', '何宁',
+               '施岚', '吕安', 'XHJL-' || to_char(month, 'YYYYMM'), cards, 'sim-operator-a', last
+          FROM (SELECT date_trunc('month', state_at AT TIME ZONE 'Asia/Shanghai') AS month, count(*) AS cards,
+                       min(state_at) AS first, max(state_at) AS last
+                  FROM cards_card WHERE state = 'destroyed' GROUP BY 1) monthly ORDER BY month
+        """
+    )
+    execute(
+        """
+        INSERT INTO cards_destructioncard (destruction_id, card_id, is_here, added_at, added_by)
+        SELECT d.id, c.id, true, c.state_at, d.created_by
+          FROM cards_card c
+          JOIN cards_destruction d
+            ON d.document = 'XHJL-' || to_char(c.state_at AT TIME ZONE 'Asia/Shanghai', 'YYYYMM')
+         WHERE c.state = 'destroyed' ORDER BY d.id, c.id
+        """
+    )
+    execute("UPDATE cards_destruction SET state = 'signed'")
+    for seq, event, source, target, at in (
+        (1, "create", "", "collecting", "d.created_at"),
+        (2, "sign", "collecting", "signed", "d.signed_at"),
+    ):
+        fill(
+            "history.Transition",
+            "FROM cards_destruction d ORDER BY d.id",
+            machine="'destruction'",
+            object_id="d.id",
+            seq=str(seq),
+            event=f"'{event}'",
+            from_state=f"'{source}'",
+            to_state=f"'{target}'",
+            at=at,
+            actor="d.created_by",
+            reason="''",
+            detail="'{}'::jsonb",
         )
 
 

@@ -103,6 +103,7 @@ def _fill(order: Plan, tell: Callable[[str], None]) -> None:
         else:
             in_lanes([*makers, issuing.number_uses, histories.of_batches], others)
         tell("建立索引与约束")
+    belongings.destructions()
     belongings.audit()
     tidy()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xueka.kernel.errors import XuekaError
-from xueka.platform.crypto import lost_keys
+from xueka.platform.crypto import fields, lost_keys
 from xueka.platform.identity import second_factor, services
 from xueka.platform.identity.actor import Actor
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    fields.seal({})  # the process has its keys in memory by now
     monkeypatch.setattr(lost_keys.home, "keys_directory", lambda: tmp_path)
     return tmp_path
 
