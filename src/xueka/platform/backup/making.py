@@ -228,7 +228,7 @@ def _dump(
     command = [
         str(location.client_program("pg_dump")),
         "--format=custom",
-        "--compress=gzip:3",
+        "--compress=3",
         "--no-owner",
         "--no-privileges",
         "--verbose",
