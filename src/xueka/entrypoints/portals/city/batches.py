@@ -46,6 +46,7 @@ class NewBatch(WordedForm):
 def listing(request: StaffRequest) -> HttpResponse:
     may_create = request.actor.may("city:batch:create")
     new = Action("新建批次", reverse("city:batch_new"), icon="plus", tone="primary")
+    names = shapes.Names()
     rows = DataList(
         request,
         production.batch_rows(request.actor.scope),
@@ -57,8 +58,8 @@ def listing(request: StaffRequest) -> HttpResponse:
             Column("卡种", "kind__name", minor=True),
             Column("张数", "card_count", kind="number"),
             Column("状态", lambda row: states.badge("batch", row.state)),
-            Column("锁定", lambda row: shapes.actor_name(row.locked_by), minor=True),
-            Column("复核", lambda row: shapes.actor_name(row.approved_by), minor=True),
+            Column("锁定", lambda row: names[row.locked_by], minor=True),
+            Column("复核", lambda row: names[row.approved_by], minor=True),
             Column("建立", "created_at", sort="created", kind="number"),
         ],
         sorts={"created": ("created_at", "id")},

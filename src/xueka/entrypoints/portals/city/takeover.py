@@ -163,6 +163,7 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
 @portal_view("city:takeover:load")
 def differences(request: StaffRequest) -> HttpResponse:
     """What differs from the old system now, since when, why, and who has signed."""
+    names = shapes.Names()
     rows = DataList(
         request,
         takeover.differences(request.actor.scope),
@@ -176,8 +177,8 @@ def differences(request: StaffRequest) -> HttpResponse:
             Column("教育ID", "education_id", kind="code", minor=True),
             Column("已有", lambda row: formats.age(row.since), sort="since", kind="number"),
             Column("原因", lambda row: row.explanation or "—"),
-            Column("说明", lambda row: shapes.actor_name(row.explained_by), minor=True),
-            Column("签认", lambda row: shapes.actor_name(row.signed_by) or "—"),
+            Column("说明", lambda row: names[row.explained_by], minor=True),
+            Column("签认", lambda row: names[row.signed_by] or "—"),
         ],
         sorts={"since": ("since", "id")},
         filters=_difference_filters(),

@@ -159,6 +159,14 @@ def actor_name(username: str) -> str:
     return accounts.names_of([username]).get(username, _process(username)) if username else ""
 
 
+class Names(dict[str, str]):
+    """The names of the people on one list, by user name; each is asked for once."""
+
+    def __missing__(self, username: str) -> str:
+        self[username] = actor_name(username)
+        return self[username]
+
+
 def _process(username: str) -> str:
     return "系统" if username.startswith("system:") else username
 
