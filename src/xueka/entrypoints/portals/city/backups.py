@@ -28,14 +28,13 @@ _SEALS = {"passphrase": "口令", "custodians": "保管人"}
 @portal_view("city:backup:read")
 def page(request: StaffRequest) -> HttpResponse:
     found = services.overview()
+    names = shapes.Names()
     shown = {
         "found": found,
         "tiles": _tiles(found),
         "actions": _actions() if request.actor.may("city:backup:run") and not found.underway else [],
         "work": _work(found),
-        "runs": [
-            (run, _KINDS[run.kind], _STATES[run.state], shapes.actor_name(run.asked_by)) for run in found.runs
-        ],
+        "runs": [(run, _KINDS[run.kind], _STATES[run.state], names[run.asked_by]) for run in found.runs],
         "backups": [(each, _sealed_to(each)) for each in found.backups],
         "schedule": configuration.schedule(),
         "folder": configuration.folder(),

@@ -25,6 +25,7 @@ def page(request: StaffRequest) -> HttpResponse:
         return _take(request)
     url = reverse("city:imports")
     runs = registry.import_runs(request.actor.scope, limit=30)
+    names = shapes.Names()
     shown = {
         "zones": [
             (
@@ -59,7 +60,7 @@ def page(request: StaffRequest) -> HttpResponse:
                 run.created,
                 run.updated,
                 run.rejected,
-                shapes.actor_name(run.actor),
+                names[run.actor],
             )
             for run in runs
         ],

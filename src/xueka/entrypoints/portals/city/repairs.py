@@ -39,6 +39,7 @@ def page(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     new = Action("新建修复", reverse("city:repair_new"), icon="plus", tone="primary")
     look = Action("现在巡查", reverse("city:repairs_detect"), "post", "radar-2")
+    names = shapes.Names()
     shown = {
         "actions": [new, look],
         "findings": [_finding(request, each) for each in repairs.findings(scope)[:SHOWN]],
@@ -54,8 +55,8 @@ def page(request: StaffRequest) -> HttpResponse:
                 repairs.KINDS[each.kind].label,
                 each.reason,
                 states.badge("repair", each.state),
-                shapes.actor_name(each.proposed_by),
-                shapes.actor_name(each.approved_by) or "—",
+                names[each.proposed_by],
+                names[each.approved_by] or "—",
                 each.proposed_at,
             )
             for each in repairs.repairs(scope)[:50]

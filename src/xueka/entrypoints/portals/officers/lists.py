@@ -106,6 +106,7 @@ def bring_in(request: StaffRequest) -> HttpResponse:
             expected_rows=int(total) if total else None,
         )
         return redirect("officers:import_result", report.run_id)
+    names = shapes.Names()
     page = {
         "columns": shapes.columns_in_words(officers.COLUMNS),
         "tries": DropZone(
@@ -116,9 +117,7 @@ def bring_in(request: StaffRequest) -> HttpResponse:
             button="试算",
             params={"dry_run": "1"},
         ),
-        "runs": [
-            (run, run.report, shapes.actor_name(run.actor)) for run in officers.lists(request.actor.scope)
-        ],
+        "runs": [(run, run.report, names[run.actor]) for run in officers.lists(request.actor.scope)],
     }
     return render(request, "officers/import.html", page)
 
