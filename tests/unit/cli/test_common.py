@@ -73,7 +73,34 @@ def test_a_server_that_cannot_be_used_is_no_traceback(run) -> None:
 
 
 def test_wrong_usage_is_2(run) -> None:
-    assert run(None, "--no-such-option")[0] == 2
+    code, out, err = run(None, "--no-such-option", "--json")
+    assert (code, err) == (2, "")
+    assert json.loads(out)["error"]["code"] == "USAGE_OPTION"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("card shw", "USAGE_COMMAND", "是否要用 show"),
+        ("roster import", "USAGE_MISSING", "缺少参数 FILE。"),
+        ("roster import file --dryrun", "USAGE_OPTION", "是否要用 --dry-run"),
+        ("roster import one two", "USAGE_EXTRA", "two"),
+        ("users list --limit", "USAGE_VALUE", "选项 --limit 后面缺少值"),
+        ("simulate --students abc", "USAGE_VALUE", "应为：整数"),
+        ("simulate --students 1", "USAGE_VALUE", "应为：不小于 16"),
+        ("simulate --students 30 --faults none-at-all", "USAGE_VALUE", "light, heavy, none"),
+    ],
+)
+def test_wrong_usage_is_told_in_chinese(words, code, told, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(main.signal, "signal", lambda number, action: None)
+    monkeypatch.setattr(sys, "argv", ["xueka", *words.split()])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    out, err = capsys.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert f"（{code}）" in err
+    assert told in err
+    assert "Usage" not in err
 
 
 def test_every_part_is_found_and_has_its_help() -> None:

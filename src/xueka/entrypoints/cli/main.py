@@ -8,9 +8,10 @@ import sys
 from types import FrameType
 
 import typer
+from typer._click import exceptions
 
 from xueka.entrypoints import cli
-from xueka.entrypoints.cli import common
+from xueka.entrypoints.cli import common, usage
 from xueka.kernel.errors import XuekaError
 from xueka.platform.database.location import EmbeddedServerError
 
@@ -47,7 +48,15 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:
-        build()(prog_name="xueka")
+        code = build()(prog_name="xueka", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except exceptions.NoArgsIsHelpError:
+        sys.exit(2)  # the help is on the screen
+    except exceptions.UsageError as error:
+        common.show_error(usage.explain(error).as_dict())
+        sys.exit(2)
+    except typer.Abort:
+        sys.stderr.write("已中止。\n")
     except XuekaError as error:
         common.show_error(error.as_dict())
     except EmbeddedServerError as error:
