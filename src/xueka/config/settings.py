@@ -169,6 +169,8 @@ BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
 WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
 
+# Seconds that a second import waits for the first, before it is told who is importing.
+REGISTRY_IMPORT_WAIT = int(os.environ.get("XUEKA_IMPORT_WAIT", "10"))
 # docs/interfaces/roster.md: the form of an education ID; "1" waives the districts' consent to transfers.
 REGISTRY_EDUCATION_ID_PATTERN = os.environ.get("XUEKA_EDUCATION_ID_PATTERN", r"\d{8}")
 REGISTRY_TRANSFER_WAIVED = os.environ.get("XUEKA_TRANSFER_WAIVED", "") == "1"

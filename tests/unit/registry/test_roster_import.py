@@ -1,9 +1,10 @@
 """What a roster does to the tables: created, updated, moved, asked, refused, and nothing else."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from tests.support.registry import OPERATOR, SCHOOLS, clean, load, school_officer
 from tests.support.rosters import COLUMN, HEADER, SCHOOL_HEADER, Row, csv_text
@@ -25,7 +26,7 @@ from xueka.contexts.registry.models import (
     Transfer,
 )
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput, Forbidden
+from xueka.kernel.errors import BadInput, Conflict, Forbidden
 from xueka.platform.audit.models import Entry
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.files.services import sm3
@@ -423,10 +424,6 @@ def test_a_run_counts_its_progress() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_imports_at_once_take_turns() -> None:
-    import threading
-
-    from django.db import connection
-
     load(clean(1))
     rows = clean(200)
     reports: list[ImportReport] = []
@@ -447,6 +444,37 @@ def test_two_imports_at_once_take_turns() -> None:
         thread.join()
     assert sorted(counts(report) for report in reports) == [(0, 0, 200, 0), (199, 0, 1, 0)]
     assert Student.objects.count() == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_person_is_told_who_imports(settings) -> None:
+    settings.REGISTRY_IMPORT_WAIT = 1
+    load(clean(1))
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            with transaction.atomic():
+                load(clean(2))
+                begun.set()
+                done.wait(30)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=work)
+    other.start()
+    try:
+        assert begun.wait(30)
+        with pytest.raises(Conflict) as refused, transaction.atomic():
+            load(clean(5))
+    finally:
+        done.set()
+        other.join()
+    assert refused.value.code == "IMPORT_BUSY"
+    assert refused.value.message.startswith(f"{OPERATOR.username}正在导入")
+    assert Student.objects.count() == 2
+    load(clean(5))  # and once the other is through, the way is free
+    assert Student.objects.count() == 5
 
 
 def test_the_clock_never_ends_an_enrolment_before_it_began() -> None:

@@ -43,7 +43,7 @@ def import_roster(
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Bring a roster in (XLSX or CSV), in the caller's transaction; waits while another import is at work.
+    """Bring a roster in (XLSX or CSV), in the caller's transaction; alone at it (`runs.one_at_a_time`).
 
     A bad row is refused and never stops the others; a file that cannot be read as a whole raises BadInput and
     changes nothing. `dry_run` gives the report and changes nothing but the record of the run. `processes`
@@ -53,7 +53,7 @@ def import_roster(
     table = open_table(COLUMNS, content)
     now = clock.now()
     run = runs.new_run(actor, "roster", file_name, dry_run, now)
-    runs.one_at_a_time()
+    runs.one_at_a_time(actor)
     report = ImportReport(dry_run=dry_run)
     schools = dict(School.objects.values_list("code", "id"))
     closed = frozenset(School.objects.filter(is_open=False).values_list("code", flat=True))

@@ -39,7 +39,7 @@ def import_schools(actor: Actor, content: Content, file_name: str, dry_run: bool
     table = open_table(COLUMNS, content)
     lines = _lines(table)
     run = runs.new_run(actor, "schools", file_name, dry_run, clock.now())
-    runs.one_at_a_time()
+    runs.one_at_a_time(actor)
     report = ImportReport(dry_run=dry_run)
     with runs.rehearsal(dry_run):
         _ensure_districts()
