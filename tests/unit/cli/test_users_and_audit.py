@@ -1,35 +1,13 @@
 """`xueka users …` and `xueka audit …` in-process, on the database of the test run."""
 
-import contextlib
-import json
-import sys
-from collections.abc import Callable
-
 import pytest
 from django.db import connection
 
-from xueka.entrypoints.cli import common
-from xueka.entrypoints.cli import main as command
+from tests.unit.cli.conftest import Run
 from xueka.platform.audit.models import Entry
 from xueka.platform.identity.models import User
 
 pytestmark = pytest.mark.django_db
-Run = Callable[..., tuple[int, dict[str, object]]]
-
-
-@pytest.fixture
-def xueka(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command with --json; answers the exit code and the one object on standard output."""
-    monkeypatch.setattr(common, "database", contextlib.nullcontext)
-    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
-
-    def run(*words: str) -> tuple[int, dict[str, object]]:
-        monkeypatch.setattr(sys, "argv", ["xueka", *words, "--json"])
-        with pytest.raises(SystemExit) as left:
-            command.main()
-        return int(left.value.code or 0), json.loads(capsys.readouterr().out)
-
-    return run
 
 
 def create(xueka: Run, username: str, role: str, *more: str) -> dict[str, object]:

@@ -3,14 +3,14 @@
 import contextlib
 import mmap
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from xueka.entrypoints.cli import arguments, common
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, LineProblem
 
 if TYPE_CHECKING:
     from xueka.contexts.registry.api import ImportReport
@@ -55,20 +55,29 @@ def show(report: "ImportReport", as_json: bool) -> None:
     """Print the report; exit code 1 when rows were refused."""
 
     def human() -> None:
-        counts = report.counts()
-        prefix = "检查完毕（没有改动数据）" if report.dry_run else "导入完毕"
-        sys.stdout.write(
-            f"{prefix}：共 {counts['rows']} 行，新增 {counts['created']}，更新 {counts['updated']}，"
-            f"未变 {counts['unchanged']}，退回 {counts['rejected']}。\n"
-        )
+        say_counts(report.dry_run, report.counts())
         if report.moved or report.transfers:
             sys.stdout.write(f"区内转校 {report.moved} 人，跨区转学待确认 {report.transfers} 人。\n")
-        for title, problems in (("退回", report.errors), ("提醒", report.warnings)):
-            for problem in problems[:SHOWN]:
-                sys.stdout.write(f"[{title}] {problem.message}\n")
-            if len(problems) > SHOWN:
-                sys.stdout.write(f"[{title}] 另有 {len(problems) - SHOWN} 条，用 --json 查看全部。\n")
+        say_problems(report.errors, report.warnings)
 
     common.answer(report.as_dict(), as_json, human)
     if report.rejected:
         raise typer.Exit(1)
+
+
+def say_counts(dry_run: bool, counts: Mapping[str, int]) -> None:
+    """What became of the rows, in one line."""
+    prefix = "检查完毕（没有改动数据）" if dry_run else "导入完毕"
+    sys.stdout.write(
+        f"{prefix}：共 {counts['rows']} 行，新增 {counts['created']}，更新 {counts['updated']}，"
+        f"未变 {counts['unchanged']}，退回 {counts['rejected']}。\n"
+    )
+
+
+def say_problems(errors: Sequence[LineProblem], warnings: Sequence[LineProblem]) -> None:
+    """The first of the refused rows and of the warnings."""
+    for title, problems in (("退回", errors), ("提醒", warnings)):
+        for problem in problems[:SHOWN]:
+            sys.stdout.write(f"[{title}] {problem.message}\n")
+        if len(problems) > SHOWN:
+            sys.stdout.write(f"[{title}] 另有 {len(problems) - SHOWN} 条，用 --json 查看全部。\n")
