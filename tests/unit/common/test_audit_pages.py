@@ -80,7 +80,10 @@ def test_an_extract_says_whose_it_is_and_is_itself_recorded(auditor: Client, kin
     mark = rows[0][0]
     assert entry.object_id in mark
     assert "褚宁（chuning）" in mark
-    assert [row[7] for row in rows[2:]] == ["batch.approve", "batch.lock"]
+    assert [row[7:9] for row in rows[2:]] == [
+        ["制卡批次 复核通过", "batch.approve"],
+        ["制卡批次 锁定", "batch.lock"],
+    ]
     assert "=1+1" not in {row[11] for row in rows[2:]}
 
 

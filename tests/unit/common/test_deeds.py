@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import xueka
-from xueka.entrypoints.portals.common import deeds
+from xueka.entrypoints.portals.common import deeds, details
 
 SOURCE = Path(xueka.__file__).parent
 _RECORDERS = {"record", "_record", "_audit"}  # the last two belong to their module
@@ -53,6 +53,32 @@ def test_every_act_and_object_has_words() -> None:
     assert len(acts) > 100
     assert sorted(code for code in acts if not _CHINESE.search(deeds.act(code))) == []
     assert sorted(code for code in things if deeds.thing(code) == code) == []
+
+
+def detail_keys() -> set[str]:
+    """Keys of details that the source writes out: keywords of a recorder, and literal dictionaries."""
+    keys: set[str] = set()
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for given in node.keywords if name in _RECORDERS else ():
+                if isinstance(given.value, ast.Dict) and given.arg == "detail":
+                    keys |= {_text(key) for key in given.value.keys if key is not None}
+                elif given.arg not in (None, "detail", "result"):
+                    keys.add(given.arg)
+    return keys
+
+
+def test_every_detail_has_words() -> None:
+    keys = detail_keys()
+    assert len(keys) > 100
+    assert sorted(keys - set(details.KEYS)) == []
+    assert details.told(
+        {"cards": 7, "counts": {"made": 5}, "final": True, "note": "", "numbers": [1, 2]}
+    ) == ("卡数：7；计数：（制成 5）；末次回盘：是；备注：无；号码：1、2")
+    assert details.told({"reason": "长" * 400}).endswith("长…")
 
 
 def test_an_act_is_found_by_its_words() -> None:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.listing import Column, DataList, Filter, narrow
 from xueka.entrypoints.design.ui import Action, Badge, Empty, Event, Link
-from xueka.entrypoints.portals.common import deeds
+from xueka.entrypoints.portals.common import deeds, details
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.kernel.text import parse_date
@@ -20,7 +20,7 @@ from xueka.platform.audit.models import Entry, EntryQuerySet
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
-_RESULTS = {"done": Badge("完成", "ok"), "refused": Badge("被拒", "bad"), "failed": Badge("失败", "bad")}
+RESULTS = {"done": Badge("完成", "ok"), "refused": Badge("被拒", "bad"), "failed": Badge("失败", "bad")}
 SHOWN = 200
 
 
@@ -93,7 +93,7 @@ def log(request: StaffRequest) -> HttpResponse:
             Column("何人", lambda row: deeds.person(row.actor, row.actor_name)),
             Column("动作", lambda row: deeds.act(row.action)),
             Column("对象", _object),
-            Column("结果", lambda row: _RESULTS.get(row.result, Badge(row.result))),
+            Column("结果", lambda row: RESULTS.get(row.result, Badge(row.result))),
             Column("来自", "address", minor=True),
         ],
         sorts={"at": ("id",)},
@@ -123,7 +123,7 @@ def about(request: StaffRequest, kind: str, object_id: str) -> HttpResponse:
             deeds.act(each.action),
             each.at,
             deeds.person(each.actor, each.actor_name),
-            "；".join(f"{key}：{value}" for key, value in each.detail.items())[:300],
+            details.told(each.detail),
             "ok" if each.result == "done" else "bad",
         )
         for each in found

@@ -11,12 +11,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from xueka.entrypoints.design import formats
-from xueka.entrypoints.portals.city.audit import narrowed
+from xueka.entrypoints.portals.city.audit import RESULTS, narrowed
+from xueka.entrypoints.portals.common import deeds, details
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.kernel.text import as_cell
 from xueka.platform.audit.models import Entry
 from xueka.platform.audit.services import record
+from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -31,6 +33,7 @@ HEAD = (
     "范围",
     "来自",
     "动作",
+    "动作代码",
     "对象种类",
     "对象号",
     "结果",
@@ -72,13 +75,17 @@ def export(request: StaffRequest) -> HttpResponse:
 
 
 def _cells(entry: Entry) -> list[str]:
-    told = "；".join(f"{key}={value}" for key, value in entry.detail.items())
     found = [
         str(entry.pk), clock.local(entry.at).strftime("%Y-%m-%d %H:%M:%S"), entry.actor, entry.actor_name,
-        entry.role, entry.scope, entry.address, entry.action, entry.object_type, entry.object_id,
-        entry.result, told[:2000],
+        _role(entry.role), entry.scope, entry.address, deeds.act(entry.action), entry.action,
+        deeds.thing(entry.object_type), entry.object_id, RESULTS[entry.result].text,
+        details.told(entry.detail, most=2000),
     ]  # fmt: skip
     return [as_cell(text) for text in found]
+
+
+def _role(code: str) -> str:
+    return ROLES[code].label if code in ROLES else code
 
 
 def _csv(mark: str, rows: Sequence[Entry]) -> bytes:
@@ -101,7 +108,7 @@ def _xlsx(mark: str, rows: Sequence[Entry]) -> bytes:
             sheet.set_footer(f"&C{mark} · 第 &P 页")
             sheet.write_string(0, 0, mark, pale)
             sheet.write_row(1, 0, HEAD)
-            sheet.set_column(1, 11, 18)
+            sheet.set_column(1, len(HEAD) - 1, 18)
             for at, entry in enumerate(rows[start : start + ROWS_PER_SHEET], 2):
                 for column, text in enumerate(_cells(entry)):
                     sheet.write_string(at, column, text)
