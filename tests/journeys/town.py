@@ -81,7 +81,7 @@ class Town:
         return result.done
 
     @transaction.atomic
-    def made(self, students: list[registry.Student]) -> list[cards.Card]:
+    def made(self, students: list[registry.Student]) -> list[cards.PlannedCard]:
         """Their cards, fresh from the bureau."""
         ids = self.submitted(students)
         for _ in ("district", "city"):

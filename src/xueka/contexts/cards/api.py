@@ -86,6 +86,7 @@ from xueka.contexts.cards.services.life import (
     report_lost,
 )
 from xueka.contexts.cards.services.making import (
+    PlannedCard,
     confirm_made,
     fail_cards,
     order_cards,
@@ -185,6 +186,7 @@ __all__ = [
     "Photo",
     "PhotoOutcome",
     "PhotoRule",
+    "PlannedCard",
     "Progress",
     "Refusal",
     "Reminder",

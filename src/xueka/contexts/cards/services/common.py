@@ -17,7 +17,11 @@ Row = TypeVar("Row", bound=models.Model)
 def fetch_applications(actor: Actor, ids: Collection[int], *, lock: bool = True) -> list[Application]:
     """The applications in id order; NotFound `APPLICATION_NOT_FOUND` if one is not there for this actor."""
     query = Application.objects.visible_to(actor.scope).select_related("kind", "account")
-    return _fetch(query, ids, lock, lambda: NotFound("APPLICATION_NOT_FOUND", "没有这份申领。"))
+    return _fetch(query, ids, lock, application_not_found)
+
+
+def application_not_found() -> NotFound:
+    return NotFound("APPLICATION_NOT_FOUND", "没有这份申领。")
 
 
 def fetch_cards(actor: Actor, ids: Collection[int], *, lock: bool = True) -> list[Card]:

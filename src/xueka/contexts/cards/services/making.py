@@ -6,9 +6,10 @@ each card's timeline.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -17,10 +18,9 @@ from xueka.contexts.cards.domain.states import PLANNED
 from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
 from xueka.contexts.cards.models import Application, Card, CardKind
 from xueka.contexts.cards.services.common import (
+    application_not_found,
     draw_ids,
-    fetch_applications,
     fetch_cards,
-    in_order,
     lock_applications_of,
     lock_cards,
     required_text,
@@ -35,49 +35,62 @@ from xueka.platform.identity.actor import Actor
 
 Detail = Mapping[str, Any]
 
-#: Columns of a new card with their types in the database.
-_COPIED = {
-    "id": "int8",
-    "number": "text",
-    "account_id": "int8",
-    "student_id": "int8",
-    "kind_id": "text",
-    "application_id": "int8",
-    "state": "text",
-    "transit_number": "text",
-    "beijing_tong_number": "text",
-    "chip_uid": "text",
-    "school_id": "int8",
-    "school_class_id": "int8",
-    "valid_from": "date",
-    "valid_until": "date",
-    "created_at": "timestamptz",
-    "state_at": "timestamptz",
-}
+
+class PlannedCard(NamedTuple):
+    """A new card as it is written: a batch may have a hundred thousand, too many for models."""
+
+    id: int
+    number: str
+    account_id: int
+    student_id: int
+    kind_id: str
+    application_id: int
+    state: str
+    transit_number: str
+    beijing_tong_number: str
+    chip_uid: str
+    school_id: int
+    school_class_id: int
+    valid_from: date
+    valid_until: date
+    created_at: datetime
+    state_at: datetime
 
 
-def plan_cards(actor: Actor, application_ids: Sequence[int], *, detail: Detail | None = None) -> list[Card]:
+_TYPES = {int: "int8", str: "text", date: "date", datetime: "timestamptz"}
+
+
+class _Waiting(NamedTuple):
+    """An accepted application: whose it is, and where its student is now."""
+
+    id: int
+    account_id: int
+    kind_id: str
+    student_id: int
+    school_id: int
+    school_class_id: int
+
+
+def plan_cards(
+    actor: Actor, application_ids: Sequence[int], *, detail: Detail | None = None
+) -> list[PlannedCard]:
     """A planned card with its numbers for each accepted application, in this order.
 
-    The card is made for the school and class where the student is now. Raises Refused where an application
-    is not accepted, numbers or blanks run out, or a number has not the form that the kind asks for.
+    The card is made for the school and class where the student is now. Raises NotFound
+    `APPLICATION_NOT_FOUND`, Refused where an application is not accepted, numbers or blanks run out, or a
+    number has not the form that the kind asks for.
     """
     if not application_ids:
         return []
-    applications = fetch_applications(actor, application_ids)
+    waiting = _waiting(actor, application_ids)
     apply(APPLICATION, Application, application_ids, "order", actor, detail=detail)
-    cards: list[Card] = []
-    chosen = in_order(applications, application_ids)
+    chosen = [waiting[id_] for id_ in dict.fromkeys(application_ids)]
     ids = dict(zip((a.id for a in chosen), draw_ids(Card, len(chosen)), strict=True))
-    for kind, members in groupby(sorted(chosen, key=lambda a: a.kind_id), key=lambda a: a.kind):
-        cards += _draft(actor, kind, list(members), ids)
-    copy_rows(
-        connection,
-        "cards_card",
-        list(_COPIED),
-        map(attrgetter(*_COPIED), cards),
-        types=list(_COPIED.values()),
-    )
+    cards: list[PlannedCard] = []
+    for code, members in groupby(sorted(chosen, key=attrgetter("kind_id")), key=attrgetter("kind_id")):
+        cards += _draft(actor, CardKind.objects.get(code=code), list(members), ids)
+    types = [_TYPES[sort] for sort in PlannedCard.__annotations__.values()]
+    copy_rows(connection, "cards_card", PlannedCard._fields, cards, types=types)
     begin(CARD, [card.id for card in cards], actor, detail=detail)
     _record(actor, "plan", len(cards), detail)
     planned = {card.application_id: card for card in cards}
@@ -158,7 +171,25 @@ def _back_to_accepted(actor: Actor, cards: Sequence[Card], reason: str) -> None:
     apply(APPLICATION, Application, list(gone), "remake", actor, reason=reason, details=gone)
 
 
-def _draft(actor: Actor, kind: CardKind, members: list[Application], ids: dict[int, int]) -> list[Card]:
+def _waiting(actor: Actor, ids: Sequence[int]) -> dict[int, _Waiting]:
+    """The applications by id, locked in id order."""
+    wanted = set(ids)
+    rows = Application.objects.visible_to(actor.scope).filter(id__in=wanted).order_by("id")
+    columns = (
+        "id",
+        "account_id",
+        "kind_id",
+        "account__student_id",
+        "account__student__school_id",
+        "account__student__school_class_id",
+    )
+    found = {row[0]: _Waiting(*row) for row in rows.select_for_update(of=("self",)).values_list(*columns)}
+    if len(found) < len(wanted):
+        raise application_not_found()
+    return found
+
+
+def _draft(actor: Actor, kind: CardKind, members: list[_Waiting], ids: dict[int, int]) -> list[PlannedCard]:
     card_ids = [ids[a.id] for a in members]
     own = numbers.allocate(actor, "card", card_ids)
     if kind.transit_source == "bind":
@@ -169,27 +200,27 @@ def _draft(actor: Actor, kind: CardKind, members: list[Application], ids: dict[i
     _check_form(kind.name, "一卡通号", kind.transit_pattern, transit)
     _check_form(kind.name, "北京通号", kind.beijing_tong_pattern, beijing_tong)
     now, (valid_from, valid_until) = clock.now(), validity(clock.today(), kind.validity_years)
-    places = _present_places(members)
     return [
-        Card(
-            id=ids[application.id],
+        PlannedCard(
+            id=card_id,
             number=number,
             account_id=application.account_id,
-            student_id=application.account.student_id,
-            kind=kind,
-            application=application,
+            student_id=application.student_id,
+            kind_id=kind.code,
+            application_id=application.id,
             state=CARD.initial,
             transit_number=transit_number,
             beijing_tong_number=beijing_tong_number,
-            school_id=places[application.id][0],
-            school_class_id=places[application.id][1],
+            chip_uid="",
+            school_id=application.school_id,
+            school_class_id=application.school_class_id,
             valid_from=valid_from,
             valid_until=valid_until,
             created_at=now,
             state_at=now,
         )
-        for application, number, transit_number, beijing_tong_number in zip(
-            members, own, transit, beijing_tong, strict=True
+        for card_id, application, number, transit_number, beijing_tong_number in zip(
+            card_ids, members, own, transit, beijing_tong, strict=True
         )
     ]
 
@@ -208,10 +239,3 @@ def _check_form(kind: str, label: str, pattern: str, given: Sequence[str]) -> No
             expected=pattern,
             action="请核对号段，或调整该卡种的号码格式；本次没有占用任何号码。",
         )
-
-
-def _present_places(members: list[Application]) -> dict[int, tuple[int, int]]:
-    rows = Application.objects.filter(id__in=[a.id for a in members]).values_list(
-        "id", "account__student__school_id", "account__student__school_class_id"
-    )
-    return {application_id: (school_id, class_id) for application_id, school_id, class_id in rows}

@@ -3,6 +3,7 @@
 Rules: docs/interfaces/card-bureau.md §11. The file is kept in every case.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,13 +138,17 @@ def _judge(
     named = read_return_name(file_name)
     package = _package_made(batch)
     keys = {found.signing_fingerprint: found for found in keys_that_may_answer(package)}
-    opened = bureau_package.open_return(
-        content,
-        [found.signing_public_key for found in keys.values()],
-        batch.number,
-        expected_number=named[1] if named else None,
-        expected_package_sm3=bytes(package.file.sm3).hex() if package else "",
-    )
+    with ThreadPoolExecutor(1) as desk:  # opens the file while the database says what was sent
+        opening = desk.submit(
+            bureau_package.open_return,
+            content,
+            [found.signing_public_key for found in keys.values()],
+            batch.number,
+            expected_number=named[1] if named else None,
+            expected_package_sm3=bytes(package.file.sm3).hex() if package else "",
+        )
+        sent = sent_of(batch)
+        opened = opening.result()
     if batch.returns.filter(state=APPLIED, return_number=opened.manifest.number).exists():
         raise ReturnRefused(
             "RETURN_NUMBER",
@@ -153,7 +158,6 @@ def _judge(
             expected="未用过的回盘号",
             action="本文件未作任何处理。请卡厂以新的回盘号重新发送。",
         )
-    sent = sent_of(batch)
     judged = reconcile(contents_of(batch.kind), sent.select(*SENT), opened.lines)
     return opened.manifest, keys[opened.manifest.signer], applying.refine(batch, judged, sent), sent
 

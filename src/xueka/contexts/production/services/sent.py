@@ -1,6 +1,6 @@
 """What was sent for the cards of a batch, as columns: a million cards must not become a million objects."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,7 +12,6 @@ from xueka.contexts.production.domain import outcomes
 from xueka.contexts.production.models import Batch
 from xueka.contexts.production.services.common import ORDERED
 
-_BLOCK = 8 * 1024 * 1024  # bytes
 _COLUMNS = {
     "item_id": pl.Int64,
     "card_id": pl.Int64,
@@ -23,11 +22,16 @@ _COLUMNS = {
     "owed": pl.UInt8,
     "ordered": pl.UInt8,
 }
+_CARDS = 50_000  # of a batch in one text
+#: The server puts the rows together: fetching a million one by one costs more than what is done with them.
+#: The unit separator is in no number and in no field of a line that has settled a card.
 _QUERY = sql.SQL("""
-    COPY (SELECT i.id, i.card_id, c.number, c.transit_number, c.beijing_tong_number, i.reported,
-                 (i.outcome = ANY({open}))::int, (c.state = {ordered})::int
+    COPY (SELECT string_agg(concat_ws(E'\\x1f', i.id, i.card_id, c.number, c.transit_number,
+                                      c.beijing_tong_number, i.reported, (i.outcome = ANY({open}))::int,
+                                      (c.state = {ordered})::int), E'\\n' ORDER BY i.position)
             FROM production_batchitem i JOIN cards_card c ON c.id = i.card_id
-           WHERE i.batch_id = {batch} ORDER BY i.position) TO STDOUT (FORMAT CSV)""")
+           WHERE i.batch_id = {batch}
+           GROUP BY i.position / {cards} ORDER BY i.position / {cards}) TO STDOUT (FORMAT BINARY)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,10 @@ def sent_of(batch: Batch) -> pl.DataFrame:
     """The cards of a batch in the order of making: the columns of `bulk_reconcile.SENT`, and item_id,
     card_id, owed, ordered. An open batch has sent nothing."""
     parts = [pl.DataFrame(schema=_COLUMNS)]
-    query = _QUERY.format(open=outcomes.OPEN, ordered=ORDERED, batch=batch.id)
+    query = _QUERY.format(open=outcomes.OPEN, ordered=ORDERED, batch=batch.id, cards=_CARDS)
     with connection.cursor() as cursor, cursor.copy(query) as copy:
-        parts += [
-            pl.read_csv(block, has_header=False, new_columns=list(_COLUMNS), schema=_COLUMNS)
-            for block in _blocks(bytes(row) for row in copy)
-        ]
+        copy.set_types(["text"])
+        parts += [_table(text) for (text,) in copy.rows()]
     sent = pl.concat(parts).with_columns(
         pl.col("transit", "tong").fill_null(""),
         pl.col("owed", "ordered").cast(pl.Boolean),
@@ -71,14 +73,12 @@ def places(sent: pl.DataFrame, card_numbers: Iterable[str]) -> dict[str, Place]:
     return {card: Place(*rest) for card, *rest in columns.iter_rows()}
 
 
-def _blocks(rows: Iterable[bytes]) -> Iterator[bytes]:
-    pending: list[bytes] = []
-    size = 0
-    for row in rows:
-        pending.append(row)
-        size += len(row)
-        if size > _BLOCK:
-            yield b"".join(pending)
-            pending, size = [], 0
-    if pending:
-        yield b"".join(pending)
+def _table(text: str) -> pl.DataFrame:
+    return pl.read_csv(
+        text.encode(),
+        has_header=False,
+        separator="\x1f",
+        quote_char=None,
+        new_columns=list(_COLUMNS),
+        schema=_COLUMNS,
+    )

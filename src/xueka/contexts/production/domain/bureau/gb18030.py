@@ -53,7 +53,7 @@ def encode(text: str) -> bytes:
 
 def decode(data: bytes) -> str:
     """Bytes → text. Raises UnicodeDecodeError with the byte position."""
-    return _exchange(data.decode("gb18030"))
+    return data.decode("ascii") if data.isascii() else _exchange(data.decode("gb18030"))
 
 
 def _exchange(text: str) -> str:
