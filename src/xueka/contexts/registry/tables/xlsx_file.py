@@ -1,9 +1,10 @@
-"""XLSX workbooks: the archive is found harmless first, then read in a process of its own.
+"""XLSX workbooks: found harmless here, read in a process of its own meanwhile.
 
 calamine lays a sheet out as a full rectangle, so what the parts inflate to and how far out the cells lie is
-checked before, with a message that helps; what else a hostile file may do ends only its reader.
+checked, with a message that helps; what a hostile file may do ends only its reader.
 """
 
+import contextlib
 import io
 import json
 import re
@@ -13,7 +14,10 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from subprocess import DEVNULL, PIPE
+from typing import IO
 
 from xueka.contexts.registry.domain.columns import Column
 from xueka.contexts.registry.tables.source import HEADER_LOOKED_AT, Chunk, Table, read_header
@@ -33,27 +37,49 @@ _TOO_FAR = re.compile(
 
 def open_xlsx(columns: Sequence[Column], content: bytes) -> Table:
     """Read the first visible sheet. Raises BadInput for anything that is not a sound, moderate workbook."""
-    check_archive(content)
-    others, chunks = _read(content)
+    others, chunks = _read(content, _parts(content))
     lines = chunks[0].lines() if chunks else []
     layout = read_header(columns, list(islice(lines, HEADER_LOOKED_AT)))
     chunks[0] = Chunk(chunks[0].texts()[1:])
     return Table("xlsx", layout, len(content), lambda: iter(chunks), others)
 
 
-def _read(content: bytes) -> tuple[tuple[str, ...], list[Chunk]]:
-    """The names of further sheets with content, and the lines of the first one."""
+def check_archive(content: bytes) -> None:
+    """Refuse what is no workbook, and what would fill the memory. Believes no size that the file states."""
+    _check_parts(content, _parts(content))
+
+
+def _read(content: bytes, parts: Sequence[zipfile.ZipInfo]) -> tuple[tuple[str, ...], list[Chunk]]:
+    """The names of further sheets with content, and the lines of the first one.
+
+    The reader, which has bounds of its own, begins while the parts are looked at; a harmful file ends it.
+    """
     command = [sys.executable, "-m", "xueka.contexts.registry.tables.xlsx_reader"]
-    done = subprocess.run(command, input=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    answers = done.stdout.splitlines()
-    if not answers or answers.pop() != b"true":
+    with (
+        subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as reader,
+        ThreadPoolExecutor(1) as desk,
+    ):
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        desk.submit(_hand_over, content, reader.stdin)
+        try:
+            _check_parts(content, parts)
+            answers = [json.loads(line) for line in reader.stdout if line.endswith(b"\n")]
+        finally:
+            reader.kill()
+    if not answers or answers.pop() is not True:
         raise _not_a_workbook("工作簿的内部结构不完整")
-    others, *lists = map(json.loads, answers)
+    others, *lists = answers
     return tuple(others), [Chunk(lines) for lines in lists]
 
 
-def check_archive(content: bytes) -> None:
-    """Refuse what is no workbook, and what would fill the memory. Believes no size that the file states."""
+def _hand_over(content: bytes, stdin: IO[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.write(content)
+
+
+def _parts(content: bytes) -> list[zipfile.ZipInfo]:
+    """The parts of the archive as it lists them."""
     if len(content) > MAX_BYTES:
         raise _too_large(f"文件有 {len(content) / 1024**2:.0f} MB", f"不超过 {MAX_BYTES // 1024**2} MB")
     try:
@@ -74,6 +100,10 @@ def check_archive(content: bytes) -> None:
         raise _not_a_workbook("压缩包里没有工作簿")
     if len(parts) > MAX_PARTS:
         raise _too_large(f"内含 {len(parts)} 个部件", f"不超过 {MAX_PARTS} 个")
+    return parts
+
+
+def _check_parts(content: bytes, parts: Sequence[zipfile.ZipInfo]) -> None:
     room = MAX_INFLATED
     for part in parts:
         room = _walk(content, part, room)

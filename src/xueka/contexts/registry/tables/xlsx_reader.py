@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _say(value: object) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
 
 
 def _lines(sheet: CalamineSheet) -> Iterator[str]:
