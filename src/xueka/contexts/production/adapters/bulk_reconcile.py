@@ -76,18 +76,17 @@ def reconcile(contents: CardContents, sent: pl.DataFrame, lines: Lines) -> Judge
             {number: block[number - first] for number in judged.filter(~pl.col("plain"))["number"].to_list()}
         )
     candidates = pl.concat(plain)
-    made = candidates.filter(_alone(contents, sent, _Named.by(others)))
-    others |= lines.pick(candidates.join(made, on="number", how="anti")["number"].to_list())
+    alone = candidates.select(_alone(contents, sent, _Named.by(others))).to_series()
+    made = candidates.filter(alone)
+    others |= lines.pick(candidates["number"].filter(~alone).to_list())
     named = _Named.by(others)
     rest = reconcile_numbered(
         contents,
         _expected(sent, named),
         {number + FIRST_LINE: others[number] for number in sorted(others)},
     )
-    told = made["place"].implode()
-    missing = sent.with_row_index("place").filter(
-        pl.col("settled").is_null() & ~pl.col("place").is_in(told) & ~pl.col("card").is_in(named.cards)
-    )
+    told = pl.repeat(False, sent.height, dtype=pl.Boolean, eager=True).scatter(made["place"], True)
+    missing = sent.filter(pl.col("settled").is_null() & ~told & ~pl.col("card").is_in(named.cards))
     return Judged(made, rest._replace(missing=[]), missing["card"].to_list())
 
 

@@ -40,8 +40,8 @@ def refine(batch: Batch, judged: Judged, sent: pl.DataFrame) -> Judged:
     owed = set(sent.filter("owed")["card"].to_list()) if judged.missing else set()
     judged = judged._replace(missing=[number for number in judged.missing if number in owed])
     rest = judged.rest
-    uids = [*judged.made["uid"].to_list(), *(record.chip_uid for record in rest.matched)]
-    elsewhere = _carried_elsewhere(batch, [uid for uid in uids if uid])
+    others = pl.Series("uid", [record.chip_uid for record in rest.matched], dtype=pl.String)
+    elsewhere = _carried_elsewhere(batch, pl.concat([judged.made["uid"], others]))
     if not elsewhere:
         return judged
     twice = pl.col("uid").is_in(list(elsewhere))
@@ -177,17 +177,17 @@ def _settle_items(settled: pl.DataFrame, outcome: str, file: ReturnFile) -> None
             )
 
 
-def _carried_elsewhere(batch: Batch, uids: Sequence[str]) -> dict[str, str]:
+def _carried_elsewhere(batch: Batch, uids: pl.Series) -> dict[str, str]:
     """Of these chips those that a card outside the batch carries, with its number."""
     found: dict[str, str] = {}
-    for start in range(0, len(uids), _AT_ONCE):
+    for part in uids.filter(uids != "").to_frame().iter_slices(_AT_ONCE):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT c.chip_uid, c.number FROM unnest(%s::text[]) AS said(uid)"
                 " JOIN cards_card c ON c.chip_uid = said.uid AND c.chip_uid <> ''"
                 " WHERE NOT EXISTS (SELECT 1 FROM production_batchitem i"
                 " WHERE i.card_id = c.id AND i.batch_id = %s)",
-                [f"{{{','.join(uids[start : start + _AT_ONCE])}}}", batch.id],  # hex: a list would cost more
+                [f"{{{','.join(part['uid'])}}}", batch.id],  # hex: as a list it would cost more
             )
             found.update(cursor.fetchall())
     return found

@@ -158,8 +158,10 @@ def _judge(
             expected="未用过的回盘号",
             action="本文件未作任何处理。请卡厂以新的回盘号重新发送。",
         )
+    manifest = opened.manifest
     judged = reconcile(contents_of(batch.kind), sent.select(*SENT), opened.lines)
-    return opened.manifest, keys[opened.manifest.signer], applying.refine(batch, judged, sent), sent
+    del opened, opening  # a hundred megabytes that nobody reads again
+    return manifest, keys[manifest.signer], applying.refine(batch, judged, sent), sent
 
 
 def _package_made(batch: Batch) -> Package | None:

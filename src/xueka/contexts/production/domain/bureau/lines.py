@@ -9,7 +9,7 @@ from typing import NamedTuple, overload
 
 from xueka.contexts.production.domain.bureau import gb18030
 
-BLOCK = 4 * 1024 * 1024  # bytes
+BLOCK = 2 * 1024 * 1024  # bytes
 
 
 class Block(NamedTuple):
