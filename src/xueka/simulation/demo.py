@@ -13,7 +13,6 @@ from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.clock import SimulatedClock, simulated
-from xueka.kernel.districts import DISTRICTS
 from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
@@ -35,8 +34,6 @@ def build_demo_city() -> None:
         _leave_work(world, _newcomers(world))
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
-        codes = registry.School.objects.values_list("code", flat=True)
-        accounts.name_the_staff(staff.names(sorted(DISTRICTS), codes.order_by("code")))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
     chain.seal()
 

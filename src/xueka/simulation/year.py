@@ -14,8 +14,10 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.operations import api as operations
 from xueka.contexts.registry import api as registry
 from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
+from xueka.kernel.districts import DISTRICTS
 from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
+from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
 from xueka.simulation import bureau, files, issuing, people, staff
 from xueka.simulation.digest import business_digest
@@ -32,7 +34,7 @@ from xueka.simulation.world import (
 
 SCHOOL_YEAR = 2025
 STUDENTS_PER_SCHOOL = 350
-DISTRICTS = 16
+FEWEST_SCHOOLS = 16
 #: Above this many students only a sample gets photos, and the card kind asks for none.
 ALL_PHOTOS_UP_TO, PHOTO_SAMPLE = 5_000, 1_000
 CONSENT = 0.97
@@ -50,7 +52,7 @@ class Plan:
 
     @property
     def school_count(self) -> int:
-        return self.schools or max(DISTRICTS, round(self.students / STUDENTS_PER_SCHOOL))
+        return self.schools or max(FEWEST_SCHOOLS, round(self.students / STUDENTS_PER_SCHOOL))
 
 
 def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -118,6 +120,7 @@ def enrol(world: World, city: list[SyntheticStudent]) -> None:
     schools = {student.school.code: student.school for student in city}
     with world.work():
         registry.import_schools(operator, files.schools_csv(schools.values()), "schools.csv")
+        accounts.name_the_staff(staff.names(sorted(DISTRICTS), sorted(schools)))
     spoiled, whose = files.spoil(world.dice("bad rows"), city, BAD_ROWS)
     with world.work(minutes=600):
         report = registry.import_roster(operator, files.roster_csv(spoiled), "roster.csv")

@@ -103,7 +103,7 @@ def code_of(username: str) -> tuple[str, int]:
 
 
 def name_the_staff(names: Mapping[str, str]) -> None:
-    """Names for those who worked in the simulated year, so that timelines show people. They cannot log in."""
+    """Names for those who work in a simulated city, so that timelines show people. They cannot log in."""
     now = clock.now()
     made = [
         User(username=username, name=name, is_active=False, created_at=now, password_changed_at=now)
@@ -111,7 +111,7 @@ def name_the_staff(names: Mapping[str, str]) -> None:
     ]
     for user in made:
         user.set_unusable_password()
-    User.objects.bulk_create(made, ignore_conflicts=True)
+    User.objects.bulk_create(made, update_conflicts=True, unique_fields=["username"], update_fields=["name"])
 
 
 def _line(login: DemoLogin, user: User | None, width: int) -> str:

@@ -3,9 +3,11 @@
 from django.db import connection, transaction
 
 from xueka.contexts.registry import api as registry
+from xueka.kernel.districts import DISTRICTS
 from xueka.platform.crypto.fields import seal_many
 from xueka.platform.database.copy import copy_rows
 from xueka.platform.identity import demo as accounts
+from xueka.simulation import staff
 from xueka.simulation.city_size.bulk import dice, execute, fill, restart, workshop
 from xueka.simulation.city_size.plan import YEAR
 
@@ -148,13 +150,13 @@ def destructions() -> None:
         )
 
 
-def staff() -> None:
-    """An officer for every school; none of them can log in. And one demo log-in per role."""
+def officers() -> None:
+    """An officer for every school, and names for everybody; none of them can log in."""
     fill(
         "identity.User",
         "FROM registry_school s ORDER BY s.code",
         username="'sim-s' || s.code",
-        name="'老师' || s.id",
+        name="''",
         password="'!'",  # noqa: S106 - an unusable password
         is_active="true",
         created_at=_TERM,
@@ -171,6 +173,12 @@ def staff() -> None:
         granted_at=_TERM,
         granted_by="'demo'",
     )
+    codes = registry.School.objects.values_list("code", flat=True)
+    accounts.name_the_staff(staff.names(sorted(DISTRICTS), codes.order_by("code")))
+
+
+def log_ins() -> None:
+    """One demo log-in per role."""
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
@@ -218,6 +226,7 @@ def audit() -> None:
             f"FROM {table} o WHERE {condition} ORDER BY o.id",
             at=f"o.t + interval '{after}'",
             actor=actor,
+            actor_name=f"(SELECT name FROM identity_user u WHERE u.username = {actor})",  # noqa: S608
             scope="'city'" if "operator" in actor else _OF_SCHOOL,
             role="'city_operator'" if "operator" in actor else "'school_officer'",
             action=f"'{action}'",

@@ -66,7 +66,7 @@ def build(order: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
             _fill(order, tell)
     tell("封存审计日志")
     with migrate.as_owner():
-        belongings.staff()
+        belongings.log_ins()
     chain.seal()
     execute("ANALYZE")
     return {**_made(), "seconds": round(time.monotonic() - began, 1), "peak_mb": _peak()}
@@ -104,6 +104,7 @@ def _fill(order: Plan, tell: Callable[[str], None]) -> None:
             in_lanes([*makers, issuing.number_uses, histories.of_batches], others)
         tell("建立索引与约束")
     belongings.destructions()
+    belongings.officers()
     belongings.audit()
     tidy()
 

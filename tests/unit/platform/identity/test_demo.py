@@ -8,6 +8,7 @@ from tests.unit.platform.identity.conftest import DISTRICT, SCHOOL, SYSTEM
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity import accounts, demo, second_factor, services
 from xueka.platform.identity.models import User
+from xueka.platform.identity.permissions import ROLES
 from xueka.simulation import staff
 
 
@@ -81,6 +82,9 @@ def test_the_staff_of_the_simulated_year_have_names_and_cannot_log_in() -> None:
     demo.name_the_staff(names)
     demo.name_the_staff(names)
     assert set(names) == {"sim-operator-a", "sim-operator-b", "sim-d110101", "sim-s2111000001"}
+    assert names["sim-s2111000001"] == staff.school_officer(DISTRICT, "2111000001").name
+    assert not set(names.values()) & {role.label for role in ROLES.values()}, "people, not roles"
+    assert len(set(names.values())) == len(names)
     assert accounts.names_of(names) == names
     assert not User.objects.filter(is_active=True).exists()
     assert not any(user.has_usable_password() for user in User.objects.all())
