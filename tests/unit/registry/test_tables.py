@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from tests.support.rosters import HEADER, csv_text, roster_rows, school_rows
-from xueka.contexts.registry.domain.columns import Layout, match
+from xueka.contexts.registry.domain.columns import Column, Layout, match
 from xueka.contexts.registry.domain.roster import COLUMNS
 from xueka.contexts.registry.tables import csv_file, source, xlsx_file, xlsx_reader
 from xueka.contexts.registry.tables.opening import open_table
@@ -168,6 +168,12 @@ def test_missing_columns_are_named_with_their_look_alikes() -> None:
         "similar": {"证件号码": "证件编号", "教育ID": "教育号"},
     }
     assert "证件编号" in error.message
+
+
+def test_a_heading_that_shares_one_character_is_no_look_alike() -> None:
+    with pytest.raises(BadInput) as caught:
+        match([Column("district", "区名称")], ["姓名"])
+    assert caught.value.detail["similar"] == {}
 
 
 def test_a_file_without_a_header_does_not_leak_its_first_row() -> None:

@@ -8,6 +8,9 @@ from xueka.contexts.registry.domain.report import shown
 from xueka.kernel.errors import BadInput, LineProblem
 from xueka.kernel.text import compact
 
+#: Headings this close may be one and the same: 教育号 is 教育ID, but 姓名 is not 区名称.
+_ALIKE = 0.55
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -91,7 +94,7 @@ def _missing(missing: Sequence[Column], unknown: Sequence[str], headers: Sequenc
     similar = {
         column.header: close[0]
         for column in missing
-        if (close := get_close_matches(column.header, unknown, n=1, cutoff=0.4))
+        if (close := get_close_matches(column.header, unknown, n=1, cutoff=_ALIKE))
     }
     listed = "、".join(
         f"{column.header}（与表中的「{similar[column.header]}」相近）"
