@@ -123,7 +123,7 @@ PROVED_FOR = frozenset(
         os.environ.get(
             "XUEKA_PROVED_FOR",
             "admin:grant_ask,admin:new_user,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
-            "city:bureau_confirm,city:audit_export",
+            "city:bureau_confirm,city:audit_export,objects:export_act,objects:export_take",
         ).split(","),
     )
 )
