@@ -157,10 +157,10 @@ def submit(request: StaffRequest, class_id: int) -> HttpResponse:
 @portal_view("school:application:submit")
 def done(request: StaffRequest, class_id: int) -> HttpResponse:
     """How many were handed in, and who has them now."""
+    own = places.own_class(request.actor, class_id)
     result: dict[str, Any] = request.session.get(_RESULT, {})
     if result.get("class") != class_id:
         return redirect(reverse("school:apply_class", args=[class_id]))
-    own = places.own_class(request.actor, class_id)
     found = cards.applications_by_id(request.actor.scope, result["done"])
     shown = {
         "name": shapes.class_of(own),
