@@ -25,6 +25,8 @@ def test_days_are_those_of_shanghai() -> None:
 def test_the_year_is_left_out_only_where_it_is_this_one() -> None:
     assert formats.short_day(date(2024, 9, 16)) == "9月16日 周一"
     assert formats.short_day(date(2025, 1, 1)) == "2025年1月1日 周三"
+    assert formats.about(date(2024, 9, 16)) == "9月16日 周一"
+    assert formats.about(date(2025, 3, 14)) == "2025年3月"
 
 
 @pytest.mark.parametrize(
@@ -83,5 +85,17 @@ def test_all_of_it_is_needed_for_a_hundred_percent() -> None:
 
 
 def test_nothing_reads_as_a_dash() -> None:
-    names = ("day", "short_day", "moment", "compact", "age", "due", "yuan", "count", "groups", "size")
+    names = (
+        "day",
+        "short_day",
+        "about",
+        "moment",
+        "compact",
+        "age",
+        "due",
+        "yuan",
+        "count",
+        "groups",
+        "size",
+    )
     assert {getattr(formats, name)(None) for name in names} == {"—"}

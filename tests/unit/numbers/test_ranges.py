@@ -181,6 +181,16 @@ def test_gauges_warn_at_low_water_and_say_until_when_it_lasts(operator: Actor) -
         assert level.runs_out_on is not None and level.runs_out_on.isoformat() == "2026-11-10"
 
 
+def test_no_day_is_named_that_nobody_could_know(operator: Actor) -> None:
+    with clock.at(datetime(2026, 9, 1, tzinfo=UTC)):
+        add(operator, 1, 4000)
+        [unused] = numbers.levels(EVERYWHERE)
+        assert (unused.pace, unused.runs_out_on) == (0, None), "nothing was given of late"
+        numbers.allocate(operator, "transit", range(30))
+        [slow] = numbers.levels(EVERYWHERE)
+        assert (slow.pace, slow.runs_out_on) == (1.0, None), "more than ten years ahead"
+
+
 def test_numbers_are_the_citys_affair(operator: Actor) -> None:
     add(operator)
     school = Scope("school", "110101", "2111010001")

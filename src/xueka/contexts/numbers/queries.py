@@ -14,6 +14,8 @@ from xueka.platform.identity.scope import Scope
 
 #: The present pace of a sort is the mean of so many days.
 PACE_DAYS = 30
+#: What lasts longer than this at the present pace has no day on which it runs out.
+HORIZON_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Level:
     """What is left of a sort in its open ranges (of this year, for card numbers), and until when it lasts.
 
     `low_water` is the highest mark of the open ranges, `pace` the numbers given per day of late,
-    `runs_out_on` None where nothing was given of late.
+    `runs_out_on` None where nothing was given of late, or where it would be years ahead.
     """
 
     sort: str
@@ -96,8 +98,8 @@ def levels(scope: Scope) -> list[Level]:
         remaining = sum(each.last - each.next_serial + 1 for each in found)
         low_water = max((each.low_water for each in found), default=0)
         pace = NumberUse.objects.filter(sort=sort, at__gte=since).count() / PACE_DAYS
-        days = min(int(remaining / pace), 36500) if pace else None
-        runs_out_on = clock.today() + timedelta(days=days) if days is not None else None
+        days = remaining / pace if pace else HORIZON_DAYS + 1
+        runs_out_on = clock.today() + timedelta(days=int(days)) if days <= HORIZON_DAYS else None
         is_low = remaining <= low_water
         result.append(Level(sort.value, sort.label, remaining, low_water, is_low, pace, runs_out_on))
     return result

@@ -31,6 +31,13 @@ def short_day(value: date | datetime | None) -> str:
     return day(d).removeprefix(f"{clock.today().year}年")
 
 
+def about(value: date | None) -> str:
+    """An estimated day: 9月2日 周一 within three months, 2027年3月 beyond."""
+    if value and (value - clock.today()).days > 92:
+        return f"{value.year}年{value.month}月"
+    return short_day(value)
+
+
 def moment(value: datetime | None) -> str:
     """2024年9月2日 周一 14:05"""
     if not value:

@@ -9,6 +9,7 @@ register = template.Library()
 for _show in (
     formats.day,
     formats.short_day,
+    formats.about,
     formats.moment,
     formats.compact,
     formats.age,

@@ -29,11 +29,13 @@ _BEHIND = 10  # percent below the city: the district's tile says so
 def home(request: StaffRequest) -> HttpResponse:
     scope = request.actor.scope
     ages = reporting.ageing(scope)
+    days = _days(scope)
     shown = {
         "tiles": _tiles(scope),
         "flow": _flow(scope, {age.step: age for age in ages}),
         "districts": _districts(scope),
-        "days": [(formats.short_day(day.day).split(" ")[0], day) for day in _days(scope)],
+        "days": [(formats.short_day(day.day).split(" ")[0], day) for day in days],
+        "planned": any(day.planned is not None for day in days),
         "term": reporting.term().label,
         "ages": ages,
         "bands": reporting.AGE_BANDS,
@@ -165,7 +167,7 @@ def _districts(scope: Scope) -> list[HeatTile]:
             each.figures.percent,
             f"{reverse('objects:applications')}?district={each.code}",
             f"{each.figures.holding:,} / {each.figures.students:,}",
-            (each.figures.percent or 0) < whole - _BEHIND,
+            each.figures.percent is not None and each.figures.percent < whole - _BEHIND,
         )
         for each in found
     ]
@@ -188,7 +190,7 @@ def gauges(scope: Scope) -> list[Gauge]:
             max(0, totals.get(level.sort, 0) - level.remaining),
             max(totals.get(level.sort, 0), level.remaining),
             level.low_water,
-            f"还剩 {level.remaining:,} 个",
+            "按现在的速度，十年内用不完" if level.pace else "近 30 天没有发号，估不出哪天用完",
             level.runs_out_on,
             reverse("city:numbers"),
         )

@@ -103,7 +103,7 @@ def notices(request: StaffRequest) -> list[Notice]:
     """What cannot wait: numbers that run out, problems, batches for a second person."""
     scope = request.actor.scope
     low = [
-        Notice(f"{gauge.label}快用完：{gauge.words}", gauge.url, tone="bad")
+        Notice(f"{gauge.label}快用完：还剩 {gauge.left:,} 个", gauge.url, tone="bad")
         for gauge in home.gauges(scope)
         if gauge.is_low
     ]

@@ -37,6 +37,7 @@ def page(request: StaffRequest) -> HttpResponse:
     places = places_of(place.scope, term.code)
     figures = reporting.total(places)
     before = reporting.total(places_of(place.scope, term.previous_code))
+    weeks = reporting.plan_progress(place.scope, term.code)
     shown = {
         "place": place,
         "term": term,
@@ -49,7 +50,11 @@ def page(request: StaffRequest) -> HttpResponse:
         ],
         "figures": figures,
         "tiles": _tiles(figures, before),
-        "weeks": reporting.plan_progress(place.scope, term.code),
+        "weeks": weeks,
+        "planned": any(week.planned is not None for week in weeks),
+        "plan_url": f"{reverse('city:plan')}?term={term.code}"
+        if request.actor.may("city:plan:manage")
+        else "",
         "ages": reporting.ageing(place.scope),
         "bands": reporting.AGE_BANDS,
         "waits": reporting.turnaround(place.scope, term.code),

@@ -2,22 +2,44 @@
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const TONES = ["progress", "ok", "wait", "neutral", "bad"];
 const MARKS = ["solid", "dashed", "dotted"];
+const LEGEND = { top: 0, left: 0, icon: "rect", itemWidth: 12, itemHeight: 10, itemGap: 12 };
 
 function read(table) {
   const cells = (row) => [...row.cells].map((cell) => cell.textContent.trim());
   const [head, ...rows] = [...table.rows].map(cells);
-  return { names: head.slice(1), categories: rows.map((row) => row[0]), rows: rows.map((row) => row.slice(1).map((text) => Number(text.replace(/[,¥%]/g, "")))) };
+  return { names: head.slice(1), categories: rows.map((row) => row[0]), rows: rows.map((row) => row.slice(1).map(amount)) };
 }
 
-function option(kind, unit, { names, categories, rows }) {
+// «—» is no number: the line has a gap there, and does not fall to 0.
+function amount(text) {
+  const number = Number(text.replace(/[,¥%]/g, ""));
+  return Number.isNaN(number) ? null : number;
+}
+
+// On a phone the legend takes more than one row; the picture begins below it.
+function legendRows(names, width, font) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = font;
+  let [rows, used] = [1, 0];
+  for (const name of names) {
+    const wide = LEGEND.itemWidth + 5 + pen.measureText(name).width + LEGEND.itemGap;
+    if (used && used + wide > width) [rows, used] = [rows + 1, 0];
+    used += wide;
+  }
+  return rows;
+}
+
+function option(kind, unit, width, { names, categories, rows }) {
   const text = { color: tone("--xk-text-2"), fontFamily: tone("--xk-font"), fontSize: 12 };
+  const legend = names.length > 1;
+  const top = legend ? 8 + 26 * legendRows(names, width, `12px ${text.fontFamily}`) : 16;
   const line = { lineStyle: { color: tone("--xk-line") } };
   return {
     animation: false,
     aria: { enabled: false },
     textStyle: text,
-    grid: { left: 8, right: 12, top: names.length > 1 ? 34 : 16, bottom: 4, containLabel: true },
-    legend: names.length > 1 ? { top: 0, left: 0, icon: "rect", itemWidth: 12, itemHeight: 10, textStyle: text } : undefined,
+    grid: { left: 8, right: 12, top, bottom: 4, containLabel: true },
+    legend: legend ? { ...LEGEND, textStyle: text } : undefined,
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value.toLocaleString("zh-CN")} ${unit}`, axisPointer: { type: kind === "line" ? "line" : "shadow" } },
     xAxis: { type: "category", data: categories, axisLabel: text, axisLine: line, axisTick: { show: false } },
     yAxis: { type: "value", axisLabel: text, splitLine: line },
@@ -29,6 +51,7 @@ function option(kind, unit, { names, categories, rows }) {
         stack: kind === "stacked" ? "all" : undefined,
         data: rows.map((row) => row[index]),
         barMaxWidth: 34,
+        connectNulls: true,
         itemStyle: { color, decal: kind === "stacked" && index ? { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 3 + index], rotation: 0.6, color: "rgba(255,255,255,.28)" } : undefined },
         lineStyle: { color, width: 2, type: MARKS[index % MARKS.length] },
         symbol: ["circle", "rect", "triangle"][index % 3],
@@ -47,10 +70,10 @@ class Chart extends HTMLElement {
     const echarts = await import("../../vendor/echarts.mjs");
     this.show(true);
     this.chart = echarts.init(this.canvas, null, { renderer: "canvas" });
-    this.redraw = () => this.chart.setOption(option(this.dataset.kind, this.dataset.unit, read(this.table.querySelector("table"))), true);
+    this.redraw = () => this.chart.setOption(option(this.dataset.kind, this.dataset.unit, this.canvas.clientWidth, read(this.table.querySelector("table"))), true);
     this.redraw();
     document.addEventListener("xk:theme", this.redraw);
-    new ResizeObserver(() => this.canvas.hidden || this.chart.resize()).observe(this.canvas);
+    new ResizeObserver(() => this.canvas.hidden || (this.chart.resize(), this.redraw())).observe(this.canvas);
   }
 
   disconnectedCallback() {
