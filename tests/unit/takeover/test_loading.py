@@ -52,6 +52,17 @@ def test_every_defect_is_named_by_line_and_nothing_else(programme: Programme) ->
     held()
 
 
+def test_the_empty_files_have_the_headings_of_the_document(programme: Programme) -> None:
+    templates = takeover.templates()
+    for name, content in programme.extract().files().items():
+        code = name.split(".")[0].split("-")[0]
+        heading = content.decode("utf-8-sig").splitlines()[0].split(",")
+        assert sorted(templates[code].splitlines()[0].split(",")) == sorted(heading), code
+    told = [line.split(",")[:2] for line in templates["manifest"].splitlines()[1:]]
+    assert told[:3] == [["清单", "版本"], ["清单", "来源系统"], ["清单", "数据时点"]]
+    assert [item for part, item in told if part == "cards"] == ["行数", "合计"]
+
+
 def test_a_clean_set_becomes_ours(programme: Programme) -> None:
     extract = programme.extract()
     found = programme.loaded(extract)

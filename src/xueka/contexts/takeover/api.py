@@ -1,6 +1,6 @@
 """Taking over a programme that runs already: accounts, cards, used numbers, open applications, by file."""
 
-from xueka.contexts.takeover.domain.format import PARTS
+from xueka.contexts.takeover.domain.format import MANIFEST_PART, PARTS, templates
 from xueka.contexts.takeover.domain.transitions import TAKEOVER
 from xueka.contexts.takeover.invariants import INVARIANTS
 from xueka.contexts.takeover.jobs import run, work
@@ -28,6 +28,7 @@ from xueka.contexts.takeover.services.taking_in import approve, check, drop, rec
 __all__ = [
     "INVARIANTS",
     "KINDS",
+    "MANIFEST_PART",
     "PARTS",
     "TAKEOVER",
     "Back",
@@ -55,5 +56,6 @@ __all__ = [
     "take_back_chunk",
     "take_over",
     "take_overs",
+    "templates",
     "work",
 ]

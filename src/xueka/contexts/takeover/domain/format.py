@@ -103,6 +103,18 @@ MANIFEST_PART = Part(
     "value",
 )
 
+
+def templates() -> dict[str, str]:
+    """Empty files of a set by the name they must begin with: headings, and what the manifest tells."""
+    lines = {
+        part.code: [[field.header for field in part.fields]] for part in (MANIFEST_PART, *PARTS.values())
+    }
+    facts = [("版本", VERSION), ("来源系统", ""), ("数据时点", "")]
+    lines[MANIFEST] += [[MANIFEST_PART.label, item, value] for item, value in facts]
+    lines[MANIFEST] += [[code, item, ""] for code in PARTS for item in ("行数", "合计")]
+    return {code: "".join(",".join(line) + "\r\n" for line in rows) for code, rows in lines.items()}
+
+
 ACCOUNT_STATES = {"正常": "open", "已销户": "closed"}
 CARD_STATES = {"使用中": "active", "已挂失": "lost", "已注销": "cancelled"}
 APPLICATION_STATES = {

@@ -28,6 +28,17 @@ from xueka.platform.identity.permissions import ROLES, is_city_role
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
+#: Of the form that a notice has; see `xueka.kernel.notices`.
+NOTICE_EXAMPLE = """{
+  "year": 2026,
+  "source": "国务院办公厅关于2026年部分节假日安排的通知",
+  "off": [
+    {"date": "2026-01-01", "name": "元旦"},
+    {"from": "2026-02-15", "to": "2026-02-23", "name": "春节"}
+  ],
+  "make_up": ["2026-02-14", "2026-02-28"]
+}"""
+
 
 def state_of(user: User) -> Badge:
     if not user.is_active:
@@ -267,7 +278,7 @@ def calendar(request: StaffRequest) -> HttpResponse:
             raise BadInput(
                 "CALENDAR_NOTICE_INVALID",
                 "这不是放假安排的数据文件。",
-                expected="一个 JSON 文件，格式见手册",
+                expected="一个 JSON 文件，格式见“放假安排”页上的例子",
                 action="请核对文件后再载入；没有改动。",
             ) from None
         notice = load_notice(data)
@@ -279,5 +290,9 @@ def calendar(request: StaffRequest) -> HttpResponse:
         flash(request, words + "".join(notice.warnings), "wait" if notice.warnings else "ok")
         return redirect("admin:calendar")
     present = Calendar.default()
-    page = {"missing": present.missing_next_year(clock.today()), "years": sorted(present.years)}
+    page = {
+        "example": NOTICE_EXAMPLE,
+        "missing": present.missing_next_year(clock.today()),
+        "years": sorted(present.years),
+    }
     return render(request, "admin/calendar.html", page)

@@ -73,10 +73,32 @@ def page(request: StaffRequest) -> HttpResponse:
             )
             for row in rows
         ],
+        "templates": [
+            Link(
+                f"{part.code}.csv",
+                reverse("city:takeover_template", args=[part.code]),
+                part.label,
+                "file-download",
+            )
+            for part in (takeover.MANIFEST_PART, *takeover.PARTS.values())
+        ],
         "differences": _differences(),
         "more": reverse("city:differences"),
     }
     return render(request, "city/takeover.html", shown)
+
+
+@require_GET
+@portal_view("city:takeover:load")
+def template(request: StaffRequest, part: str) -> HttpResponse:
+    """An empty file of a set, to be filled by the other system's people."""
+    text = takeover.templates().get(part)
+    if text is None:
+        raise Http404
+    # The mark lets a spreadsheet know that it reads UTF-8.
+    answer = HttpResponse(f"\ufeff{text}", content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{part}.csv"'
+    return answer
 
 
 @require_GET

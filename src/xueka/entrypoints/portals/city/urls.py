@@ -113,6 +113,7 @@ urlpatterns = [
     path("takeover/differences/", takeover.differences, name="differences"),
     path("takeover/differences/export/", takeover.differences_export, name="differences_export"),
     path("takeover/differences/<slug:verb>/", takeover.differences_act, name="differences_act"),
+    path("takeover/templates/<slug:part>.csv", takeover.template, name="takeover_template"),
     path("takeover/<str:number>/", takeover.one, name="takeover_set"),
     path("takeover/<str:number>/<slug:verb>/", takeover.act, name="takeover_act"),
     path("repairs/", repairs.page, name="repairs"),
