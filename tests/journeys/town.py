@@ -236,10 +236,13 @@ def town(transactional_db: None) -> Town:
 
 @contextmanager
 def clicks(page: Page) -> Iterator[Callable[[], int]]:
-    """Counts the clicks of a person on the pages of one task; the count outlives each page."""
+    """Counts the clicks of a person on the pages of one task; the count outlives each page.
+
+    A key that presses a button makes a click event too, but of no `detail`: it is not counted.
+    """
     page.add_init_script(
-        "addEventListener('click', e => { if (e.isTrusted) sessionStorage.clicks = "
-        "String(Number(sessionStorage.clicks || 0) + 1) }, true)"
+        "if (!self.counted) addEventListener('click', e => { if (e.isTrusted && e.detail) "
+        "sessionStorage.clicks = String(Number(sessionStorage.clicks || 0) + 1) }, true); self.counted = true"
     )
     page.reload()
     page.evaluate("sessionStorage.clicks = '0'")

@@ -17,6 +17,7 @@ def test_applications_go_in_and_out_while_it_is_open(page: Page, people: Town) -
         batch = production.create_batch(operator, KIND, inside, "秋季首发")
     people.log_in(page, "operator")
     page.goto(f"/city/batches/{batch.number}/")
+    page.get_by_role("link", name="增减申领").click()
     page.get_by_role("link", name="加入申领").click()
     expect(page.locator("main tbody tr")).to_have_count(4)
     assert_sound(page)

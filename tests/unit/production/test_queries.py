@@ -42,11 +42,18 @@ def test_a_batch_page_shows_its_six_numbers_files_and_problems(made_line: Line) 
     batch = made_line.acknowledged(2)
     made_line.take(batch, [line(items(batch)[0])])
     view = production.batch(FIRST.scope, batch.number)
-    shown = {label: number for _, label, number in view.numbers.labelled()}
+    shown = {label: number for _, label, number in view.numbers.labelled(view.batch.state)}
     assert shown == {"未回": 0, "相符": 1, "失败": 0, "缺失": 1, "被改": 0, "作废重制": 0}
     assert [package.state for package in view.packages] == ["accepted"]
     assert [found.state for found in view.returns] == ["applied"]
-    assert (view.open_problems, view.to_remake) == (1, 0)
+    assert (view.open_problems, view.to_remake, view.to_pack) == (1, 0, 1)
+
+
+def test_before_the_file_is_out_no_card_is_late(made_line: Line) -> None:
+    batch = made_line.ready(2)
+    numbers = production.batch(FIRST.scope, batch.number).numbers
+    assert numbers.labelled("ready")[0] == ("pending", "未送出", 2)
+    assert numbers.labelled("sent")[0] == ("pending", "未回", 2)
 
 
 def test_the_bureau_is_shown_to_the_city_alone(made_line: Line) -> None:

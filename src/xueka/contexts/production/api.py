@@ -4,10 +4,10 @@ from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_k
 from xueka.contexts.production.contents import item_rows, preview_add, preview_remove, waiting_applications
 from xueka.contexts.production.domain.labels import class_label
 from xueka.contexts.production.domain.outcomes import (
-    OUTCOME_LABELS,
     PROBLEM_KINDS,
     PROBLEM_LABELS,
     RESOLUTION_LABELS,
+    outcome_labels,
 )
 from xueka.contexts.production.domain.transitions import BATCH
 from xueka.contexts.production.faces import faces
@@ -55,7 +55,6 @@ from xueka.contexts.production.services.settling import close, declare_missing, 
 __all__ = [
     "BATCH",
     "INVARIANTS",
-    "OUTCOME_LABELS",
     "PROBLEM_KINDS",
     "PROBLEM_LABELS",
     "RESOLUTION_LABELS",
@@ -92,6 +91,7 @@ __all__ = [
     "items",
     "lock",
     "make_followup",
+    "outcome_labels",
     "partners",
     "poll_bureau",
     "preview_add",

@@ -34,14 +34,15 @@ class SixNumbers(NamedTuple):
     altered: int = 0
     dropped: int = 0
 
-    def labelled(self) -> list[tuple[str, str, int]]:
+    def labelled(self, batch_state: str) -> list[tuple[str, str, int]]:
         """(code, label, number) in the order of the page."""
-        return [(code, outcomes.OUTCOME_LABELS[code], getattr(self, code)) for code in self._fields]
+        labels = outcomes.outcome_labels(batch_state)
+        return [(code, labels[code], getattr(self, code)) for code in self._fields]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch with everything that its page shows."""
+    """A batch with everything that its page shows; `to_pack` counts its cards that are made and in no box."""
 
     batch: Batch
     numbers: SixNumbers
@@ -49,6 +50,7 @@ class BatchView:
     returns: list[ReturnFile]
     open_problems: int
     to_remake: int
+    to_pack: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def batch(scope: Scope, number: str) -> BatchView:
         list(found.returns.select_related("file").defer("file__content")),
         found.problems.filter(state="open").count(),
         len(to_remake(found)),
+        found.items.filter(card__state="made").count(),
     )
 
 

@@ -21,6 +21,16 @@ OUTCOME_LABELS = {
     DROPPED: "作废重制",
 }
 
+#: Until the file is out, the bureau owes nothing on any card.
+_BEFORE_SENDING = ("open", "locked", "approved", "ready")
+
+
+def outcome_labels(batch_state: str) -> dict[str, str]:
+    """What the six numbers are called while the batch is in this state."""
+    unsent = {PENDING: "未送出"} if batch_state in _BEFORE_SENDING else {}
+    return OUTCOME_LABELS | unsent
+
+
 DUPLICATE = "duplicate"
 UNKNOWN = "unknown"
 SURPLUS = "surplus"

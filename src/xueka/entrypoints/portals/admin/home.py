@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from xueka.contexts.officers import api as officers
+from xueka.contexts.reporting import api as reporting
 from xueka.entrypoints.design.ui import Action, Tile
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
-from xueka.platform.identity import accounts, activation, lockouts, requests
+from xueka.platform.identity import accounts, activation, lockouts, requests, services
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -27,6 +28,7 @@ def home(request: StaffRequest) -> HttpResponse:
     due = officers.hand_overs_due(scope, today + timedelta(days=14))
     overdue = accounts.passwords_overdue()
     left = accounts.sessions_of_leavers()
+    exports = reporting.waiting_exports(scope)
     missing = Calendar.default().missing_next_year(today)
     people = reverse("admin:users")
     tiles = [
@@ -71,6 +73,9 @@ def home(request: StaffRequest) -> HttpResponse:
             "密码过期", overdue, "市级账号满 180 天没有换密码", "去看", f"{people}?state=overdue", "key", "人"
         ),
     ]
+    if may("city:export:approve"):
+        url = f"{reverse('objects:exports')}?state=asked"
+        tiles.insert(1, _tile("待批导出", exports, "名单导出的申请", "去批准", url, "file-download", "份"))
     if missing and may("city:calendar:load"):
         words = "国务院办公厅放假安排尚未载入，跨年的期限算不出"
         tiles.append(
@@ -84,7 +89,9 @@ def home(request: StaffRequest) -> HttpResponse:
                 "份",
             )
         )
-    return render(request, "admin/home.html", {"tiles": tiles})
+    new = Action("开立市级账号", reverse("admin:new_user"), icon="user-plus", tone="primary")
+    page = {"tiles": tiles, "actions": [new] if may(services.MANAGE) else []}
+    return render(request, "admin/home.html", page)
 
 
 def _tile(label: str, number: int, words: str, button: str, url: str, icon: str, unit: str) -> Tile:

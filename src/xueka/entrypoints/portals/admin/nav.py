@@ -1,8 +1,12 @@
 """What the system administrator and the security administrator see beside their pages."""
 
+from collections.abc import Iterator
+
+from django.urls import reverse
+
 from xueka.entrypoints.design import states
-from xueka.entrypoints.design.nav import NavGroup, NavItem, Portal, register
-from xueka.platform.identity import lockouts, requests
+from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Portal, register, register_search
+from xueka.platform.identity import accounts, lockouts, requests
 from xueka.platform.identity.machines import GRANT_REQUEST
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -17,6 +21,16 @@ def _lockouts(request: StaffRequest) -> int:
     return len(lockouts.locked_now())
 
 
+def search(request: StaffRequest, query: str) -> Iterator[Hit]:
+    """A person who has an account, by name or user name."""
+    if not request.actor.may("city:user:read"):
+        return
+    for found in accounts.users(request.actor.scope, search=query, limit=5):
+        url = reverse("admin:user", args=[found.username])
+        yield Hit("使用者", found.name, url, found.username, found.username == query)
+
+
+register_search(search)
 register(
     Portal(
         "admin",

@@ -53,11 +53,11 @@ def contents(request: StaffRequest, number: str) -> HttpResponse:
             Column("班级", lambda row: shapes.class_of(row.application.school_class), minor=True),
             Column("申领号", "application__number", kind="code", minor=True),
             Column("卡号", _card, kind="code"),
-            Column("结果", outcome),
+            Column("结果", lambda row: outcome(row, batch.state)),
             Column("说明", said, minor=True),
         ],
         sorts={"position": ("position", "id")},
-        filters=_item_filters(),
+        filters=_item_filters(batch.state),
         bulk=[Bulk("移出批次", reverse("city:batch_remove", args=[number]), "minus")] if is_open else [],
         key=lambda row: row.application_id,
         label=lambda row: row.application.account.student.name,
@@ -128,8 +128,9 @@ def add(request: StaffRequest, number: str) -> HttpResponse:
 @portal_view("city:batch:create")
 def remove(request: StaffRequest, number: str) -> HttpResponse:
     """Preview of what comes out."""
+    batch = production.batch(request.actor.scope, number).batch
     rows = production.item_rows(request.actor.scope, number)
-    ids = _chosen(Selection.of(request), rows, _item_filters(), "application_id")
+    ids = _chosen(Selection.of(request), rows, _item_filters(batch.state), "application_id")
     result, planned = production.preview_remove(request.actor, number, ids)
     words = "申领回到待组批，可以编入别的批次。"
     if planned:
@@ -242,14 +243,14 @@ def _candidate_filters() -> list[Filter]:
     return _filters("account__student", "number", "school")
 
 
-def _item_filters() -> list[Filter]:
+def _item_filters(batch_state: str) -> list[Filter]:
     found = _filters("application__account__student", "application__number", "application__school")
     return [
         Filter(
             "outcome",
             "结果",
             lambda rows, code: rows.filter(outcome=code),
-            list(production.OUTCOME_LABELS.items()),
+            list(production.outcome_labels(batch_state).items()),
             kind="tabs",
         ),
         *found,
@@ -265,11 +266,11 @@ def _card(item: production.BatchItem) -> Link | str:
     return Link(item.card.number, reverse("objects:card", args=[item.card.number])) if item.card else ""
 
 
-def outcome(item: production.BatchItem) -> Badge:
+def outcome(item: production.BatchItem, batch_state: str) -> Badge:
     """What the return files say of a card; before the batch is locked there is none."""
     if item.card is None:
         return Badge("待锁定", "neutral")
-    return Badge(production.OUTCOME_LABELS[item.outcome], OUTCOME_TONES[item.outcome])
+    return Badge(production.outcome_labels(batch_state)[item.outcome], OUTCOME_TONES[item.outcome])
 
 
 def said(item: production.BatchItem) -> str:

@@ -83,7 +83,7 @@ def batch(request: StaffRequest, number: str) -> HttpResponse:
             found.card_count,
             [
                 Part(label, value, batch_contents.OUTCOME_TONES[code])
-                for code, label, value in view.numbers.labelled()
+                for code, label, value in view.numbers.labelled(found.state)
             ],
         ),
         "packages": [_package(package) for package in view.packages],
@@ -99,7 +99,9 @@ def batch(request: StaffRequest, number: str) -> HttpResponse:
         if receivable
         else None,
         "problems": problem_rows.drawn(actor, open_problems),
-        "items": [_item(item) for item in production.items(actor.scope, number, limit=SHOWN_CARDS)],
+        "items": [
+            _item(item, found.state) for item in production.items(actor.scope, number, limit=SHOWN_CARDS)
+        ],
         "shown_cards": SHOWN_CARDS,
         "neighbours": _neighbours(actor, found),
         "events": shapes.steps(
@@ -249,9 +251,7 @@ def _actions(actor: Actor, view: production.BatchView) -> list[Action]:
         and actor.may(production.BATCH.permission(verb, found.state))
     ]
     if found.state == production.BATCH.initial and actor.may("city:batch:create"):
-        may.insert(1, Action("加入申领", reverse("city:batch_candidates", args=[number]), icon="plus"))
-        if found.card_count:
-            may.insert(2, Action("增减", reverse("city:batch_contents", args=[number]), icon="list-check"))
+        may.insert(1, Action("增减申领", reverse("city:batch_contents", args=[number]), icon="list-check"))
     if found.state == "reconciling" and owed and actor.may("city:problem:resolve"):
         may.append(
             post(
@@ -261,6 +261,8 @@ def _actions(actor: Actor, view: production.BatchView) -> list[Action]:
                 confirm=Confirm("不再等待", f"{owed} 张卡作废并等待重制。", "登记缺失"),
             )
         )
+    if view.to_pack and actor.may("city:delivery:pack"):
+        may.append(Action(f"装箱发运（{view.to_pack:,} 张）", reverse("city:deliveries"), icon="package"))
     if view.to_remake and actor.may("city:batch:create"):
         may.insert(0, post("followup", f"建重制批次（{view.to_remake} 张）", "repeat", "primary"))
     return may
@@ -285,14 +287,14 @@ def _return(file: production.ReturnFile) -> tuple[str, Badge, str, object, str]:
     return file.file.name, Badge(label, tone), bytes(file.file.sm3).hex(), file.received_at, said
 
 
-def _item(item: production.BatchItem) -> tuple[int, Link, object, Badge, str]:
+def _item(item: production.BatchItem, batch_state: str) -> tuple[int, Link, object, Badge, str]:
     student = item.application.account.student
     card = Link(item.card.number, reverse("objects:card", args=[item.card.number])) if item.card else ""
     return (
         item.position,
         Link(student.name, shapes.student_url(student.education_id)),
         card,
-        batch_contents.outcome(item),
+        batch_contents.outcome(item, batch_state),
         batch_contents.said(item),
     )
 

@@ -34,7 +34,12 @@ _LOST = Confirm(
 
 class Dispatch(WordedForm):
     carrier = forms.CharField(label="承运方", max_length=32, initial="顺丰速运")
-    waybill = forms.CharField(label="运单号", max_length=64, help_text="可以用扫码枪扫面单。")
+    waybill = forms.CharField(
+        label="运单号",
+        max_length=64,
+        help_text="可以用扫码枪扫面单。",
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
     expected_on = forms.DateField(
         label="预计到达", required=False, widget=forms.DateInput(attrs={"type": "date"})
     )

@@ -28,6 +28,7 @@ def listing(request: StaffRequest) -> HttpResponse:
                 Link(each.card.number, reverse("objects:card", args=[each.card.number]))
                 if each.card
                 else each.scanned,
+                each.card.student.name if each.card else "",
                 formats.age(each.opened_at),
                 _choices(each),
             )

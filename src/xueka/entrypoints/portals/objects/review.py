@@ -86,21 +86,16 @@ def school(request: StaffRequest, school: str) -> HttpResponse:
         "post",
         "checks",
         "primary",
-        disabled_reason="" if count else "没有疑问的都已办完。",
         params={"everything": "1", "filters": filters, "next": here},
     )
-    first = _next(actor, school)
-    look = Action(
-        "逐个看有疑问的",
-        _one_url(first) if first else "",
-        icon="eye",
-        disabled_reason="" if first else "有疑问的都已看完。",
-        hotkey="n",
-    )
+    actions = [approve] if count else []
+    if first := _next(actor, school):
+        tone = "default" if count else "primary"
+        actions.append(Action("逐个看有疑问的", _one_url(first), icon="eye", tone=tone, hotkey="n"))
     order = ("submitted_at", "id")
     shown = {
         "name": registry.school(actor.scope, school).name,
-        "actions": [approve, look],
+        "actions": actions,
         "clean": [_photo_card(each) for each in clean.order_by(*order)[:_SHOWN]],
         "clean_count": count,
         "doubtful": [_photo_card(each) for each in doubtful.order_by(*order)[:_SHOWN]],
