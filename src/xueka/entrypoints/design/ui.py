@@ -247,11 +247,6 @@ class Gauge:
         return self.total - self.used
 
     @property
-    def share(self) -> int:
-        """What is left, in thousandths: a picture cannot be drawn to the scale of a milliard."""
-        return self.left * 1000 // max(self.total, 1)
-
-    @property
     def is_low(self) -> bool:
         return self.left <= self.low
 
