@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from xueka.entrypoints.design import paging
 from xueka.kernel.errors import BadInput
-from xueka.platform.identity.models import User
+from xueka.platform.identity.models import Grant, User
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,24 @@ def test_a_row_that_came_meanwhile_is_shown_once(users) -> None:
     User.objects.create(username="u00a", name="neu", created_at=now, password_changed_at=now)
     second = paging.page(users, ("username",), 5, after=first.after)
     assert [user.username for user in second.rows] == ["u05", "u06", "u07", "u08", "u09"]
+
+
+def test_a_joined_list_in_steps_is_chosen_by_a_narrow_query(users) -> None:
+    """The whole list as a file: joined and sorted at once, 1.3 million students took a minute."""
+    now = datetime(2024, 9, 1, tzinfo=UTC)
+    Grant.objects.bulk_create(
+        Grant(user=user, role="auditor", level="city", granted_at=now, granted_by="a") for user in users
+    )
+    rows = Grant.objects.select_related("user").order_by("user__name", "-pk")
+    with CaptureQueriesContext(connection) as asked:
+        found = list(paging.rows_in_steps(rows, 20, step=8))
+    assert [grant.pk for grant in found] == list(rows.values_list("pk", flat=True)[:20])
+    chosen, *steps = [each["sql"] for each in asked.captured_queries]
+    assert '"password"' not in chosen
+    assert len(steps) == 3
+    with CaptureQueriesContext(connection) as asked:
+        assert [grant.user.username for grant in found][:2] == ["u20", "u16"]
+    assert not asked.captured_queries
 
 
 @pytest.mark.parametrize("mark", ["x", "%%%", "bnVsbA", "WzEsMl0", "W1tdXQ", "WyIxIl0", "WyIxIl0!!"])

@@ -81,17 +81,21 @@ def test_schools_and_districts_add_up(city: City) -> None:
     assert [place.code for place in reporting.by_district(city.other_district.scope)] == ["110102"]
 
 
-def test_the_count_of_a_large_city_is_the_live_one(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_of_a_large_place_is_the_live_one(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     city.active(city.students(3))
     city.drafts(city.students(4, school=2))
-    live = reporting.by_school(CITY)
+    district = city.other_district.scope
+    live, there = reporting.by_school(CITY), reporting.by_school(district)
     record()
-    monkeypatch.setattr("xueka.contexts.reporting.queries.standing.LIVE_UP_TO", 0)
+    monkeypatch.setattr("xueka.contexts.reporting.queries.standing.LIVE_UP_TO", 3)
     city.students(5)
+    city.students(5, school=2)
     assert reporting.by_school(CITY) == live
-    assert reporting.as_of(CITY) == NOW
+    assert reporting.by_school(district) == there  # four students, which is more than three
+    assert reporting.total(reporting.by_school(city.officer.scope)).students == 8  # a smaller one is live
+    assert reporting.as_of(CITY) == reporting.as_of(district) == NOW
     with clock.at(NOW + timedelta(minutes=16)):
-        assert reporting.total(reporting.by_school(CITY)).students == 12
+        assert reporting.total(reporting.by_school(CITY)).students == 17
 
 
 def test_open_work_by_age(city: City) -> None:

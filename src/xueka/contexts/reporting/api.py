@@ -35,6 +35,7 @@ from xueka.contexts.reporting.queries.standing import (
     as_of,
     by_district,
     by_school,
+    flows_of,
     step_counts,
     total,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "downloads",
     "export",
     "export_rows",
+    "flows_of",
     "following_term",
     "plan_progress",
     "record_days",

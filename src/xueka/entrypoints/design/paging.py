@@ -5,7 +5,7 @@ Works on a QuerySet and, for short lists that are already in memory, on a list.
 
 import json
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cmp_to_key
@@ -63,14 +63,33 @@ def page(
     )
 
 
+def rows_in_steps(rows: QuerySet, most: int, *, step: int = 500) -> Iterator[Any]:
+    """Up to `most` rows in their order; what belongs to them is fetched `step` rows at a time."""
+    if not _is_joined(rows):
+        yield from rows[:most].iterator(chunk_size=step)
+        return
+    keys = _keys(rows, most)
+    for start in range(0, len(keys), step):
+        yield from _whole(rows, keys[start : start + step])
+
+
 def _first(rows: QuerySet, count: int) -> list[Any]:
     """The first rows, chosen by a narrow query; what belongs to them is joined to those few.
 
     PostgreSQL does not reorder more than eight joins, so that a filter behind them would be applied last.
     """
-    if not rows.query.select_related or rows.query.annotations or not _gives_models(rows):
-        return list(rows[:count])
-    keys = list(rows.select_related(None).values_list("pk", flat=True)[:count])
+    return _whole(rows, _keys(rows, count)) if _is_joined(rows) else list(rows[:count])
+
+
+def _is_joined(rows: QuerySet) -> bool:
+    return bool(rows.query.select_related) and not rows.query.annotations and _gives_models(rows)
+
+
+def _keys(rows: QuerySet, count: int) -> list[Any]:
+    return list(rows.select_related(None).values_list("pk", flat=True)[:count])
+
+
+def _whole(rows: QuerySet, keys: Sequence[Any]) -> list[Any]:
     whole: QuerySet = QuerySet(rows.model, using=rows.db).filter(pk__in=keys)
     whole.query.select_related = rows.query.select_related
     whole.query.deferred_loading = rows.query.deferred_loading

@@ -17,6 +17,7 @@ from django.http import HttpResponse
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from xueka.entrypoints.design import paging
 from xueka.entrypoints.design.downloads import xlsx
 from xueka.entrypoints.design.ui import Badge, Link
 from xueka.kernel import clock
@@ -68,8 +69,8 @@ def answer(taken: ListTaken, actor: Actor) -> HttpResponse:
 
 def _rows(listing: Any, most: int) -> Iterator[list[Any]]:
     rows = listing.all_rows
-    found = rows.iterator(chunk_size=500) if isinstance(rows, QuerySet) else iter(rows)
-    for row in islice(found, most):
+    found = paging.rows_in_steps(rows, most) if isinstance(rows, QuerySet) else islice(rows, most)
+    for row in found:
         yield [plain(column.raw(row)) for column in listing.columns]
 
 

@@ -18,7 +18,7 @@ from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 
 FRESH = timedelta(minutes=15)
-LIVE_UP_TO = 100_000  # students: a larger city's figures come from the count of the last minutes
+LIVE_UP_TO = 20_000  # students: a larger place's figures come from the count of the last minutes
 
 _FLOWS = ("handed_out", "lost", "returned")
 _REPLACED = tuple(f"reason_{reason}" for reason in cards.REASONS if reason != "new")
@@ -106,8 +106,14 @@ def total(places_: Iterable[Place]) -> Figures:
     return sum((place.figures for place in places_), Figures())
 
 
+def flows_of(scope: Scope, code: str) -> Figures:
+    """The last four figures of a term alone, for a comparison; how places stand is not counted for it."""
+    flows = _flows_of_term(scope, code).values()
+    return sum((Figures(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, *each) for each in flows), Figures())
+
+
 def as_of(scope: Scope) -> datetime:
-    """When the figures of `by_school` were counted: now, or within the last minutes in a large city."""
+    """When the figures of `by_school` were counted: now, or within the last minutes in a large place."""
     return _recent_count(scope) or clock.now()
 
 
@@ -209,9 +215,9 @@ def _bands(moment: str) -> dict[str, Any]:
 
 def _recent_count(scope: Scope) -> datetime | None:
     """When the present day's rows were counted, if they are to be used for this scope."""
-    if scope.level not in ("system", "city"):
-        return None
-    found = Standing.objects.filter(day=clock.today()).aggregate(at=Max("counted_at"), n=Sum("students"))
+    inside = scope.filter(district="school__district_id", school="school__code")
+    rows = Standing.objects.filter(inside, day=clock.today())
+    found = rows.aggregate(at=Max("counted_at"), n=Sum("students"))
     fresh = found["at"] is not None and clock.now() - found["at"] < FRESH
     return found["at"] if fresh and found["n"] > LIVE_UP_TO else None
 
@@ -219,11 +225,12 @@ def _recent_count(scope: Scope) -> datetime | None:
 def _standing(scope: Scope) -> dict[int, tuple[int, ...]]:
     names = [each.name for each in fields(Figures)][:10]
     if _recent_count(scope):
-        rows = Standing.objects.filter(day=clock.today()).values_list("school_id", *names)
+        inside = scope.filter(district="school__district_id", school="school__code")
+        rows = Standing.objects.filter(inside, day=clock.today()).values_list("school_id", *names)
     else:
-        inside, values = places(scope)
+        sql, values = places(scope)
         with connection.cursor() as cursor:
-            cursor.execute(standing_sql(inside), values)
+            cursor.execute(standing_sql(sql), values)
             rows = cursor.fetchall()
     return {row[0]: tuple(row[1:]) for row in rows}
 

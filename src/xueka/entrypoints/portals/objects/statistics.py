@@ -14,6 +14,7 @@ from xueka.contexts.reporting import api as reporting
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.ui import Action, HeatTile, Link, ProgressRow, Tile
 from xueka.entrypoints.design.ui import Part as Piece
+from xueka.kernel.districts import DISTRICTS
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
@@ -36,7 +37,7 @@ def page(request: StaffRequest) -> HttpResponse:
     term = reporting.term(request.GET.get("term", ""))
     places = places_of(place.scope, term.code)
     figures = reporting.total(places)
-    before = reporting.total(places_of(place.scope, term.previous_code))
+    before = reporting.flows_of(place.scope, term.previous_code)
     weeks = reporting.plan_progress(place.scope, term.code)
     shown = {
         "place": place,
@@ -75,15 +76,14 @@ def place_of(request: StaffRequest) -> Place:
         above = Link(school.district.name, _address(request, school="", district=school.district_id))
         return Place(Scope("school", school.district_id, school.code), school.name, above)
     if code := request.GET.get("district", ""):
-        found = next((each for each in reporting.by_district(scope) if each.code == code), None)
-        if found is None or scope.level == "school":
+        if code not in DISTRICTS or scope.level == "school" or scope.district not in ("", code):
             raise NotFound("DISTRICT_NOT_FOUND", "没有这个区。")
         up = Link("全市", _address(request, district="")) if scope.level == "city" else None
-        return Place(Scope("district", code), found.name, up)
+        return Place(Scope("district", code), DISTRICTS[code], up)
     if scope.level == "school":
         return Place(scope, registry.school(scope, scope.school).name)
     if scope.level == "district":
-        return Place(scope, reporting.by_district(scope)[0].name)
+        return Place(scope, DISTRICTS[scope.district])
     return Place(scope, "全市")
 
 
