@@ -93,6 +93,13 @@ def patched(content: bytes, at: int, form: str, value: int) -> bytes:
     return content[:place] + struct.pack(form, value) + content[place + struct.calcsize(form) :]
 
 
+def broken_lzma() -> bytes:
+    """A file compressed as few do it, with its inside altered."""
+    content = bytearray(archive({"00000001.jpg": PORTRAIT}, zipfile.ZIP_LZMA))
+    content[60:90] = b"\xff" * 30
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
@@ -104,6 +111,7 @@ def patched(content: bytes, at: int, form: str, value: int) -> bytes:
         (patched(archive({"00000001.jpg": PORTRAIT}), 8, "<H", 1), "PHOTO_ENCRYPTED"),
         (patched(archive({"00000001.jpg": PORTRAIT}), 16, "<I", 7), "PHOTO_DAMAGED"),
         (patched(archive({"00000001.jpg": PORTRAIT}), 10, "<H", 99), "PHOTO_DAMAGED"),
+        (broken_lzma(), "PHOTO_DAMAGED"),
         (archive({"00000001.jpg": b"MZ" + b"x" * 999}), "PHOTO_NOT_JPEG"),
         (archive({"00000001.jpg": archive({"00000001.jpg": PORTRAIT})}), "PHOTO_NOT_JPEG"),
     ],

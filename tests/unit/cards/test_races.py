@@ -13,6 +13,7 @@ from tests.unit.cards.conftest import KIND, NOW, City, build
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Card, CardAccount
 from xueka.contexts.numbers import api as numbers
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.history.models import Transition
@@ -172,3 +173,95 @@ def test_the_old_card_is_cancelled_in_the_moment_of_the_hand_out(city: City) -> 
 
     assert codes(together(cancels_slowly, hands_out)) == ["done", "done"]
     assert Card.objects.get(id=new).state == "active"
+
+
+def wait_for_a_waiting_one() -> None:
+    """Until some transaction waits for another one's lock."""
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND wait_event_type = 'Lock' LIMIT 1"
+            )
+            if cursor.fetchone():
+                return
+            cursor.execute("SELECT pg_sleep(0.05)")
+    raise AssertionError("nobody waits")
+
+
+def up(city: City, students: list[int]) -> registry.Moves:
+    """The first class of the first school goes up into a class that there is not yet."""
+    here = city.schools[0].classes.get(grade=1)
+    there, _ = registry.SchoolClass.objects.get_or_create(
+        school=city.schools[0], stage="小学", grade=2, name="1班"
+    )
+    many = len(students)
+    return registry.Moves(students, [here.id] * many, ["在校"] * many, [there.id] * many, ["在校"] * many)
+
+
+def turn(city: City, moves: registry.Moves) -> None:
+    registry.move_students(city.system, moves, "promoted")
+    cards.follow_classes(city.system, moves.students, moves.from_classes, moves.to_classes)
+
+
+def test_the_class_turns_while_a_batch_waits_for_its_applications(city: City) -> None:
+    students = city.students(3)
+    accepted = city.accepted(students)
+    moves = up(city, students)
+    turned = Event()
+
+    def turns() -> None:
+        turn(city, moves)
+        turned.set()
+        wait_for_a_waiting_one()
+
+    def plans() -> None:
+        turned.wait()
+        cards.plan_cards(city.operator, accepted)
+
+    assert codes(together(turns, plans)) == ["done", "done"]
+    assert set(Card.objects.values_list("school_class_id", flat=True)) == set(moves.to_classes)
+
+
+def test_a_batch_is_planned_while_the_class_turns(city: City) -> None:
+    students = city.students(3)
+    accepted = city.accepted(students)
+    moves = up(city, students)
+    planned = Event()
+
+    def plans() -> None:
+        cards.plan_cards(city.operator, accepted)
+        planned.set()
+        wait_for_a_waiting_one()
+
+    def turns() -> None:
+        planned.wait()
+        turn(city, moves)
+
+    assert codes(together(turns, plans)) == ["done", "done"]
+    assert set(Card.objects.values_list("school_class_id", flat=True)) == set(moves.to_classes)
+
+
+def test_applications_follow_their_class_in_the_order_of_ids(city: City) -> None:
+    """Whoever approves locks the oldest application first; the class comes by from the other end."""
+    students = city.students(8)
+    applied = [one for student in reversed(students) for one in city.drafts([student])]
+    moves = up(city, students)
+    first = Event()
+
+    def approves() -> None:
+        Application.objects.select_for_update().get(id=applied[0])
+        first.set()
+        wait_for_a_waiting_one()
+        cards.submit(city.system, applied)
+
+    def turns() -> None:
+        first.wait()
+        with connection.cursor() as cursor:  # so that the students lead, as in a large city
+            cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+        turn(city, moves)
+
+    assert codes(together(approves, turns)) == ["done"] * 2
+    assert set(Application.objects.values_list("state", flat=True)) == {"district_review"}
+    assert set(Application.objects.values_list("school_class_id", flat=True)) == set(moves.to_classes)

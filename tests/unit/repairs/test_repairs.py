@@ -256,3 +256,15 @@ def test_the_audit_log_keeps_no_name_in_clear(troubles: Troubles) -> None:
     told = str(list(Entry.objects.filter(object_type="repair").values_list("detail", flat=True)))
     assert "欧***" in told
     assert "文静" not in told
+
+
+def test_a_mended_name_stands_where_it_belongs(troubles: Troubles) -> None:
+    [id_] = troubles.city.students(1)
+    student = registry.Student.objects.get(id=id_)
+    registry.correct_sort_key(troubles.city.officer, id_, "shan tian fang")
+    given = {"what": "student", "field": "name", "keys": student.education_id}
+    given |= {"old": student.name, "new": "欧阳文静"}
+    found = repairs.propose(ONE, "free", given, "姓名写错")
+    repairs.approve(OTHER, found.id)
+    student.refresh_from_db()
+    assert (student.sort_key, student.sort_key_by_hand) == ("ou yang wen jing", False)

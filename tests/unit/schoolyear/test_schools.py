@@ -1,5 +1,7 @@
 """Schools merged, closed, renamed: what stops it, what goes along, and back again to the last grant."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.schoolyear.conftest import FIRST, KIND, SECOND, City, digest, done, run, violated
@@ -9,6 +11,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear import api as year
 from xueka.contexts.schoolyear.models import Piece
+from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.identity import accounts
 from xueka.platform.identity import services as identity
@@ -140,3 +143,35 @@ def test_a_school_is_renamed_and_its_cards_exchanged(town: City) -> None:
 def test_what_makes_no_sense_is_refused(town: City, kind: str, parameters: dict) -> None:
     with pytest.raises(BadInput):
         year.create_job(FIRST, kind, "city", "", parameters)
+
+
+def test_what_ends_of_itself_ends_in_the_new_school_too(pair: City) -> None:
+    """A substitute and a role that is handed over on a day do not become permanent by a merge."""
+    here = pair.schools[1]
+    holder = accounts.find("zhou").grants.get()
+    until = clock.now() + timedelta(days=20)
+    for name, ends in (("wulan", until), ("zheng", until), ("over", clock.now() - timedelta(seconds=5))):
+        user, _ = identity.add_user(pair.system, name, name)
+        identity.open_grant(
+            pair.system,
+            user,
+            "school_reviewer" if name == "zheng" else "school_officer",
+            holder.scope,
+            begins_at=until - timedelta(days=30),
+            ends_at=ends,
+            stands_in_for=None if name == "zheng" else holder,
+        )
+    before = digest()
+    job = done("merge", **merge(pair))
+    [now] = accounts.open_grants(accounts.find("zhou"))
+    [substitute] = accounts.open_grants(accounts.find("wulan"))
+    [leaving] = accounts.open_grants(accounts.find("zheng"))
+    assert (substitute.ends_at, substitute.stands_in_for_id, now.ends_at) == (until, now.id, None)
+    assert (leaving.ends_at, leaving.school_code) == (until, pair.schools[0].code)
+    assert accounts.open_grants(accounts.find("over")) == []
+    year.take_back_job(FIRST, job.number, "不合了")
+    run(job)
+    assert [row for row in digest() if "over" not in row] == [row for row in before if "over" not in row]
+    [back] = accounts.open_grants(accounts.find("wulan"))
+    assert (back.ends_at, back.school_code, back.stands_in_for.user.username) == (until, here.code, "zhou")
+    assert violated() == []

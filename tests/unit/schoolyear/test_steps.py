@@ -63,6 +63,46 @@ def test_a_running_job_is_stopped_and_taken_back(town: City, agreed: year.Job) -
     assert not steps.advance(job.id)
 
 
+def test_a_school_that_could_not_be_restored_is_tried_again(
+    town: City, agreed: year.Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digest()
+    job = run(agreed)
+    follow = cards.follow_classes
+
+    def failing(actor, students, *rest) -> None:
+        if registry.student(Scope("city"), students[0]).school_id == town.schools[1].id:
+            raise RuntimeError("our own mistake")
+        follow(actor, students, *rest)
+
+    monkeypatch.setattr(running.cards, "follow_classes", failing)
+    year.take_back_job(FIRST, job.number, "停")
+    job = run(job)
+    assert job.state == "done", "what a school still has of it can be taken back"
+    assert year.figures(FIRST.scope, job).schools == {"undone": 2, "done": 1}
+    assert Piece.objects.get(job=job, state="done").error
+    assert violated() == []
+    monkeypatch.setattr(running.cards, "follow_classes", follow)
+    year.take_back_job(FIRST, job.number, "再试")
+    job = run(job)
+    assert (job.state, digest()) == ("taken_back", before)
+    assert not Piece.objects.exclude(error="").exists()
+
+
+def test_a_job_stopped_half_way_whose_school_cannot_be_restored(
+    town: City, agreed: year.Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert steps.advance(agreed.id) and steps.advance(agreed.id)
+    with monkeypatch.context() as broken:
+        broken.setattr(running.registry, "move_students", lambda *_: 1 / 0)
+        year.take_back_job(FIRST, agreed.number, "停")
+        job = run(agreed)
+    assert (job.state, year.figures(FIRST.scope, job).schools) == ("done", {"undone": 2, "done": 1})
+    assert job.undo_until and violated() == []
+    year.take_back_job(FIRST, job.number, "再试")
+    assert run(job).state == "taken_back"
+
+
 def test_a_transfer_prepares_the_exchange_of_the_card(town: City) -> None:
     [student] = town.pupils("小学", 2, 1)
     town.active([student])

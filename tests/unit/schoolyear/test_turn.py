@@ -315,3 +315,20 @@ def test_lists_are_confirmed_before_where_the_city_asks_for_it(
     assert year.replan_job(FIRST, job.number).state == "previewed"
     assert Piece.objects.get(job=job).state == "planned"
     assert KIND
+
+
+def test_the_stage_that_is_finished_decides_over_a_card_that_was_never_exchanged(town: City) -> None:
+    registry.School.objects.filter(id=town.schools[1].id).update(stages=["高中"])
+    with clock.at(clock.now() - timedelta(days=200)):
+        [student] = town.pupils("小学", 6, 1)
+        [card] = town.active([student])
+        here = registry.student(CITY, student).school_class_id
+        there = registry.SchoolClass.objects.create(school=town.schools[1], stage="高中", grade=3, name="1班")
+        moves = registry.Moves([student], [here], ["在校"], [there.id], ["在校"])
+        registry.move_students(town.system, moves, "moved")
+    job = run(year.create_job(FIRST, "graduation", "school", town.schools[1].code))
+    assert year.figures(CITY, job).also == {"close": 0, "cancel": 1}
+    year.confirm_job(SECOND, job.number)
+    run(job)
+    [thing] = Thing.objects.filter(piece__job=job)
+    assert (thing.thing, thing.object_id) == ("card_cancel", card)

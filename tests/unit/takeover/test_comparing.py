@@ -99,9 +99,22 @@ def test_a_difference_ages_is_explained_signed_and_goes(programme: Programme) ->
         assert "学生卡,状态不同," in exported
         assert "cards" not in exported
         assert exported.count("\n") == takeover.differences(ONE.scope).count() + 1
+        extract.as_of = later.as_of
         takeover.compare(ONE, extract.files())
         state.refresh_from_db()
         assert state.gone_at is not None
         with pytest.raises(NotFound):
             takeover.explain(ONE, [state.id], "晚了")
     assert open_differences() == {}
+
+
+def test_an_older_extract_says_nothing_new(programme: Programme) -> None:
+    extract = programme.extract()
+    programme.loaded(extract)
+    later, expected = old_system.next_day(Random(SEED), extract)
+    with clock.at(NOW + timedelta(days=2)):
+        takeover.compare(ONE, later.files())
+        with pytest.raises(Refused) as refusal, transaction.atomic():
+            takeover.compare(ONE, extract.files())
+        assert refusal.value.code == "EXTRACT_OLDER"
+        assert open_differences() == +expected

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
@@ -156,3 +157,14 @@ def _die_in_the_middle(take_over_id: int, after_commit: bool) -> int:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return int(os.WIFSIGNALED(status))
+
+
+def test_the_deadline_holds_for_the_approval_too(programme: Programme) -> None:
+    found = programme.loaded()
+    takeover.ask_back(ONE, found.id, "文件有误")
+    assert found.back_until
+    with clock.at(found.back_until + timedelta(seconds=1)):
+        with pytest.raises(Refused) as refusal:
+            takeover.approve_back(OTHER, found.id)
+        assert refusal.value.code == "BACK_TOO_LATE"
+        assert takeover.refuse_back(OTHER, found.id, "期限已过").state == "loaded"

@@ -5,12 +5,12 @@ What is wrong with one file is said of that file; only what cannot be read at al
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from xueka.kernel.errors import BadInput
+from xueka.platform.files.foreign_zip import BROKEN
 
 #: At most so many files, each at most so large when unpacked, and all of them together.
 FILES = 3000
@@ -19,7 +19,6 @@ TOTAL_BYTES = 1024 * 1024 * 1024
 #: A photo is compressed already: what shrank more than this is no photo.
 RATIO = 100
 _UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
-_BROKEN = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def members(content: bytes) -> Iterator[Member]:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except _BROKEN:
+    except BROKEN:
         raise BadInput(
             "ARCHIVE_UNREADABLE",
             "压缩包无法读取。",
@@ -82,7 +81,7 @@ def _member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Membe
         # One byte more than allowed is enough to be refused later, whatever the head of the entry claims.
         with archive.open(info) as file:
             return Member(name, file.read(FILE_BYTES + 1))
-    except _BROKEN:
+    except BROKEN:
         return Member(name, code="PHOTO_DAMAGED", message="文件在压缩包里已损坏。请重新打包后再传。")
 
 

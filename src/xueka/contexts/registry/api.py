@@ -88,6 +88,7 @@ from xueka.contexts.registry.services.transfers import (
     withdraw_transfer,
 )
 from xueka.contexts.registry.services.unmasking import masked_personal, personal
+from xueka.contexts.registry.sort_keys import sort_key
 from xueka.contexts.registry.tables.csv_file import broken_text
 from xueka.contexts.registry.tables.opening import open_table
 from xueka.contexts.registry.tables.source import Undecodable
@@ -168,6 +169,7 @@ __all__ = [
     "school_names",
     "schools",
     "set_schooling",
+    "sort_key",
     "student",
     "student_rows",
     "students",

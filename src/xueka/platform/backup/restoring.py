@@ -47,7 +47,8 @@ def restore(
     """Put a backup back into the present, empty `XUEKA_HOME` (and the empty database of `DATABASE_URL`).
 
     The caller holds no server yet. `finish(made_at)` sets Django up, migrates and leaves a record; it runs
-    before the place is released. Raises BadInput or Refused; then the place is as empty as before.
+    before the place is released. Raises BadInput or Refused; then the place is as empty as before, but for a
+    database of `DATABASE_URL` once it was filled: it is not ours to drop, and the refusal says so.
     """
     say("核对备份……")
     with _open(path) as file:
@@ -224,6 +225,9 @@ def _pump(unpacking: subprocess.Popen[bytes], database: BinaryIO) -> None:
             database.write(b"COMMIT;\n")
 
 
+_LEFT = {True: "", False: "；数据库里已写入的内容还在，请先新建一个空数据库"}
+
+
 def _compare(tables: dict[str, int]) -> None:
     with psycopg.connect(**address.parameters(Role.OWNER)) as owner:
         for name, rows in tables.items():
@@ -235,5 +239,5 @@ def _compare(tables: dict[str, int]) -> None:
                     where=name,
                     found=found[0] if found else 0,
                     expected=rows,
-                    action="目录已清空。请换用另一份备份。",
+                    action=f"目录已清空{_LEFT[server.embedded()]}。请换用另一份备份。",
                 )

@@ -44,7 +44,8 @@ def ask(actor: Actor, username: str, role: str, reason: str) -> GrantRequest:
 def confirm(actor: Actor, request_id: int) -> GrantRequest:
     """The second person: the role is granted now.
 
-    Raises NotFound, Refused `SAME_PERSON`, `OWN_ROLES`, `DUTIES_SEPARATED`, `TRANSITION_NOT_ALLOWED`.
+    Raises NotFound, Refused `SAME_PERSON`, `OWN_ROLES`, `USER_INACTIVE`, `DUTIES_SEPARATED`,
+    `TRANSITION_NOT_ALLOWED`.
     """
     asked = _locked(request_id)
     if asked.asked_by == actor.username:
@@ -52,7 +53,14 @@ def confirm(actor: Actor, request_id: int) -> GrantRequest:
     not_oneself(actor, asked.user)
     actor.require(GRANT_REQUEST.permission("confirm", ASKED))
     GRANT_REQUEST.target("confirm", asked.state)
-    grant = open_grant(actor, locked_user(asked.user.username), asked.role, Scope("city"))
+    user = locked_user(asked.user.username)
+    if not user.is_active:
+        raise Refused(
+            "USER_INACTIVE",
+            f"{user.name}的账号已停用，不能再授予角色。",
+            action="请驳回这份申请；需要时先恢复账号，再重新申请。",
+        )
+    grant = open_grant(actor, user, asked.role, Scope("city"))
     # First who and what, then the state: a confirmed request without either cannot be stored.
     GrantRequest.objects.filter(pk=asked.pk).update(
         grant=grant, decided_at=clock.now(), decided_by=actor.username

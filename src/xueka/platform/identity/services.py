@@ -253,6 +253,28 @@ def open_grant(
     return opened
 
 
+def open_again(
+    actor: Actor, former: Grant, scope: Scope, *, stands_in_for: Grant | None = None, reason: str = ""
+) -> Grant | None:
+    """A role as it was held, in a scope: for what is left of its time. For services as `open_grant`.
+
+    None where its time is over, and where a substitute has nobody to stand in for.
+    """
+    over = former.ends_at is not None and former.ends_at <= clock.now()
+    if over or (former.stands_in_for_id and stands_in_for is None):
+        return None
+    return open_grant(
+        actor,
+        former.user,
+        former.role,
+        scope,
+        begins_at=former.begins_at,
+        ends_at=former.ends_at,
+        stands_in_for=stands_in_for,
+        reason=reason,
+    )
+
+
 def close_grant(actor: Actor, grant: Grant, reason: str) -> None:
     """End a grant now, for services that have asked the permission and locked the user."""
     grant.revoked_at, grant.revoked_by = clock.now(), actor.username

@@ -137,3 +137,14 @@ def test_the_invariants_see(wrong: str, person: MakeUser) -> None:
     assert {name for name, (_, violated) in found.items() if violated} == expected[wrong]
     assert all(checked for name, (checked, _) in found.items() if name != "identity_people_are_sealed")
     assert DISTRICT
+
+
+def test_whoever_was_stopped_meanwhile_gets_nothing() -> None:
+    services.add_user(ADMIN, "zhao", "赵敏")
+    asked = requests.ask(ADMIN, "zhao", "city_operator", "新到岗")
+    services.deactivate(ADMIN, "zhao", "没有来报到")
+    with pytest.raises(Refused) as refusal:
+        requests.confirm(SECURITY, asked.pk)
+    assert refusal.value.code == "USER_INACTIVE"
+    assert not Grant.objects.exists()
+    requests.refuse(SECURITY, asked.pk, "没有来报到")

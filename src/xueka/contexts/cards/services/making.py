@@ -18,9 +18,9 @@ from xueka.contexts.cards.domain.states import PLANNED
 from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
 from xueka.contexts.cards.models import Application, Card, CardKind
 from xueka.contexts.cards.services.common import (
-    application_not_found,
     draw_ids,
     fetch_cards,
+    lock_applications,
     lock_applications_of,
     lock_cards,
     required_text,
@@ -82,8 +82,9 @@ def plan_cards(
     """
     if not application_ids:
         return []
-    waiting = _waiting(actor, application_ids)
+    lock_applications(actor, application_ids)
     apply(APPLICATION, Application, application_ids, "order", actor, detail=detail)
+    waiting = _waiting(application_ids)
     chosen = [waiting[id_] for id_ in dict.fromkeys(application_ids)]
     ids = dict(zip((a.id for a in chosen), draw_ids(Card, len(chosen)), strict=True))
     cards: list[PlannedCard] = []
@@ -171,10 +172,10 @@ def _back_to_accepted(actor: Actor, cards: Sequence[Card], reason: str) -> None:
     apply(APPLICATION, Application, list(gone), "remake", actor, reason=reason, details=gone)
 
 
-def _waiting(actor: Actor, ids: Sequence[int]) -> dict[int, _Waiting]:
-    """The applications by id, locked in id order."""
-    wanted = set(ids)
-    rows = Application.objects.visible_to(actor.scope).filter(id__in=wanted).order_by("id")
+def _waiting(ids: Sequence[int]) -> dict[int, _Waiting]:
+    """The locked applications by id. Read after the lock: a statement that waits for one sees the students as
+    they were before it, and a class may have turned meanwhile.
+    """
     columns = (
         "id",
         "account_id",
@@ -183,10 +184,8 @@ def _waiting(actor: Actor, ids: Sequence[int]) -> dict[int, _Waiting]:
         "account__student__school_id",
         "account__student__school_class_id",
     )
-    found = {row[0]: _Waiting(*row) for row in rows.select_for_update(of=("self",)).values_list(*columns)}
-    if len(found) < len(wanted):
-        raise application_not_found()
-    return found
+    rows = Application.objects.filter(id__in=set(ids)).values_list(*columns)
+    return {row[0]: _Waiting(*row) for row in rows}
 
 
 def _draft(actor: Actor, kind: CardKind, members: list[_Waiting], ids: dict[int, int]) -> list[PlannedCard]:

@@ -110,17 +110,26 @@ _GOING = """
       WHERE w.from_class <> w.to_class) g
 """
 
+# Locked by rising id first, as everywhere: the reviewers of the same school may be at work.
 _APPLICATIONS_FOLLOW = f"""
-    UPDATE cards_application a
-       SET school_id = g.to_school, school_class_id = g.to_class
-      FROM {_GOING} JOIN cards_cardaccount t ON t.student_id = g.student
-     WHERE a.account_id = t.id AND a.school_class_id = g.from_class AND NOT a.state = ANY(%(closed)s)
+    WITH following AS MATERIALIZED (
+        SELECT a.id, g.to_school, g.to_class
+          FROM {_GOING}
+          JOIN cards_cardaccount t ON t.student_id = g.student
+          JOIN cards_application a ON a.account_id = t.id
+         WHERE a.school_class_id = g.from_class AND NOT a.state = ANY(%(closed)s)
+         ORDER BY a.id FOR NO KEY UPDATE OF a)
+    UPDATE cards_application a SET school_id = f.to_school, school_class_id = f.to_class
+      FROM following f WHERE a.id = f.id
 """  # noqa: S608 - no values in it
 
 _CARDS_FOLLOW = f"""
-    UPDATE cards_card c
-       SET school_id = g.to_school, school_class_id = g.to_class
-      FROM {_GOING}
-     WHERE c.student_id = g.student AND c.school_class_id = g.from_class
-       AND (c.state = ANY(%(loose)s) OR (c.state = %(at_school)s AND c.school_id = g.to_school))
+    WITH following AS MATERIALIZED (
+        SELECT c.id, g.to_school, g.to_class
+          FROM {_GOING} JOIN cards_card c ON c.student_id = g.student
+         WHERE c.school_class_id = g.from_class
+           AND (c.state = ANY(%(loose)s) OR (c.state = %(at_school)s AND c.school_id = g.to_school))
+         ORDER BY c.id FOR NO KEY UPDATE OF c)
+    UPDATE cards_card c SET school_id = f.to_school, school_class_id = f.to_class
+      FROM following f WHERE c.id = f.id
 """  # noqa: S608

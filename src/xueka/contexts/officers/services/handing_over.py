@@ -13,7 +13,8 @@ from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.models import Grant, User
+from xueka.platform.identity.guards import lock_users
+from xueka.platform.identity.models import Grant
 from xueka.platform.identity.scope import Scope
 
 LATEST_DAYS = 184
@@ -25,7 +26,7 @@ def ask(actor: Actor, grant_id: int, username: str, day: date, note: str = "") -
     Raises NotFound, BadInput `DATES`, Refused `HAND_OVER_OPEN`, `STANDS_IN`, `GRANT_ENDED`.
     """
     actor.require(PERMISSION)
-    grant = locked_grant(actor, grant_id)
+    grant = locked_grant(actor, grant_id, username)
     today = clock.today()
     if not today <= day <= today + timedelta(days=LATEST_DAYS):
         raise BadInput(
@@ -66,6 +67,7 @@ def confirm(actor: Actor, hand_over_id: int, work: Sequence[Any]) -> HandOver:
     Raises NotFound, Refused `NOT_A_PARTY`, `TRANSITION_NOT_ALLOWED`, `GRANT_ENDED`.
     """
     actor.require(PERMISSION)
+    lock_users(HandOver.objects.values_list("from_user", "to_user").filter(pk=hand_over_id).first() or ())
     found = _visible(actor, hand_over_id)
     HAND_OVER.target("agree", found.state)
     if actor.user_id == found.from_user_id:
@@ -107,9 +109,6 @@ def _visible(actor: Actor, hand_over_id: int) -> HandOver:
 
 
 def _agree(actor: Actor, found: HandOver) -> None:
-    list(
-        User.objects.select_for_update().filter(pk__in=[found.from_user_id, found.to_user_id]).order_by("pk")
-    )
     place = {"district_code": found.district_code, "school_code": found.school_code}
     grant = Grant.objects.filter(user=found.from_user, role=found.role, revoked_at=None, **place).first()
     if grant is None:

@@ -6,6 +6,7 @@ from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity import activation
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import lock_users
 from xueka.platform.identity.models import Grant, User
 
 
@@ -31,15 +32,16 @@ def grant_of(actor: Actor, grant_id: int) -> Grant:
     return found
 
 
-def locked_grant(actor: Actor, grant_id: int) -> Grant:
-    """The same, as it stands once its user is locked."""
-    user = grant_of(actor, grant_id).user
-    User.objects.select_for_update().get(pk=user.pk)
+def locked_grant(actor: Actor, grant_id: int, other: str) -> Grant:
+    """The same, as it stands once its user and the `other` (by user name) are locked."""
+    found = grant_of(actor, grant_id)
+    lock_users([found.user_id, *User.objects.filter(username=other).values_list("pk", flat=True)])
     return grant_of(actor, grant_id)
 
 
 def colleague_of(actor: Actor, grant: Grant, username: str) -> User:
     """Who may do the work of `grant`: a colleague at its school or district, for the keeper anybody kept.
+    Locked by the caller.
 
     Raises NotFound `USER_NOT_FOUND`.
     """
@@ -54,7 +56,7 @@ def colleague_of(actor: Actor, grant: Grant, username: str) -> User:
         raise NotFound(
             "USER_NOT_FOUND", "没有这位同事，或不归您管。", action="请从名单中选择；新来的人先开立账号。"
         )
-    return User.objects.select_for_update().get(pk=found.pk)
+    return found
 
 
 def colleagues(actor: Actor, grant: Grant) -> list[User]:

@@ -12,7 +12,7 @@ from xueka.platform.history.services import apply
 from xueka.platform.identity import activation
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import locked_user, not_oneself, reason_given
+from xueka.platform.identity.guards import lock_users, not_oneself, reason_given
 from xueka.platform.identity.models import Grant, User
 from xueka.platform.identity.registered import end_all
 
@@ -26,7 +26,8 @@ def leave(actor: Actor, username: str, reason: str, work: Sequence[Any], success
     actor.require(activation.MANAGE)
     reason = reason_given(reason)
     not_oneself(actor, activation.find_managed(actor, username))
-    user = locked_user(username)
+    lock_users(User.objects.filter(username__in=[username, successor]).values_list("pk", flat=True))
+    user = User.objects.get(username=username)
     grants = list(Grant.objects.filter(user=user, revoked_at=None).order_by("id"))
     if not all(keeps(actor, grant) for grant in grants):
         raise Refused(

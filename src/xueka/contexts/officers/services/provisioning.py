@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from xueka.contexts.officers.domain.officer_list import Judge, OfficerRow, doubled
@@ -168,6 +168,8 @@ def _accepted(
 
 
 def _apply(actor: Actor, judge: Judge, rows: list[OfficerRow], report: OfficersReport) -> None:
+    with connection.cursor() as cursor:  # the second of two lists finds the people whom the first has brought
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('officers.list'))")
     indexes = dict(
         zip(
             (row.phone for row in rows),
@@ -177,7 +179,9 @@ def _apply(actor: Actor, judge: Judge, rows: list[OfficerRow], report: OfficersR
     )
     known = {
         bytes(user.phone_index or b""): user
-        for user in User.objects.filter(phone_index__in=list(indexes.values())).select_for_update()
+        for user in User.objects.filter(phone_index__in=list(indexes.values()))
+        .order_by("pk")
+        .select_for_update()
     }
     wanted = [row.username for row in rows if row.username]
     named = User.objects.filter(Q(username__in=wanted) | Q(first_username__in=wanted))

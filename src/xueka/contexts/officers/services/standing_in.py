@@ -9,8 +9,8 @@ from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import reason_given
-from xueka.platform.identity.models import Grant, User
+from xueka.platform.identity.guards import lock_users, reason_given
+from xueka.platform.identity.models import Grant
 
 LONGEST_DAYS = 184
 
@@ -23,7 +23,7 @@ def stand_in(actor: Actor, grant_id: int, username: str, first: date, last: date
     """
     actor.require(PERMISSION)
     reason = reason_given(reason)
-    grant = locked_grant(actor, grant_id)
+    grant = locked_grant(actor, grant_id, username)
     if grant.stands_in_for_id:
         raise Refused("STANDS_IN", "代理人不能再找人代理。", action="请由本人或上级另行指定代理人。")
     today = clock.today()
@@ -71,16 +71,13 @@ def stand_in(actor: Actor, grant_id: int, username: str, first: date, last: date
 def end_stand_in(actor: Actor, grant_id: int, reason: str = "") -> None:
     """End a substitute's grant before its day: by her, by whom she stands in for, or by the keeper."""
     actor.require(PERMISSION)
-    found = (
-        Grant.objects.select_related("user", "stands_in_for")
-        .filter(pk=grant_id, revoked_at=None, stands_in_for__isnull=False)
-        .first()
-    )
+    open_ones = Grant.objects.filter(pk=grant_id, revoked_at=None, stands_in_for__isnull=False)
+    lock_users(open_ones.values_list("user", flat=True))
+    found = open_ones.select_related("user", "stands_in_for").first()
     mine = found is not None and actor.user_id in (
         found.user_id,
         found.stands_in_for.user_id if found.stands_in_for else None,
     )
     if found is None or not (mine or keeps(actor, found)):
         raise NotFound("GRANT_NOT_FOUND", "没有这项代理，或它已结束。", action="请刷新页面。")
-    list(User.objects.select_for_update().filter(pk=found.user_id))
     identity.close_grant(actor, found, reason or "代理提前结束")

@@ -1,25 +1,14 @@
 """Opening a ZIP that a stranger made: nothing is extracted, nothing grows beyond its limit."""
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 
 from xueka.contexts.production.domain.bureau.returns import refuse
+from xueka.platform.files.foreign_zip import BROKEN
 
 _LOCAL_HEADER = b"PK\x03\x04"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile raises for archives that are broken on purpose, encrypted ones among them (RuntimeError).
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OSError,
-)
 
 
 def read_members(data: bytes, limits: Mapping[str, int]) -> dict[str, bytes]:
@@ -47,7 +36,7 @@ def read_members(data: bytes, limits: Mapping[str, int]) -> dict[str, bytes]:
             return {member.filename: _read(archive, member, limits[member.filename]) for member in members}
     except EOFError:
         refuse("RETURN_TRUNCATED", "回盘包不完整：成员的内容缺失。", where="回盘包")
-    except _BROKEN as error:
+    except BROKEN as error:
         refuse("RETURN_FORMAT", "回盘包已损坏，无法读取。", where="回盘包", found=type(error).__name__)
 
 

@@ -48,7 +48,7 @@ def _busy() -> Conflict:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT application_name, xact_start FROM pg_stat_activity"
-            " WHERE starts_with(application_name, %s)",
+            " WHERE datname = current_database() AND starts_with(application_name, %s)",
             [_NAME],
         )
         found = cursor.fetchone()

@@ -112,6 +112,8 @@ _REMOVE_EMPTY = """
        AND NOT EXISTS (SELECT 1 FROM registry_transfer t WHERE t.to_class_id = c.id)
 """
 
+# No key of a student changes: cards and applications that name her may be written meanwhile, which a lock
+# for update would keep waiting while it waits for theirs.
 _MOVE = """
     WITH going AS (
         SELECT x.id, x.school_id, x.school_class_id, x.status, x.enrolled_from,
@@ -124,7 +126,7 @@ _MOVE = """
           JOIN registry_schoolclass c ON c.id = w.to_class
          WHERE x.school_class_id = w.from_class AND x.status = w.from_status
          ORDER BY x.id
-           FOR UPDATE OF x),
+           FOR NO KEY UPDATE OF x),
     ended AS (
         INSERT INTO registry_enrolment
                (student_id, school_id, school_class_id, status, from_date, to_date, reason)

@@ -8,7 +8,6 @@ import contextlib
 import io
 import json
 import re
-import struct
 import subprocess
 import sys
 import zipfile
@@ -22,6 +21,7 @@ from typing import IO
 from xueka.contexts.registry.domain.columns import Column
 from xueka.contexts.registry.tables.source import HEADER_LOOKED_AT, Chunk, Table, read_header
 from xueka.kernel.errors import BadInput
+from xueka.platform.files.foreign_zip import BROKEN
 
 MAX_BYTES = 128 * 1024**2
 MAX_INFLATED = 1024**3
@@ -85,15 +85,7 @@ def _parts(content: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        ValueError,
-        OverflowError,
-        EOFError,
-        OSError,
-        struct.error,
-    ):
+    except BROKEN:
         raise _not_a_workbook("压缩结构已损坏") from None
     names = {part.filename for part in parts}
     if not {"[Content_Types].xml", "xl/workbook.xml"} <= names:

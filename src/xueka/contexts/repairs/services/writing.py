@@ -100,9 +100,18 @@ def _write(actor: Actor, step: Step, repair_id: int, reason: str) -> None:
         model = MODELS[step.what]
         field = model._meta.get_field(step.field.removesuffix("_id"))
         value = step.new if step.field.endswith("_id") else field.to_python(step.new)  # type: ignore[union-attr]
-        # The digest says "nothing new in this row"; without it the next roster looks at the student again.
-        again = {"row_digest": b""} if step.what == "student" else {}
-        model._default_manager.filter(id=step.id).update(**{step.field: value, **again})
+        model._default_manager.filter(id=step.id).update(**{step.field: value, **_along(step)})
+
+
+def _along(step: Step) -> dict[str, Any]:
+    """Columns that follow from the one that is written."""
+    if step.what != "student":
+        return {}
+    # The digest says "nothing new in this row"; without it the next roster looks at the student again.
+    again = {"row_digest": b"", "updated_at": clock.now()}
+    if step.field != "name":
+        return again
+    return {**again, "sort_key": registry.sort_key(str(step.new)), "sort_key_by_hand": False}
 
 
 def _move(step: Step) -> None:

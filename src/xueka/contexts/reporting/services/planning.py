@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from xueka.contexts.reporting.domain.terms import check_days, default_term
 from xueka.contexts.reporting.models import ConfiguredTerm, PlannedWeek
@@ -20,6 +20,7 @@ def set_term(actor: Actor, code: str, begins: date, ends: date) -> None:
     actor.require("city:plan:manage")
     default_term(code)
     check_days(begins, ends)
+    before = ConfiguredTerm.objects.filter(code=code).values("begins", "ends").first()
     try:
         with transaction.atomic():
             ConfiguredTerm.objects.update_or_create(
@@ -38,7 +39,8 @@ def set_term(actor: Actor, code: str, begins: date, ends: date) -> None:
             found=f"{begins} 至 {ends}",
             action="请先核对两个学期的起止日期。",
         ) from None
-    audit.record(actor, "term.set", "term", code, detail={"begins": str(begins), "ends": str(ends)})
+    former = {"before": {name: str(day) for name, day in before.items()}} if before else {}
+    audit.record(actor, "term.set", "term", code, detail={"begins": str(begins), "ends": str(ends), **former})
 
 
 def set_plan(actor: Actor, code: str, weeks: Mapping[int, int]) -> None:
@@ -66,8 +68,22 @@ def set_plan(actor: Actor, code: str, weeks: Mapping[int, int]) -> None:
                 expected=f"0 至 {MOST}",
                 action="请改正后再保存。",
             )
+    with connection.cursor() as cursor:  # of two who save at once the second replaces what the first saved
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reporting.plan'))")
+    before = dict(PlannedWeek.objects.filter(term=code).values_list("week", "cards"))
     PlannedWeek.objects.filter(term=code).delete()
     PlannedWeek.objects.bulk_create(
         PlannedWeek(term=code, week=number, cards=planned) for number, planned in sorted(weeks.items())
     )
-    audit.record(actor, "plan.set", "term", code, detail={"weeks": len(weeks), "cards": sum(weeks.values())})
+    changed = {
+        str(week): {"from": before.get(week), "to": weeks.get(week)}
+        for week in sorted({*before, *weeks})
+        if before.get(week) != weeks.get(week)
+    }
+    audit.record(
+        actor,
+        "plan.set",
+        "term",
+        code,
+        detail={"weeks": len(weeks), "cards": sum(weeks.values()), "changed": changed},
+    )

@@ -32,6 +32,7 @@ YEAR_JOB = Machine(
         Transition("undo", RUNNING, TAKING_BACK, _MANAGE, "撤回"),
         Transition("undo", DONE, TAKING_BACK, _MANAGE, "撤回", "在期限内，且没有后来的作业依赖它"),
         Transition("restore", TAKING_BACK, TAKEN_BACK, _SYSTEM, "撤回完成", "每所学校都已恢复"),
+        Transition("restore", TAKING_BACK, DONE, _SYSTEM, "撤回完成", "有学校没能恢复，可以再次撤回"),
         Transition("cancel", DRAFT, CANCELLED, _MANAGE, "取消"),
         Transition("cancel", PREVIEWED, CANCELLED, _MANAGE, "取消"),
         Transition("cancel", CONFIRMED, CANCELLED, _MANAGE, "取消"),

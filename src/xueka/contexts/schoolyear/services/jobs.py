@@ -142,7 +142,8 @@ def resume_job(actor: Actor, number: str) -> Job:
 
 
 def take_back_job(actor: Actor, number: str, reason: str) -> Job:
-    """Undo a job, also one that is running: what was done is restored, the rest does not happen.
+    """Undo a job, also one that is running: what was done is restored, the rest does not happen. Where a
+    school could not be restored, the job is done as before and may be taken back again.
 
     Raises BadInput `REASON_MISSING`; Refused `YEAR_TOO_LATE` after the stated day, `YEAR_DEPENDENT` while a
     later job stands on it.
@@ -155,6 +156,7 @@ def take_back_job(actor: Actor, number: str, reason: str) -> Job:
     if problem := why_not_back(job):
         raise problem
     apply(YEAR_JOB, Job, [job.id], "undo", actor, reason=reason)
+    job.pieces.filter(state="done").update(error="", tried_back=False)
     _set(job, taken_back_by=actor.username)
     record(actor, "year.take_back", "year_job", job.number, detail={"reason": reason})
     return job

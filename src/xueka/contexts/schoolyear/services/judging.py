@@ -126,7 +126,7 @@ _PROMOTION = f"""
                     WHEN c.grade >= l.last THEN 'final'
                     WHEN c.grade = 1 AND began.grade IS NULL AND s.created_at >= %(season_began)s
                          AND EXISTS (SELECT 1 FROM registry_student o
-                                      WHERE o.school_id = s.school_id AND o.created_at < %(season_began)s)
+                                      WHERE o.school_id = %(school)s AND o.created_at < %(season_began)s)
                          THEN 'new_entrant'
                     WHEN {_IN_TRANSFER} THEN 'transfer'
                     ELSE '' END AS why

@@ -12,6 +12,7 @@ from xueka.contexts.schoolyear.domain import rules as r
 from xueka.contexts.schoolyear.domain.transitions import OPEN_STATES
 from xueka.contexts.schoolyear.models import Move, Piece, Thing
 from xueka.contexts.schoolyear.services import exchanging, judging
+from xueka.contexts.schoolyear.services.running import graduates
 from xueka.platform.identity import accounts
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
@@ -61,11 +62,11 @@ def _promotion(actor: Actor, piece: Piece) -> None:
 
 def _graduation(actor: Actor, piece: Piece) -> None:
     piece.planned, piece.wont = judging.plan_graduation(piece)
-    leaving = _students(piece, after_status=registry.GRADUATED)
+    leaving = graduates(Move.objects.filter(piece=piece))
     if leaving:
-        piece.also["close"] = len(cards.open_applications_of(leaving))
-        for card in cards.live_cards_of(leaving):
-            rule = rules().graduates[card.school_class.stage]
+        piece.also["close"] = len(cards.open_applications_of(list(leaving)))
+        for card in cards.live_cards_of(list(leaving)):
+            rule = rules().graduates[leaving[card.student_id]]
             piece.also[rule.card] = piece.also.get(rule.card, 0) + 1
     going_on = list(
         Move.objects.filter(piece=piece, ended_by="graduated")
@@ -218,7 +219,3 @@ def unconfirmed_lists(school_id: int, year: int) -> int:
             [school_id, list(registry.PRESENT), year],
         )
         return int(cursor.fetchone()[0])
-
-
-def _students(piece: Piece, **found: str) -> list[int]:
-    return list(Move.objects.filter(piece=piece, **found).values_list("student_id", flat=True))

@@ -1,10 +1,10 @@
 """Carrying out one piece: one school, one transaction. What was planned happens, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
@@ -17,6 +17,9 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity import accounts
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import lock_users
+from xueka.platform.identity.models import Grant
+from xueka.platform.identity.scope import Scope
 
 
 def run_piece(actor: Actor, piece: Piece) -> None:
@@ -128,13 +131,9 @@ def _promotion(actor: Actor, piece: Piece) -> None:
 def _graduation(actor: Actor, piece: Piece) -> None:
     _move(actor, piece)
     done = Move.objects.filter(piece=piece, outcome="done", ended_by="graduated")
-    gone = list(
-        done.filter(after_status=registry.GRADUATED)
-        .order_by("student_id")
-        .values_list("student_id", flat=True)
-    )
+    gone = graduates(done)
     if gone:
-        _close_applications(actor, piece, gone)
+        _close_applications(actor, piece, list(gone))
         _end_cards(actor, piece, gone)
     going_on = list(done.exclude(after_status=registry.GRADUATED).values_list("student_id", flat=True))
     if going_on and rules().going_on_exchange:
@@ -160,13 +159,19 @@ def _close_applications(actor: Actor, piece: Piece, students: list[int]) -> None
     )
 
 
-def _end_cards(actor: Actor, piece: Piece, students: list[int]) -> None:
-    """By the rule of the stage: kept, limited today, or cancelled on the day it names."""
+def graduates(moves: QuerySet[Move]) -> dict[int, str]:
+    """Those of the moves who leave as graduates: student id → the stage that she has finished."""
+    found = moves.filter(after_status=registry.GRADUATED).order_by("student_id")
+    return dict(found.values_list("student_id", "after_stage"))
+
+
+def _end_cards(actor: Actor, piece: Piece, students: Mapping[int, str]) -> None:
+    """By the rule of the stage that is finished: kept, limited today, or cancelled on the day it names."""
     limited: dict[int, Thing] = {}
     things = []
     year = clock.today().year
-    for card in cards.live_cards_of(students):
-        rule = rules().graduates[card.school_class.stage]
+    for card in cards.live_cards_of(list(students)):
+        rule = rules().graduates[students[card.student_id]]
         if rule.card == "keep":
             continue
         until = card.valid_until.isoformat() if card.valid_until else None
@@ -232,22 +237,29 @@ def _merge(actor: Actor, piece: Piece) -> None:
 
 
 def _hand_over_grants(actor: Actor, piece: Piece, target: registry.School | None) -> None:
-    """The officers of a school that ends keep their role in the one that takes it over, if there is one."""
+    """The officers of a school that ends keep their role in the one that takes it over, if there is one: for
+    as long as they would have had it, and substitutes for whom they stand in for.
+    """
     things = []
-    for grant in accounts.grants_at(piece.school.code):
+    given: dict[int, Grant] = {}
+    ending = accounts.grants_at(piece.school.code)
+    lock_users(grant.user_id for grant in ending)
+    for grant in ending:
         before = {"username": grant.user.username, "role": grant.role, "grant": grant.id}
         after = {}
         if target is not None:
-            known = {one.id for one in accounts.open_grants(grant.user)}
-            given = identity.grant(
+            known = set(grant.user.grants.filter(revoked_at=None).values_list("id", flat=True))
+            found = identity.open_again(
                 actor,
-                grant.user.username,
-                grant.role,
-                district=target.district_id,
-                school=target.code,
+                grant,
+                Scope("school", target.district_id, target.code),
+                stands_in_for=given.get(grant.stands_in_for_id or 0),
+                reason=f"作业 {piece.job.number}",
             )
-            after = {"grant": given.id} if given.id not in known else {}
-        identity.revoke(actor, grant.user.username, grant.id, f"作业 {piece.job.number}")
+            if found is not None:
+                given[grant.id] = found
+                after = {"grant": found.id} if found.id not in known else {}
+        identity.close_grant(actor, grant, f"作业 {piece.job.number}")
         things.append(
             Thing(piece=piece, thing="grant", object_id=grant.id, before=before, after=after, outcome="done")
         )

@@ -13,8 +13,10 @@ from django.db import transaction
 from xueka.contexts.schoolyear.configuration import rules
 from xueka.contexts.schoolyear.domain.transitions import (
     CONFIRMED,
+    DONE,
     DRAFT,
     RUNNING,
+    TAKEN_BACK,
     TAKING_BACK,
     YEAR_JOB,
 )
@@ -86,13 +88,24 @@ def _previewed(job: Job) -> None:
 
 def _finished(job: Job) -> None:
     apply(YEAR_JOB, Job, [job.id], "finish", WORKER)
+    _set_finished(job)
+
+
+def _set_finished(job: Job) -> None:
     Job.objects.filter(id=job.id).update(
         finished_at=clock.now(), undo_until=clock.today() + timedelta(days=rules().undo_days)
     )
 
 
 def _restored(job: Job) -> None:
-    apply(YEAR_JOB, Job, [job.id], "restore", WORKER)
+    """Where a school is still as the job left it, so is the job, and may be taken back again."""
+    if job.pieces.filter(state="done").exists():
+        job.pieces.filter(state="planned").update(state="undone")  # a job that was stopped: it never happens
+        apply(YEAR_JOB, Job, [job.id], "restore", WORKER, to=DONE)
+        if job.undo_until is None:
+            _set_finished(job)
+        return
+    apply(YEAR_JOB, Job, [job.id], "restore", WORKER, to=TAKEN_BACK)
     Job.objects.filter(id=job.id).update(taken_back_at=clock.now())
 
 

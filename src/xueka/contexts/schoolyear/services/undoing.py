@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from django.db import transaction
+
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear.models import Piece, Thing
@@ -11,6 +13,8 @@ from xueka.kernel.errors import XuekaError
 from xueka.platform.audit.services import record
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import lock_users
+from xueka.platform.identity.models import Grant
 
 
 def undo_piece(actor: Actor, piece: Piece) -> None:
@@ -24,7 +28,7 @@ def undo_piece(actor: Actor, piece: Piece) -> None:
     piece.things.filter(thing="application", outcome="done").update(outcome="kept", note="closed_application")
     counts = outcome_counts(piece)
     piece.undone, piece.kept, piece.done = counts.get("undone", 0), counts.get("kept", 0), 0
-    piece.state, piece.tried_back = "undone", True
+    piece.state, piece.tried_back, piece.error = "undone", True, ""
     piece.save()
     record(
         actor,
@@ -64,8 +68,8 @@ def _cards(actor: Actor, piece: Piece) -> None:
     present = {card.id: card for card in cards.card_rows(actor.scope).filter(id__in=list(limited))}
     back: dict[int, date | None] = {}
     for id_, thing in limited.items():
-        card = present[id_]
-        if card.state in cards.LIVE and card.valid_until == date.fromisoformat(thing.after["on"]):
+        card = present.get(id_)  # none where a take-over was taken back
+        if card and card.state in cards.LIVE and card.valid_until == date.fromisoformat(thing.after["on"]):
             until = thing.before["valid_until"]
             back[id_] = date.fromisoformat(until) if until else None
             thing.outcome = "undone"
@@ -77,21 +81,26 @@ def _cards(actor: Actor, piece: Piece) -> None:
 
 
 def _grants(actor: Actor, piece: Piece) -> None:
-    for thing in piece.things.filter(thing="grant", outcome="done").order_by("id"):
-        who = thing.before
+    why = f"作业 {piece.job.number} 撤回"
+    things = list(piece.things.filter(thing="grant", outcome="done").order_by("id"))
+    former = Grant.objects.select_related("user").in_bulk([thing.before["grant"] for thing in things])
+    lock_users(grant.user_id for grant in former.values())
+    back: dict[int, Grant] = {}
+    for thing in things:
+        grant = former[thing.before["grant"]]
         try:
-            identity.grant(
-                actor,
-                who["username"],
-                who["role"],
-                district=piece.school.district_id,
-                school=piece.school.code,
-            )
-            if given := thing.after.get("grant"):
-                identity.revoke(actor, who["username"], given, f"作业 {piece.job.number} 撤回")
+            with transaction.atomic():
+                if given := thing.after.get("grant"):
+                    identity.revoke(actor, grant.user.username, given, why)
+                again = identity.open_again(
+                    actor, grant, grant.scope, stands_in_for=back.get(grant.stands_in_for_id or 0), reason=why
+                )
         except XuekaError:  # the officer has another duty meanwhile, or the role was revoked already
+            again = None
+        if again is None:
             _mark(thing, "kept", "moved_on")
         else:
+            back[grant.id] = again
             _mark(thing, "undone")
 
 

@@ -39,7 +39,9 @@ TAKEOVER = Machine(
         Transition("ask_back", LOADED, BACK_ASKED, _LOAD, "申请收回", "须写明理由；未过收回期限"),
         Transition("refuse_back", BACK_ASKED, APPROVED, _APPROVE, "不予收回", "尚未载入完"),
         Transition("refuse_back", BACK_ASKED, LOADED, _APPROVE, "不予收回", "已载入完"),
-        Transition("approve_back", BACK_ASKED, TAKING_BACK, _APPROVE, "批准收回", "批准人不是申请人"),
+        Transition(
+            "approve_back", BACK_ASKED, TAKING_BACK, _APPROVE, "批准收回", "批准人不是申请人；未过收回期限"
+        ),
         Transition("finish_back", TAKING_BACK, TAKEN_BACK, _LOAD, "收回完成"),
         Transition("settle", LOADED, SETTLED, _LOAD, "定案", "收回期限已过"),
     ],

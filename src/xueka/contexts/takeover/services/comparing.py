@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from xueka.contexts.takeover.domain import format as f
-from xueka.contexts.takeover.domain.transitions import TAKEOVER
+from xueka.contexts.takeover.domain.transitions import COMPARED, TAKEOVER
 from xueka.contexts.takeover.models import ROWS, Difference, TakeOver
 from xueka.contexts.takeover.services.taking_in import check
 from xueka.kernel import clock
@@ -148,10 +148,14 @@ def compare(actor: Actor, files: Mapping[str, bytes]) -> tuple[TakeOver, dict[st
 
     Only the parts that the set holds are compared. Answers the set and the open differences by part and kind.
     The staged rows are dropped again: what is kept of an extract is its totals and its differences.
+    Raises Refused `TOTALS_DIFFER`, `EXTRACT_OLDER` where a newer extract of the same part was compared.
     """
+    with connection.cursor() as cursor:  # differences are those of the last comparison, so one at a time
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('takeover.compare'))")
     found = check(actor, files, purpose="compare")
     _demand_totals(found)
     compared = [code for code in _COMPARE if code in found.counts]
+    _demand_newest(found, compared)
     values: dict[str, Any] = {"id": found.id, "now": clock.now(), "parts": compared}
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS takeover_found")
@@ -261,6 +265,21 @@ def _demand_totals(found: TakeOver) -> None:
             expected=wrong[0]["told"],
             action="请旧系统重新导出一套完整的文件。",
         )
+
+
+def _demand_newest(found: TakeOver, parts: Sequence[str]) -> None:
+    """An older extract would end differences that are there, and bring back those that are gone."""
+    newer = TakeOver.objects.filter(purpose="compare", state=COMPARED, as_of__gt=found.as_of)
+    for other in newer.order_by("-as_of", "-id"):
+        if twice := [code for code in parts if code in other.counts]:
+            raise Refused(
+                "EXTRACT_OLDER",
+                "这一套文件比已经比对过的旧，没有比对。",
+                where="、".join(f.PARTS[code].label for code in twice),
+                found=f"数据时点 {found.as_of}",
+                expected=f"{other.as_of} 或以后（{other.number}）",
+                action="请旧系统导出最新的一套文件。",
+            )
 
 
 def _lock(actor: Actor, ids: Sequence[int]) -> list[Difference]:

@@ -69,13 +69,7 @@ def ask_back(actor: Actor, take_over_id: int, reason: str) -> TakeOver:
     found = locked(actor, take_over_id)
     if not reason.strip():
         raise BadInput("REASON_MISSING", "请写明收回的理由。")
-    if found.back_until and clock.now() > found.back_until:
-        raise Refused(
-            "BACK_TOO_LATE",
-            f"{found.number} 的收回期限已过。",
-            expected=f"{clock.local(found.back_until):%Y-%m-%d} 之前",
-            action="请用“差错修复”逐项改正。",
-        )
+    _in_time(found, "请用“差错修复”逐项改正。")
     apply(TAKEOVER, TakeOver, [found.id], "ask_back", actor, reason=reason.strip())
     found.back_asked_by, found.back_reason = actor.username, reason.strip()[:200]
     found.save(update_fields=["back_asked_by", "back_reason"])
@@ -85,7 +79,10 @@ def ask_back(actor: Actor, take_over_id: int, reason: str) -> TakeOver:
 
 
 def approve_back(actor: Actor, take_over_id: int) -> TakeOver:
-    """A second person agrees; the sweep takes everything back that nothing has touched."""
+    """A second person agrees; the sweep takes everything back that nothing has touched.
+
+    Raises Refused `SECOND_PERSON`, `BACK_TOO_LATE` after the deadline.
+    """
     found = locked(actor, take_over_id)
     if found.back_asked_by == actor.username:
         raise Refused(
@@ -95,6 +92,7 @@ def approve_back(actor: Actor, take_over_id: int) -> TakeOver:
             expected="申请人以外的批准人",
             action="请通知另一位市级运营。",
         )
+    _in_time(found, "请选“不予收回”；需要时用“差错修复”逐项改正。")
     apply(TAKEOVER, TakeOver, [found.id], "approve_back", actor, reason=found.back_reason)
     found.back_approved_by = actor.username
     found.save(update_fields=["back_approved_by"])
@@ -140,6 +138,16 @@ def settle(actor: Actor, take_over_id: int) -> None:
     if found.state == LOADED and found.back_until and clock.now() > found.back_until:
         apply(TAKEOVER, TakeOver, [found.id], "settle", actor)
         record(actor, "takeover.settle", "takeover", found.number)
+
+
+def _in_time(found: TakeOver, action: str) -> None:
+    if found.back_until and clock.now() > found.back_until:
+        raise Refused(
+            "BACK_TOO_LATE",
+            f"{found.number} 的收回期限已过。",
+            expected=f"{clock.local(found.back_until):%Y-%m-%d} 之前",
+            action=action,
+        )
 
 
 def _stays(found: TakeOver, code: str, ids: list[int], going: dict[str, set[int]] | None) -> dict[int, str]:
