@@ -188,9 +188,8 @@ def _fates(world: World, season: str) -> dict[str, list[str]]:
 def _lose(world: World, season: str, education_ids: list[str]) -> list[str]:
     """Report them lost; some turn up again. Returns whose card stays lost."""
     gone = []
-    for card in cards.Card.objects.filter(
-        state="active", student__education_id__in=education_ids
-    ).select_related("school", "student"):
+    holding = cards.Card.objects.filter(state="active", student__education_id__in=education_ids)
+    for card in holding.select_related("school", "student").order_by("id"):
         officer = staff.school_officer(card.school.district_id, card.school.code)
         with world.work():
             cards.report_lost(officer, card.id, "家长电话挂失")

@@ -12,7 +12,7 @@ from tests.unit.logistics.conftest import Make
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
-from xueka.kernel.errors import Forbidden, NotFound, Refused
+from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 
 
 def _states(ids: list[int]) -> set[str]:
@@ -69,6 +69,10 @@ def test_no_dispatch_without_carrier_and_waybill(city: City, made: Make, carrier
         logistics.dispatch(city.operator, delivery.id, carrier=carrier, waybill=waybill)
     assert refusal.value.code == "WAYBILL_MISSING"
     assert _states(ids) == {"packed"}
+    for long in ({"carrier": "顺" * 33, "waybill": "SF1"}, {"carrier": "顺丰", "waybill": "1" * 65}):
+        with pytest.raises(BadInput) as refused:
+            logistics.dispatch(city.operator, delivery.id, **long)
+        assert refused.value.code == "WAYBILL_LONG"
 
 
 def test_a_cancelled_delivery_gives_its_cards_back(city: City, made: Make) -> None:

@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 
 from tests.unit.cards.conftest import NOW, City, build
-from tests.unit.cards.test_races import alone, codes, together
+from tests.unit.cards.test_races import alone, codes, together, turn, wait_for_a_waiting_one
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.platform.invariants import check
 
@@ -50,5 +51,29 @@ def test_a_card_found_damaged_in_the_same_moment_is_not_handed_out(city: City) -
 
     assert codes(together(receives_slowly, hands_out)) == ["DISCREPANCY_OPEN", "done", "done", "done"]
     assert cards.Card.objects.get(id=inside[0].id).state == "at_school"
+    for invariant in [*cards.INVARIANTS, *logistics.INVARIANTS]:
+        assert check(invariant).violated == 0, invariant.name
+
+
+def test_cards_are_packed_while_their_school_goes_into_another_one(city: City) -> None:
+    students = city.students(2, school=1)
+    made = [card.id for card in city.planned(students)]
+    alone(lambda: cards.order_cards(city.system, made))
+    alone(lambda: cards.confirm_made(city.system, [(id_, f"{id_:014X}") for id_ in made]))
+    here, there = (city.schools[at].classes.get().id for at in (1, 0))
+    moves = registry.Moves(students, [here] * 2, ["在校"] * 2, [there] * 2, ["在校"] * 2)
+    moved = Event()
+
+    def merges() -> None:
+        turn(city, moves)
+        moved.set()
+        wait_for_a_waiting_one()
+
+    def packs() -> None:
+        moved.wait(10)
+        logistics.prepare_deliveries(city.operator)
+
+    assert codes(together(merges, packs)) == ["done", "done"]
+    assert logistics.Box.objects.get().school_id == city.schools[0].id
     for invariant in [*cards.INVARIANTS, *logistics.INVARIANTS]:
         assert check(invariant).violated == 0, invariant.name

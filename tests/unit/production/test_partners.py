@@ -118,3 +118,12 @@ def test_the_database_asks_for_two_people_too() -> None:
     production.register_partner(FIRST, **entry())
     with pytest.raises(IntegrityError), transaction.atomic():
         Partner.objects.update(confirmed_by="op-a")
+
+
+@pytest.mark.parametrize("field", ["code", "name", "host", "username"])
+def test_an_address_that_nobody_could_keep_is_said(field: str) -> None:
+    for value in ("", "x" * 101):
+        with pytest.raises(BadInput) as refused:
+            production.register_partner(FIRST, **entry(**{field: value}))
+        assert refused.value.code == "PARTNER_ADDRESS"
+    assert not Partner.objects.exists()

@@ -1,12 +1,13 @@
 """From the bureau's hand-over to the student's hand: logistics moves boxes, this moves their cards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
 from xueka.contexts.cards.domain.states import LIVE
 from xueka.contexts.cards.domain.transitions import APPLICATION, CARD
 from xueka.contexts.cards.models import Application, Card
+from xueka.contexts.cards.queries import cards_to_pack
 from xueka.contexts.cards.services.common import fetch_cards, in_order, lock_applications_of, lock_cards
 from xueka.contexts.numbers import api as numbers
 from xueka.kernel.errors import Refused
@@ -15,6 +16,13 @@ from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 Detail = Mapping[str, Any]
+
+
+def lock_to_pack(actor: Actor, card_ids: Collection[int] | None = None) -> list[Card]:
+    """The cards of `cards_to_pack`, locked: read after that, they lie where their school is now."""
+    found = [card.id for card in cards_to_pack(actor.scope, card_ids)]
+    lock_cards(actor, found)
+    return cards_to_pack(actor.scope, found)
 
 
 def pack(

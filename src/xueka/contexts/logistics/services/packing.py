@@ -11,12 +11,13 @@ from xueka.contexts.logistics.domain.transitions import BOX, CANCELLED, DELIVERY
 from xueka.contexts.logistics.models import Box, BoxCard, Delivery
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
-from xueka.kernel.errors import NotFound, Refused
+from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
 BOX_CAPACITY = 60
+CARRIER_LIMIT, WAYBILL_LIMIT = 32, 64
 
 
 def prepare_deliveries(
@@ -32,7 +33,7 @@ def prepare_deliveries(
         connection.cursor() as cursor
     ):  # two people pressing the button at once: the second packs what is left
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('logistics.pack'))")
-    waiting = cards.cards_to_pack(actor.scope, card_ids)
+    waiting = cards.lock_to_pack(actor, card_ids)
     if not waiting:
         raise Refused("NOTHING_TO_PACK", "没有待装箱的卡。", action="回盘核对完成后，制成的卡会出现在这里。")
     by_school = [(school, list(found)) for school, found in groupby(waiting, key=lambda card: card.school)]
@@ -72,9 +73,18 @@ def dispatch(
             f"配送单 {delivery.number} 里没有已封箱的卡箱。",
             action="请先装箱，或取消这张配送单。",
         )
-    if not carrier.strip() or not waybill.strip():
+    carrier, waybill = carrier.strip(), waybill.strip()
+    if not carrier or not waybill:
         raise Refused("WAYBILL_MISSING", "请填写承运方和运单号。")
-    delivery.carrier, delivery.waybill = carrier.strip(), waybill.strip()
+    if len(carrier) > CARRIER_LIMIT or len(waybill) > WAYBILL_LIMIT:
+        raise BadInput(
+            "WAYBILL_LONG",
+            "承运方或运单号过长。",
+            found=f"{len(carrier)} 个字，{len(waybill)} 个字",
+            expected=f"承运方不超过 {CARRIER_LIMIT} 个字，运单号不超过 {WAYBILL_LIMIT} 个字",
+            action="请核对后重新填写；一张配送单一个运单号。",
+        )
+    delivery.carrier, delivery.waybill = carrier, waybill
     delivery.dispatched_at, delivery.expected_on = clock.now(), expected_on
     delivery.save(update_fields=["carrier", "waybill", "dispatched_at", "expected_on"])
     apply(DELIVERY, Delivery, [delivery.id], "dispatch", actor, detail={"waybill": delivery.waybill})

@@ -11,6 +11,9 @@ from xueka.platform.audit import services as audit
 from xueka.platform.crypto.sm2 import PublicKey
 from xueka.platform.identity.actor import Actor
 
+#: What is typed of a bureau → what the screen calls it, and how long it may be.
+_TOLD = {"code": ("代号", 32), "name": ("名称", 64), "host": ("服务器地址", 100), "username": ("登录名", 64)}
+
 
 def register_partner(
     actor: Actor,
@@ -40,15 +43,25 @@ def register_partner(
             expected="一行 OpenSSH 公钥",
             action="请向卡厂索取。",
         ) from error
-    if not 0 < port < 65536 or not host.strip() or not username.strip():
-        raise BadInput("PARTNER_ADDRESS", "请填写卡厂服务器的地址、端口和登录名。", where="地址")
+    told = {"code": code.strip(), "name": name.strip(), "host": host.strip(), "username": username.strip()}
+    for field, (label, most) in _TOLD.items():
+        if not 1 <= len(told[field]) <= most:
+            raise BadInput(
+                "PARTNER_ADDRESS",
+                f"请填写卡厂的{label}。",
+                where=label,
+                found=told[field][:40] or None,
+                expected=f"1 至 {most} 个字符",
+            )
+    if not 0 < port < 65536:
+        raise BadInput(
+            "PARTNER_ADDRESS", "请填写卡厂服务器的端口。", where="端口", found=port, expected="1 至 65535"
+        )
     partner, _ = Partner.objects.update_or_create(
-        code=code,
+        code=told.pop("code"),
         defaults={
-            "name": name.strip(),
-            "host": host.strip(),
+            **told,
             "port": port,
-            "username": username.strip(),
             "host_key": pinned.export_public_key().decode("ascii").strip(),
             "signing_key": signing.to_pem().decode("ascii"),
             "signing_fingerprint": signing.fingerprint,

@@ -17,6 +17,7 @@ from xueka.platform.identity.scope import Scope
 _TABLES = {"application": "cards_application", "card": "cards_card"}
 _DAY = "(h.at AT TIME ZONE 'Asia/Shanghai')::date"
 CHUNK = 31  # days counted in one transaction
+SETTLED = timedelta(hours=1)  # after midnight nothing of the day before is still under way
 
 
 def midnight(day: date) -> datetime:
@@ -172,13 +173,21 @@ def first_day() -> date | None:
 
 
 def due() -> tuple[date, date] | None:
-    """The days that are over and not recorded, from the first of them to yesterday."""
+    """The days that are over and not recorded, from the first of them to yesterday.
+
+    Yesterday is counted soon after midnight, and once more an hour later: what began before midnight may have
+    been committed after the first count.
+    """
     begin, yesterday = first_day(), clock.today() - timedelta(days=1)
     if begin is None or begin > yesterday:
         return None
-    last = RecordedDay.objects.filter(day__gte=begin).order_by("-day").values_list("day", flat=True).first()
-    first = begin if last is None else last + timedelta(days=1)
-    return (first, yesterday) if first <= yesterday else None
+    last = RecordedDay.objects.filter(day__gte=begin).order_by("-day").first()
+    first = begin if last is None else last.day + timedelta(days=1)
+    if first <= yesterday:
+        return first, yesterday
+    settled = midnight(clock.today()) + SETTLED
+    early = last is not None and last.day == yesterday and last.recorded_at < settled <= clock.now()
+    return (yesterday, yesterday) if early else None
 
 
 def _happened(measure: str, machine: str, events: tuple[str, ...], further: str, inside: str) -> str:
