@@ -94,7 +94,7 @@ def test_the_count_of_a_large_place_is_the_live_one(city: City, monkeypatch: pyt
     assert reporting.by_school(district) == there  # four students, which is more than three
     assert reporting.total(reporting.by_school(city.officer.scope)).students == 8  # a smaller one is live
     assert reporting.as_of(CITY) == reporting.as_of(district) == NOW
-    with clock.at(NOW + timedelta(minutes=16)):
+    with clock.at(NOW + timedelta(hours=25)):
         assert reporting.total(reporting.by_school(CITY)).students == 17
 
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from xueka.contexts.cards.domain.rules import REASONS
-from xueka.contexts.cards.domain.states import IN_LIFE, LIVE
+from xueka.contexts.cards.domain.states import BEFORE_HAND_OUT, IN_LIFE, LIVE, LOST
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.kernel.machine import Machine
 from xueka.platform.identity.scope import Scope
@@ -258,6 +258,12 @@ class Card(models.Model):
         indexes = [
             models.Index(fields=["state", "school", "id"], name="cards_card_work"),
             models.Index(fields=["state_at", "id"], name="cards_card_latest"),
+            # What waits the longest at one step; few cards are under way at a time.
+            models.Index(
+                fields=["state", "state_at", "id"],
+                condition=Q(state__in=[*BEFORE_HAND_OUT, LOST]),
+                name="cards_card_waiting",
+            ),
         ]
 
 

@@ -40,6 +40,7 @@ from xueka.contexts.registry.naming import find_students, named
 from xueka.contexts.registry.paging import Page
 from xueka.contexts.registry.queries import (
     Stay,
+    all_school_names,
     changes,
     classes,
     enrolments,
@@ -130,6 +131,7 @@ __all__ = [
     "Transfer",
     "Undecodable",
     "across_districts",
+    "all_school_names",
     "ask_transfer",
     "broken_text",
     "changes",

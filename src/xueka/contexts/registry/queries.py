@@ -130,6 +130,11 @@ def school_names(codes: Collection[str]) -> dict[str, str]:
     return dict(School.objects.filter(code__in=codes).values_list("code", "name"))
 
 
+def all_school_names() -> dict[str, str]:
+    """Every school's name by its code, for lists of people who see many."""
+    return dict(School.objects.values_list("code", "name"))
+
+
 def classes(scope: Scope, school: int) -> list[SchoolClass]:
     """The classes of a school (id) by stage and grade; none where the scope does not show the school."""
     visible = School.objects.visible_to(scope).filter(id=school)

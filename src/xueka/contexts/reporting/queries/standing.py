@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
@@ -17,8 +17,8 @@ from xueka.contexts.reporting.services.counting import figures_sql, midnight, pl
 from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 
-FRESH = timedelta(minutes=15)
-LIVE_UP_TO = 20_000  # students: a larger place's figures come from the count of the last minutes
+KEPT = timedelta(days=1)  # so old may a count be, should the worker stand still; a page says how old it is
+LIVE_UP_TO = 20_000  # students: a larger place's figures come from the worker's last count
 
 _FLOWS = ("handed_out", "lost", "returned")
 _REPLACED = tuple(f"reason_{reason}" for reason in cards.REASONS if reason != "new")
@@ -113,8 +113,9 @@ def flows_of(scope: Scope, code: str) -> Figures:
 
 
 def as_of(scope: Scope) -> datetime:
-    """When the figures of `by_school` were counted: now, or within the last minutes in a large place."""
-    return _recent_count(scope) or clock.now()
+    """When the figures of `by_school` were counted: now, or some minutes ago in a large place."""
+    last = _last_count(scope)
+    return last[1] if last else clock.now()
 
 
 def share_of_students(scope: Scope) -> float:
@@ -213,24 +214,27 @@ def _bands(moment: str) -> dict[str, Any]:
     return bands
 
 
-def _recent_count(scope: Scope) -> datetime | None:
-    """When the present day's rows were counted, if they are to be used for this scope."""
-    inside = scope.filter(district="school__district_id", school="school__code")
-    rows = Standing.objects.filter(inside, day=clock.today())
-    found = rows.aggregate(at=Max("counted_at"), n=Sum("students"))
-    fresh = found["at"] is not None and clock.now() - found["at"] < FRESH
-    return found["at"] if fresh and found["n"] > LIVE_UP_TO else None
+def _last_count(scope: Scope) -> tuple[date, datetime] | None:
+    """The day and moment of the worker's last count, if it is to be used for this scope."""
+    rows = _counted(scope).filter(day__gte=clock.today() - KEPT).order_by("-day").values("day")
+    found = rows.annotate(at=Max("counted_at"), n=Sum("students")).first()
+    if found is None or clock.now() - found["at"] > KEPT or found["n"] <= LIVE_UP_TO:
+        return None
+    return found["day"], found["at"]
+
+
+def _counted(scope: Scope) -> QuerySet[Standing]:
+    return Standing.objects.filter(scope.filter(district="school__district_id", school="school__code"))
 
 
 def _standing(scope: Scope) -> dict[int, tuple[int, ...]]:
     names = [each.name for each in fields(Figures)][:10]
-    if _recent_count(scope):
-        inside = scope.filter(district="school__district_id", school="school__code")
-        rows = Standing.objects.filter(inside, day=clock.today()).values_list("school_id", *names)
+    if last := _last_count(scope):
+        rows = _counted(scope).filter(day=last[0]).values_list("school_id", *names)
     else:
-        sql, values = places(scope)
+        inside, values = places(scope)
         with connection.cursor() as cursor:
-            cursor.execute(standing_sql(sql), values)
+            cursor.execute(standing_sql(inside), values)
             rows = cursor.fetchall()
     return {row[0]: tuple(row[1:]) for row in rows}
 

@@ -46,11 +46,6 @@ def state_of(user: User) -> Badge:
     return Badge("待激活", "wait") if user.awaits_activation else Badge("在用", "ok")
 
 
-def roles_of(user: User) -> str:
-    held = [grant for grant in user.grants.all() if grant.revoked_at is None and grant.role in ROLES]
-    return "、".join(f"{ROLES[grant.role].label}（{nav.scope_name(grant.scope)}）" for grant in held) or "—"
-
-
 @require_GET
 @portal_view("city:user:read")
 def users(request: StaffRequest) -> HttpResponse:
@@ -62,7 +57,7 @@ def users(request: StaffRequest) -> HttpResponse:
         columns=[
             Column("姓名", "name"),
             Column("用户名", "username", sort="username", kind="code"),
-            Column("角色", roles_of),
+            Column("角色", shapes.roles_in_words()),
             Column("状态", state_of),
             Column("最近登录", "last_login", minor=True),
         ],

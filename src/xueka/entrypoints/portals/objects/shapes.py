@@ -1,6 +1,6 @@
 """How students, cards, applications and boxes read on the screen: names, links, facts, timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,10 +10,13 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
-from xueka.entrypoints.design import formats, states
+from xueka.entrypoints.design import formats, nav, states
 from xueka.entrypoints.design.ui import CardFace, Event, Link
 from xueka.platform.history.queries import Step
 from xueka.platform.identity import accounts
+from xueka.platform.identity.models import User
+from xueka.platform.identity.permissions import ROLES
+from xueka.platform.identity.scope import Scope
 
 STAGES = {"小学": "primary", "初中": "junior", "高中": "senior"}
 
@@ -165,6 +168,24 @@ class Names(dict[str, str]):
     def __missing__(self, username: str) -> str:
         self[username] = actor_name(username)
         return self[username]
+
+
+def roles_in_words() -> Callable[[User], str]:
+    """How one list names the roles of its people: 学校卡管老师（第一小学）. All schools are read at once."""
+    schools: dict[str, str] = {}
+
+    def place(scope: Scope) -> str:
+        if scope.level != "school":
+            return nav.scope_name(scope)
+        if not schools:
+            schools.update(registry.all_school_names())
+        return schools.get(scope.school, scope.school)
+
+    def words(user: User) -> str:
+        held = [grant for grant in user.grants.all() if grant.revoked_at is None and grant.role in ROLES]
+        return "、".join(f"{ROLES[grant.role].label}（{place(grant.scope)}）" for grant in held) or "—"
+
+    return words
 
 
 def _process(username: str) -> str:

@@ -36,11 +36,6 @@ def state_of(user: User) -> Badge:
     return Badge("待激活", "wait") if codes[0].expires_at > now else Badge("激活码已过期", "bad")
 
 
-def _roles(user: User) -> str:
-    held = [grant for grant in user.grants.all() if grant.revoked_at is None and grant.role in ROLES]
-    return "、".join(f"{ROLES[grant.role].label}（{nav.scope_name(grant.scope)}）" for grant in held) or "—"
-
-
 def _filters() -> list[Filter]:
     return [
         Filter("q", "姓名或用户名", accounts.named_like, kind="search"),
@@ -65,7 +60,7 @@ def listing(request: StaffRequest) -> HttpResponse:
         columns=[
             Column("姓名", "name"),
             Column("用户名", "username", sort="username", kind="code"),
-            Column("角色", _roles),
+            Column("角色", shapes.roles_in_words()),
             Column("状态", state_of),
             Column("最近登录", "last_login", minor=True),
         ],
