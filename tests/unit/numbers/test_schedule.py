@@ -1,6 +1,8 @@
 """Blanks to the transit company and back: the schedule, and hand-overs that two people signed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Barrier
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -308,3 +310,24 @@ def sound() -> list[str]:
     results = verify(CHECKED)
     assert {result.name for result in results} == CHECKED
     return [result.name for result in results if result.violated]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_correct_a_receipt_that_stands_alone(operator: Actor) -> None:
+    """Without an order and a lot there is nothing that both would lock."""
+    with transaction.atomic():
+        wrong = numbers.hand_over(operator, "receive", slip(10))
+    start = Barrier(2)
+
+    def correct(quantity: int) -> str:
+        try:
+            start.wait()
+            with transaction.atomic():
+                return numbers.correct_hand_over(operator, wrong.number, slip(quantity), "数错了").purpose
+        except Conflict as refusal:
+            return refusal.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(correct, [8, 9])) == ["HANDOVER_REPLACED", "receive"]

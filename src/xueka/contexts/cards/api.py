@@ -47,6 +47,7 @@ from xueka.contexts.cards.queries import (
     without_card,
 )
 from xueka.contexts.cards.services.applying import create_applications, preview_create
+from xueka.contexts.cards.services.common import lock_applications
 from xueka.contexts.cards.services.delivering import (
     dispatch,
     hand_out,
@@ -250,6 +251,7 @@ __all__ = [
     "lift",
     "limit_validity",
     "live_cards_of",
+    "lock_applications",
     "lock_for_hand_out",
     "lock_to_pack",
     "lost_effects",

@@ -10,7 +10,7 @@ from xueka.contexts.cards.domain import states as s
 from xueka.contexts.cards.domain.bulk import BulkResult
 from xueka.contexts.cards.domain.transitions import CARD
 from xueka.contexts.cards.models import Application, Card
-from xueka.contexts.cards.services.common import fetch_cards, required_text
+from xueka.contexts.cards.services.common import fetch_cards, lock_applications, required_text
 from xueka.contexts.cards.services.reviewing import cancel_applications, withdraw
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
@@ -63,6 +63,7 @@ def close_applications(actor: Actor, application_ids: Sequence[int], reason: str
     One whose card is at the bureau, in a box or at a school is refused (`CARD_ELSEWHERE`).
     """
     reason = required_text(reason, "关闭的理由")
+    lock_applications(actor, application_ids)
     early = set(
         Application.objects.filter(id__in=application_ids, state__in=_BEFORE_ACCEPTANCE).values_list(
             "id", flat=True

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Sum
 
 from xueka.contexts.numbers.domain.handing_over import (
@@ -81,12 +82,16 @@ def correct(actor: Actor, number: str, slip: Slip, reason: str) -> HandOver:
     order = locked_order(actor, old.order.number) if old.order else None
     lot = _locked_lot(old.lot.number) if old.lot else None
     if HandOver.objects.filter(replaces=old).exists():
-        raise Conflict("HANDOVER_REPLACED", f"{old.number} 已经更正过。", action="请更正最新的一份。")
+        raise _replaced(old)
     if old.purpose == "to_supplier":
         raise Refused("HANDOVER_FIXED", "退回供应方的空白卡已逐张登记，不能更正张数。")
     slip = slip.tidy()
     check(old.purpose, slip, correcting=True)
-    made = _write(actor, old.purpose, slip, order, lot, replaces=old, note=reason.strip())
+    try:
+        with transaction.atomic():
+            made = _write(actor, old.purpose, slip, order, lot, replaces=old, note=reason.strip())
+    except IntegrityError:  # one without order and lot is nobody's lock
+        raise _replaced(old) from None
     if order is not None:
         _move(actor, "correct", order, made, reason.strip())
     if lot is not None:
@@ -176,6 +181,10 @@ def _check_lot(lot: BlankLot) -> None:
             expected=f"不超过 {here}",
             action="请核对批号和张数。",
         )
+
+
+def _replaced(old: HandOver) -> Conflict:
+    return Conflict("HANDOVER_REPLACED", f"{old.number} 已经更正过。", action="请更正最新的一份。")
 
 
 def _locked_lot(number: str) -> BlankLot:

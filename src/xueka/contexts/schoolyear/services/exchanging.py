@@ -70,6 +70,7 @@ def open_exchanges(actor: Actor, piece: Piece, things: Sequence[Thing]) -> None:
 def withdraw_exchanges(actor: Actor, things: Sequence[Thing]) -> None:
     """Take the drafts back that nobody has sent in; the others stay, and say so."""
     ids = [thing.after["application"] for thing in things]
+    cards.lock_applications(actor, ids)  # a school may be sending one in just now
     drafts = {each.id for each in cards.applications_by_id(actor.scope, ids) if each.state == "draft"}
     if drafts:
         cards.withdraw(actor, sorted(drafts), "学年作业撤回")
@@ -105,13 +106,16 @@ _DIFFERENT = {
     "data_change": f"{_LIVE} AND false{_ORDER}",
 }
 # Of a renamed school every student; of the others those who moved. Cards made since say the new name already.
+# Asked by student, not by the schools of the job: of a whole city's job there are two thousand for each card.
 _AFTER_JOB = f"""
     {_LIVE}
        AND EXISTS (
-           SELECT 1 FROM schoolyear_job j JOIN schoolyear_piece p ON p.job_id = j.id
+           SELECT 1 FROM schoolyear_job j
             WHERE j.number = %(job)s AND j.state = 'done' AND k.created_at <= j.finished_at
-              AND ((j.kind = 'rename' AND p.school_id = s.school_id)
-                   OR EXISTS (SELECT 1 FROM schoolyear_move m
-                               WHERE m.piece_id = p.id AND m.student_id = s.id AND m.outcome = 'done')))
+              AND ((j.kind = 'rename' AND EXISTS (
+                       SELECT 1 FROM schoolyear_piece p WHERE p.job_id = j.id AND p.school_id = %(school)s))
+                   OR EXISTS (
+                       SELECT 1 FROM schoolyear_move m JOIN schoolyear_piece p ON p.id = m.piece_id
+                        WHERE m.student_id = s.id AND m.outcome = 'done' AND p.job_id = j.id)))
     {_ORDER}
 """  # noqa: S608 - no values in it
