@@ -67,6 +67,7 @@ def test_a_return_is_taken_and_its_cards_leave(
         page.get_by_role("link", name="装箱", exact=True).click()
         press(page, "装箱（4 张）", "装箱")
         page.locator("main tbody a").first.click()
+        expect(page.get_by_label("运单号")).to_be_focused()
         page.keyboard.type("SF1234567890")  # as a scanner does: no field is clicked, the last key is Enter
         page.keyboard.press("Enter")
         expect(page.get_by_text("已发运")).to_be_visible()

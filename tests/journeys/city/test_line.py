@@ -35,6 +35,8 @@ def test_a_batch_goes_to_the_bureau_and_comes_back(page: Page, people: Town, bur
     expect(page.get_by_role("heading", name="今天的流水线")).to_be_visible()
     assert_sound(page)
     picture(page, "city-home")
+    expect(page.get_by_role("link", name="去设计划")).to_be_visible()
+    expect(page.locator(".xk-chart-table th", has_text="计划发放")).to_have_count(0)
     page.get_by_role("link", name="组批").click()
     assert_sound(page)
     page.get_by_role("button", name="建立批次").click()

@@ -47,6 +47,9 @@ def test_two_are_refused_and_the_rest_approved(page: Page, town: Town) -> None:
         page.get_by_role("button", name="通过 6 份").click()
         expect(page.get_by_text("通过 6 份。")).to_be_visible()
         assert counted() <= 2
+    page.goto("/review/2111010001/")
+    expect(page.get_by_text("这所学校没有待审的申领")).to_be_visible()
+    expect(page.locator("main [aria-disabled], main button")).to_have_count(0)
     states = [cards.application(SYSTEM.scope, id_).state for id_ in ids]
     assert states == ["returned", "refused"] + ["city_review"] * 6
     assert cards.application(SYSTEM.scope, ids[0]).refusal_code == "photo_unclear"
