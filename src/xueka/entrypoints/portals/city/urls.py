@@ -104,6 +104,7 @@ urlpatterns = [
     path("imports/<int:run_id>/", imports.result, name="import_run"),
     path("year/", year.page, name="year"),
     path("year/new/", year.new, name="year_new"),
+    path("year/schooling/", year.schooling, name="year_schooling"),
     path("year/district/<str:code>/", year.district, name="year_district"),
     path("plan/", plan.page, name="plan"),
     path("backups/", backups.page, name="backups"),

@@ -9,8 +9,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear import api as year
 from xueka.entrypoints.design import formats
+from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.ui import Action, Confirm, Link, Tile
 from xueka.entrypoints.portals.objects import year_jobs, year_turn
@@ -50,6 +52,15 @@ class NewForm(WordedForm):
     reason = forms.CharField(label="说明", required=False, max_length=200)
 
 
+class SchoolingForm(WordedForm):
+    school = forms.CharField(label="学校标识码", max_length=10)
+    schooling = forms.ChoiceField(
+        label="学制",
+        choices=[(code, label) for code, (label, _) in registry.SCHOOLINGS.items()],
+        widget=forms.RadioSelect,
+    )
+
+
 @require_GET
 @portal_view("city:year:manage")
 def page(request: StaffRequest) -> HttpResponse:
@@ -85,6 +96,7 @@ def page(request: StaffRequest) -> HttpResponse:
             _start("graduation", "全市毕业", "先看预览，另一人确认后才办。", "school"),
             _start("promotion", "全市升级", "先看预览，另一人确认后才办。", "stairs-up", "primary"),
             Action("合并、更名、撤销、换卡", reverse("city:year_new"), icon="plus"),
+            Action("改学制", reverse("city:year_schooling"), icon="stairs"),
         ],
     }
     return render(request, "city/year.html", shown)
@@ -143,6 +155,32 @@ def new(request: StaffRequest) -> HttpResponse:
                 form.add_error(None, f"{error.message}{error.action or ''}")
         status = 400
     return render(request, "city/year_new.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@portal_view("city:registry:import")
+def schooling(request: StaffRequest) -> HttpResponse:
+    """六三 or 五四: how many grades each stage of a school has, and so who graduates."""
+    form = SchoolingForm(request.POST or None)
+    problem = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            told = form.cleaned_data
+            school = registry.set_schooling(request.actor, told["school"].strip(), told["schooling"])
+        except XuekaError as error:
+            problem = error
+        else:
+            flash(request, f"{school.name}改为{registry.SCHOOLINGS[school.schooling][0]}。")
+            return redirect("city:year")
+    shown = {
+        "title": "改学制",
+        "words": "六三学制小学六年、初中三年，五四学制小学五年、初中四年。升级和毕业照此办理。",
+        "form": form,
+        "problem": problem,
+        "button": "保存",
+        "back": Link("学年", reverse("city:year")),
+    }
+    return render(request, "city/form.html", shown, status=400 if problem or form.errors else 200)
 
 
 def _create(actor: Actor, told: dict[str, str]) -> year.Job:
