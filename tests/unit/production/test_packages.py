@@ -181,6 +181,22 @@ def test_refused_bounces_with_the_reason_and_the_next_attempt_is_a_new_package(m
     assert card_states(batch) == ["ordered"]
 
 
+def test_a_file_larger_than_any_is_told_once(made_line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = made_line.sent(1)
+    monkeypatch.setattr(jobs, "SIZE_LIMIT", 100)
+    made_line.bureau.leave(f"XKR_{batch.number}_1.zip", b"x" * 101)
+    made_line.bureau.leave("holiday.mp4", b"x" * 101)
+    for _ in range(2):
+        jobs.poll_bureau()
+    assert {problem.batch for problem in Problem.objects.all()} == {batch, None}
+    assert {problem.detail["code"] for problem in Problem.objects.all()} == {"BUREAU_FILE_TOO_LARGE"}
+    assert [found.outcome for found in InboxFile.objects.all()] == ["refused"] * 2
+    monkeypatch.setattr(jobs, "SIZE_LIMIT", 10**6)
+    made_line.bureau.acknowledge(batch)
+    jobs.poll_bureau()
+    assert fresh(batch).state == "acknowledged"
+
+
 def test_a_bounced_batch_may_be_given_up(made_line: Line) -> None:
     batch = made_line.sent(2)
     made_line.bureau.refuse(batch)

@@ -8,7 +8,7 @@ from xueka.contexts.cards.models import Application
 from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear import api as year
 from xueka.contexts.schoolyear.models import Piece
-from xueka.contexts.schoolyear.services import running, steps
+from xueka.contexts.schoolyear.services import planning, running, steps
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import Scope
 
@@ -49,6 +49,24 @@ def test_a_school_that_fails_keeps_no_other_waiting(
     with pytest.raises(Refused, match="没有办理失败"):
         year.resume_job(FIRST, job.number)
     assert violated() == []
+
+
+def test_a_preview_that_fails_is_not_replaced_by_an_earlier_one(
+    town: City, agreed: year.Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    year.cancel_job(FIRST, agreed.number)
+    job = run(year.create_job(FIRST, "promotion", "city"))
+    plan, failing = planning.plan_piece, town.schools[1].id
+    monkeypatch.setitem(
+        steps._ACTS, "draft", (lambda *of: 1 / 0 if of[1].school_id == failing else plan(*of), ("waiting",))
+    )
+    job = run(year.replan_job(FIRST, job.number))
+    assert year.figures(FIRST.scope, job).schools == {"planned": 2, "failed": 1}
+    year.confirm_job(SECOND, job.number)
+    job = run(job)
+    with pytest.raises(Refused, match="没有办理失败"):
+        year.resume_job(FIRST, job.number)
+    assert not registry.Student.objects.filter(school=failing, school_class__grade=3).exists()
 
 
 def test_a_running_job_is_stopped_and_taken_back(town: City, agreed: year.Job) -> None:

@@ -112,6 +112,8 @@ def _fetch(file: RemoteFile, gateway: BureauGateway) -> Exception | None:
     """One file that is too large or cannot be taken must not keep the others waiting."""
     if file.size > SIZE_LIMIT:
         log.warning("production.file_too_large", file=file.name, size=file.size)
+        with transaction.atomic():
+            inbox.refuse_unread(WORKER, file, SIZE_LIMIT)
         return None
     return _take(file, gateway.download(file.name))
 

@@ -39,16 +39,30 @@ def take(actor: Actor, file: RemoteFile, content: bytes) -> str:
     """
     outcome, note = _take(actor, file.name, content)
     if outcome:
-        InboxFile.objects.create(
-            name=file.name,
-            size=file.size,
-            modified=file.modified,
-            sm3=sm3.digest(content),
-            outcome=outcome,
-            note=note,
-            taken_at=clock.now(),
-        )
+        _remember(file, sm3.digest(content), outcome, note)
     return outcome
+
+
+def refuse_unread(actor: Actor, file: RemoteFile, most: int) -> None:
+    """A file larger than any of the format stays where it is: told once, and remembered."""
+    match, named = _ACKNOWLEDGEMENT.fullmatch(file.name), read_return_name(file.name)
+    number = match[1] if match else named[0] if named else ""
+    here, limit = file.size // 1024**2, most // 1024**2
+    note = f"文件有 {here} MB，没有下载，也没有处理；应不超过 {limit} MB。请卡厂核对后重发。"
+    _report(_batch(actor, number), file.name, {"code": "BUREAU_FILE_TOO_LARGE", "message": note})
+    _remember(file, b"", REFUSED, note)
+
+
+def _remember(file: RemoteFile, digest: bytes, outcome: str, note: str) -> None:
+    InboxFile.objects.create(
+        name=file.name,
+        size=file.size,
+        modified=file.modified,
+        sm3=digest,
+        outcome=outcome,
+        note=note,
+        taken_at=clock.now(),
+    )
 
 
 def _take(actor: Actor, name: str, content: bytes) -> tuple[str, str]:

@@ -77,6 +77,8 @@ def _try(act: Callable[[Actor, Piece], None], piece: Piece) -> None:
 def _failed(piece: Piece, text: str) -> None:
     if piece.job.state == TAKING_BACK:
         Piece.objects.filter(id=piece.id).update(error=text[:300], tried_back=True)
+    elif piece.job.state == DRAFT:  # an earlier preview is not to be carried out in its stead
+        Piece.objects.filter(id=piece.id).update(error=text[:300], state="failed", planned=0)
     else:
         Piece.objects.filter(id=piece.id).update(error=text[:300], state="failed")
 
