@@ -60,6 +60,7 @@ def test_ordinary_work_keeps_them_all(busy: year.Job) -> None:
         ),
         ("schoolyear_pieces_count_their_students", "UPDATE schoolyear_piece SET done = done + 1"),
         ("schoolyear_pieces_count_their_students", "UPDATE schoolyear_move SET note = 'nonsense'"),
+        ("schoolyear_pieces_count_their_students", "DELETE FROM schoolyear_move"),
         (
             "schoolyear_finished_jobs_have_no_open_school",
             "UPDATE schoolyear_piece SET state = 'planned' WHERE state = 'done'",

@@ -131,3 +131,43 @@ def test_a_transfer_prepares_the_exchange_of_the_card(town: City) -> None:
     assert done.state == "closed"
     [made] = Application.objects.filter(number__in=drafts)
     assert (made.reason, made.state, made.school_id) == ("transfer", "draft", town.schools[1].id)
+
+
+def test_whoever_is_in_a_transfer_since_the_preview_stays(town: City) -> None:
+    student, other = town.pupils("小学", 2, 2)
+    registry.SchoolClass.objects.create(school=town.schools[1], stage="小学", grade=2, name="1班")
+    registry.SchoolClass.objects.create(school=town.schools[1], stage="小学", grade=3, name="1班")
+
+    def ask(who: int) -> registry.Transfer:
+        found = registry.student(Scope("city"), who)
+        return registry.ask_transfer(town.officer, found.education_id, "", town.schools[1].code, "搬家")
+
+    job = run(year.create_job(FIRST, "promotion", "school", town.schools[0].code))
+    asked = ask(student)
+    year.confirm_job(SECOND, job.number)
+    job = run(job)
+    assert (town.place(student)[2], town.place(other)[2]) == (2, 3)
+    assert year.figures(FIRST.scope, job).skipped == 1
+    assert [move.note for move in year.moves(FIRST.scope, job.number, outcome="skipped")] == ["transfer"]
+    registry.confirm_transfer(town.other_officer, asked.id, "accept")
+    assert town.place(student)[:3] == (town.schools[1].code, "小学", 2), "not into a grade that is behind her"
+    ask(other)
+    year.take_back_job(FIRST, job.number, "停")
+    job = run(job)
+    assert (town.place(other)[2], year.figures(FIRST.scope, job).kept) == (3, 1)
+    assert violated() == []
+
+
+def test_a_school_does_not_end_while_a_student_is_in_a_transfer(town: City) -> None:
+    student, _ = town.pupils("小学", 2, 2)
+    registry.SchoolClass.objects.create(school=town.schools[2], stage="小学", grade=2, name="1班")
+    parameters = {"from": [town.schools[0].code], "into": town.schools[1].code}
+    job = run(year.create_job(FIRST, "merge", "city", "", parameters))
+    found = registry.student(Scope("city"), student)
+    registry.ask_transfer(town.officer, found.education_id, "", town.schools[2].code, "搬家")
+    year.confirm_job(SECOND, job.number)
+    job = run(job)
+    piece = Piece.objects.get(job=job)
+    assert (piece.state, "在籍" in piece.error) == ("failed", True)
+    assert town.place(student)[0] == town.schools[0].code
+    assert violated() == []

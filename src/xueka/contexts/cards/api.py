@@ -142,13 +142,11 @@ from xueka.contexts.cards.services.yearly import (
 )
 from xueka.contexts.cards.timeline import account_view, timeline
 from xueka.contexts.cards.worklists import (
-    DistrictProgress,
     Progress,
     Waiting,
     application_rows,
     card_rows,
     cards_by_class,
-    district_progress,
     progress,
     waiting_by_school,
 )
@@ -182,7 +180,6 @@ __all__ = [
     "Change",
     "Destruction",
     "DestructionCard",
-    "DistrictProgress",
     "KindVersion",
     "LostEffect",
     "Photo",
@@ -231,7 +228,6 @@ __all__ = [
     "destruction_places",
     "destruction_rows",
     "dispatch",
-    "district_progress",
     "drop_unused",
     "fail_cards",
     "fields_of",

@@ -154,30 +154,3 @@ def _by_state(query: QuerySet, path: str) -> dict[int, dict[str, int]]:
     ):
         found.setdefault(group, {})[state] = count
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class DistrictProgress:
-    """Of the students of a district who are entitled to a card, how many hold a live one."""
-
-    code: str
-    name: str
-    entitled: int
-    with_card: int
-
-
-def district_progress(scope: Scope) -> list[DistrictProgress]:
-    """Every district of the scope, in the order of their codes."""
-    students = registry.Student.objects.visible_to(scope).filter(status__in=ENTITLED).order_by()
-    holders = Card.objects.visible_to(scope).filter(state__in=s.LIVE).order_by()
-    entitled = dict(students.values_list("school__district_id").annotate(count=Count("id")))
-    holding = dict(
-        holders.filter(student__status__in=ENTITLED)
-        .values_list("student__school__district_id")
-        .annotate(count=Count("student_id", distinct=True))
-    )
-    return [
-        DistrictProgress(each.code, each.name, entitled.get(each.code, 0), holding.get(each.code, 0))
-        for each in registry.District.objects.order_by("code")
-        if scope.level in ("system", "city") or each.code == scope.district
-    ]

@@ -78,6 +78,7 @@ from xueka.contexts.registry.services.moving import (
     Moves,
     Places,
     ensure_classes,
+    hold_students,
     move_students,
     remove_empty_classes,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "find_by_id_number",
     "find_by_number",
     "find_students",
+    "hold_students",
     "import_roster",
     "import_run",
     "import_runs",

@@ -1,10 +1,11 @@
 """What must always hold between the jobs of the school year and what they changed."""
 
-from xueka.contexts.schoolyear.domain.rules import WONT
+from xueka.contexts.schoolyear.domain.rules import MOVING, WONT
 from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
 from xueka.platform.invariants import from_rows
 
+_MOVING = ", ".join(f"'{kind}'" for kind in MOVING)
 _KNOWN_NOTES = ", ".join(f"'{code}'" for code in ("", *WONT))
 
 INVARIANTS = [
@@ -35,11 +36,11 @@ INVARIANTS = [
                        count(m.id) FILTER (WHERE m.outcome = 'skipped'),
                        count(m.id) FILTER (WHERE m.outcome = 'undone'),
                        count(m.id) FILTER (WHERE m.outcome = 'kept'))
-                   OR bool_or(m.note NOT IN ({_KNOWN_NOTES}))
+                   OR coalesce(bool_or(m.note NOT IN ({_KNOWN_NOTES})), false)
               FROM schoolyear_piece p
               JOIN schoolyear_job j ON j.id = p.job_id
-              JOIN schoolyear_move m ON m.piece_id = p.id
-             WHERE p.state IN ('done', 'undone')
+              LEFT JOIN schoolyear_move m ON m.piece_id = p.id
+             WHERE p.state IN ('done', 'undone') AND p.kind IN ({_MOVING})
              GROUP BY p.id, j.number""",  # noqa: S608 - words of our own
     ),
     from_rows(

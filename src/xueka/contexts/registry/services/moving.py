@@ -4,7 +4,7 @@ Set-based: one statement moves a whole school. Every move says where it expects 
 elsewhere by now is left alone, and the caller sees it from the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,16 @@ def remove_empty_classes(actor: Actor, class_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_REMOVE_EMPTY, [list(class_ids)])
         return cursor.rowcount
+
+
+def hold_students(actor: Actor, students: Iterable[int]) -> set[int]:
+    """Lock students by rising id before they are moved; those of them who are in an open transfer."""
+    actor.require(PERMISSION)
+    ids = list(students)
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [ids])
+        cursor.execute(_IN_TRANSFER, [ids])
+        return {identity for (identity,) in cursor.fetchall()}
 
 
 def move_students(actor: Actor, moves: Moves, ended_by: str) -> list[int]:
@@ -111,6 +121,10 @@ _REMOVE_EMPTY = """
        AND NOT EXISTS (SELECT 1 FROM registry_enrolment e WHERE e.school_class_id = c.id)
        AND NOT EXISTS (SELECT 1 FROM registry_transfer t WHERE t.to_class_id = c.id)
 """
+
+_HOLD = "SELECT 1 FROM registry_student WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
+_IN_TRANSFER = "SELECT student_id FROM registry_transfer WHERE state = 'open' AND student_id = ANY(%s)"
 
 # No key of a student changes: cards and applications that name her may be written meanwhile, which a lock
 # for update would keep waiting while it waits for theirs.

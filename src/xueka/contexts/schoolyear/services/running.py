@@ -38,7 +38,13 @@ def run_piece(actor: Actor, piece: Piece) -> None:
 
 
 def _move(actor: Actor, piece: Piece) -> None:
-    """Make the classes that are missing, move the students, let applications and cards follow."""
+    """Make the classes that are missing, move the students, let applications and cards follow.
+
+    Whoever is in a transfer since the preview stays: it says from which school and into which grade she goes.
+    """
+    planned = Move.objects.filter(piece=piece, outcome="planned").exclude(ended_by="left")
+    if away := registry.hold_students(actor, planned.values_list("student_id", flat=True)):
+        planned.filter(student_id__in=away).update(outcome="skipped", note="transfer")
     _find_classes(actor, piece)
     for ended_by in ("left", "graduated", "promoted", "class", "merged"):
         moves = _columns(piece, ended_by)
@@ -112,6 +118,9 @@ def _follow(actor: Actor, moves: registry.Moves, moved: set[int]) -> None:
 
 def move_back(actor: Actor, piece: Piece) -> None:
     """Whoever is still where the piece put her goes back; whoever is not stays, and says why."""
+    there = Move.objects.filter(piece=piece, outcome="done")
+    if away := registry.hold_students(actor, there.values_list("student_id", flat=True)):
+        there.filter(student_id__in=away).update(outcome="kept", note="transfer")
     for ended_by in ("merged", "class", "promoted", "graduated", "left"):
         moves = _columns(piece, ended_by, back=True)
         if not moves.students:
