@@ -28,10 +28,10 @@ def _afterwards(request: StaffRequest) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def portal_view(permission: str | None = None) -> Callable[[View], View]:
-    """For a view function or a view class: log-in required, then the permission, then one transaction.
+def portal_view(*permissions: str) -> Callable[[View], View]:
+    """For a view function or a view class: log-in required, one of the permissions, then one transaction.
 
-    Anonymous people go to the log-in page; without the permission `Forbidden` (403) is raised. What is not a
+    Anonymous people go to the log-in page; without any of them `Forbidden` (403) is raised. What is not a
     GET runs in a transaction, which is rolled back by an exception and by an answer of status 400 or more: a
     view that catches a refusal and draws the form again leaves nothing half-done if it says so by the status.
     Every refusal (`XuekaError`) that leaves the view is drawn by the middleware of the design.
@@ -45,8 +45,8 @@ def portal_view(permission: str | None = None) -> Callable[[View], View]:
         def guarded(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.presence.actor is None:
                 return redirect_to_login(_afterwards(request))
-            if permission is not None:
-                request.actor.require(permission)
+            if permissions and not any(map(request.actor.may, permissions)):
+                request.actor.require(permissions[0])
             if request.method in SAFE:
                 return view(request, *args, **kwargs)
             with transaction.atomic():
@@ -55,7 +55,7 @@ def portal_view(permission: str | None = None) -> Callable[[View], View]:
                     transaction.set_rollback(True)
             return response
 
-        guarded.permission = permission  # type: ignore[attr-defined]
+        guarded.permissions = permissions  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return decorate

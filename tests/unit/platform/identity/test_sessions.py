@@ -308,4 +308,4 @@ def test_what_is_answered_with_an_error_has_changed_nothing(
 
 
 def test_the_permission_of_a_view_can_be_read() -> None:
-    assert portal_view("a:b:c")(lambda request: None).permission == "a:b:c"
+    assert portal_view("a:b:c")(lambda request: None).permissions == ("a:b:c",)

@@ -15,7 +15,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Link, ObjectHead
-from xueka.kernel.errors import Forbidden, NotFound, XuekaError
+from xueka.kernel.errors import NotFound, XuekaError
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -36,16 +36,10 @@ class Wish(WordedForm):
     )
 
 
-def _look(actor: Actor) -> None:
-    if not any(actor.may(permission) for permission in _MAY):
-        raise Forbidden("PERMISSION_DENIED", "没有这项权限。", action="请向上级管理员申请。")
-
-
 @require_GET
-@portal_view()
+@portal_view(*_MAY)
 def listing(request: StaffRequest) -> HttpResponse:
     actor = request.actor
-    _look(actor)
     rows = DataList(
         request,
         reporting.export_rows(actor.scope),
@@ -109,10 +103,9 @@ def ask(request: StaffRequest) -> HttpResponse:
 
 
 @require_GET
-@portal_view()
+@portal_view(*_MAY)
 def one(request: StaffRequest, number: str) -> HttpResponse:
     actor = request.actor
-    _look(actor)
     found = reporting.export(actor.scope, number)
     head = ObjectHead(
         reporting.EXPORT_KINDS[found.kind],
