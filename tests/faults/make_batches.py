@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 300.0  # seconds after the last kill in which the next step must have come by itself
+#: Seconds in which the next step must come by itself: more than the longest pause between two tries to send.
+PATIENCE = 900.0
 
 
 def main() -> None:
