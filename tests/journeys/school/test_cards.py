@@ -41,6 +41,36 @@ def test_a_card_is_reported_lost_and_lifted(page: Page, town: Town) -> None:
     assert_sound(page)
 
 
+def test_a_lost_card_is_replaced_and_a_broken_one_exchanged(page: Page, town: Town) -> None:
+    lost, broken = town.in_hand(town.students()[:2])
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, lost.id)
+    town.log_in(page, "school")
+    page.goto(f"/students/{lost.student.education_id}/")
+    with clicks(page) as counted:
+        page.get_by_role("link", name="补卡：看挂失的卡").click()
+        page.get_by_role("button", name="申请补卡").click()
+        page.get_by_role("dialog").get_by_role("button", name="申请", exact=True).click()
+        expect(page.get_by_text("的遗失补卡申领。")).to_be_visible()
+        assert counted() <= 5
+    assert_sound(page)
+    page.goto(f"/cards/{lost.number}/")
+    expect(page.get_by_text("已有办理中的申领").first).to_be_visible()
+    assert_sound(page)
+    page.goto(f"/cards/{broken.number}/")
+    page.get_by_role("button", name="申请换卡").click()
+    assert_sound(page)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("的损坏换卡申领。")).to_be_visible()
+    opened = cards.Application.objects.filter(reason__in=["lost", "damaged"]).order_by("id")
+    with transaction.atomic():
+        assert [(each.account.student_id, each.reason, each.state) for each in opened] == [
+            (lost.student_id, "lost", "district_review"),
+            (broken.student_id, "damaged", "district_review"),
+        ]
+
+
 def test_the_page_of_a_student(page: Page, town: Town) -> None:
     [student] = town.students()[:1]
     town.in_hand([student])

@@ -41,7 +41,7 @@ class Dispatch(WordedForm):
         widget=forms.TextInput(attrs={"autofocus": True}),
     )
     expected_on = forms.DateField(
-        label="预计到达", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label="预计到达", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
 
 

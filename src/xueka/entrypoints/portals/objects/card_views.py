@@ -12,7 +12,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Fact, Link, ObjectHead
-from xueka.entrypoints.portals.objects import shapes
+from xueka.entrypoints.portals.objects import replacing, shapes
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -61,7 +61,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
                 Fact("制卡时学校", found.school.name),
                 Fact("制卡时班级", shapes.class_of(found.school_class)),
             ],
-            actions=actions(actor, found),
+            actions=[*actions(actor, found), *replacing.actions(actor, found)],
         ),
         "alone": alone,
         "face": shapes.card_face(found),

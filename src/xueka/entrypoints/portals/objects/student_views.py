@@ -243,8 +243,6 @@ def _actions(
     if found.status not in cards.ENTITLED:
         return [Action("申领", disabled_reason=f"学籍状态为“{found.status}”，不能申领。", icon="send")]
     live = [card for card in held if card.state in cards.LIVE]
-    if live:
-        return [Action("申领", disabled_reason="已有一张在用的卡。遗失请先挂失。", icon="send")]
     working = [each for each in applications if not cards.APPLICATION.state(each.state).final]
     if working:
         return [
@@ -255,6 +253,10 @@ def _actions(
                 tone="primary",
             )
         ]
+    if live:
+        word = "补卡：看挂失的卡" if any(card.state == "lost" for card in live) else "挂失、换卡：看卡"
+        card = min(live, key=lambda card: card.state != "lost")
+        return [Action(word, reverse("objects:card", args=[card.number]), icon="id", tone="primary")]
     url = reverse("school:apply_class", args=[found.school_class_id])
     return [Action("到班级申领", url, icon="send", tone="primary")]
 

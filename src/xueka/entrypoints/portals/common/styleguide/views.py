@@ -248,7 +248,9 @@ class SampleForm(WordedForm):
         widget=forms.RadioSelect,
     )
     district = forms.ChoiceField(label="区", choices=[("", "请选择"), ("110101", "东城区")])
-    day = forms.DateField(label="希望哪天送", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    day = forms.DateField(
+        label="希望哪天送", required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
     note = forms.CharField(label="备注", required=False, widget=forms.Textarea(attrs={"rows": 3}))
     agree = forms.BooleanField(label="收货人已同意留下手机号，用于送货联系", required=True)
 
