@@ -38,6 +38,11 @@ def test_a_box_is_received_card_by_card(page: Page, town: Town) -> None:
     said(page, "已经扫过")
     scan(page, foreign)
     said(page, "不在本箱")
+    scan(page, "999")  # a slip of the finger is taken back at once
+    said(page, "不在本箱")
+    page.get_by_role("listitem").filter(has_text="999").get_by_role("button", name="扫错了，取消").click()
+    expect(page.get_by_text("999 的扫描已取消。")).to_be_visible()
+    expect(page.locator(".xk-scan-figures")).to_contain_text("多出 1")
 
     page.goto("/school/")  # the browser breaks down; what was scanned is still there
     page.goto(f"/school/receive/{box.number}/")

@@ -270,7 +270,7 @@ class PhotoCard:
 @dataclass(frozen=True, slots=True)
 class ScanLine:
     """A card (box, device) that is expected or was scanned. `state`: expected, found, missing, extra,
-    damaged.
+    damaged. `undo` takes a scan back.
     """
 
     code: str
@@ -278,6 +278,7 @@ class ScanLine:
     state: str = "expected"
     note: str = ""
     url: str = ""
+    undo: "Action | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,14 +72,11 @@ def box(request: StaffRequest, number: str) -> HttpResponse:
 
 
 def _page(request: StaffRequest, found: logistics.Box, form: forms.Form, status: int = 200) -> HttpResponse:
-    receipt = logistics.compare_scans(request.actor, found.number)
     shown = {
         "box": found,
         "name": shapes.class_of(found.school_class),
         "scan": _scan(request.actor, found),
         "form": form,
-        "damaged": receipt.damaged,
-        "foreign": receipt.foreign,
         "back": Link("全部卡箱", reverse("school:receive")),
     }
     return render(request, "school/receive_box.html", shown, status=status)
@@ -180,6 +177,7 @@ def _scan(actor: Actor, found: logistics.Box, said: str = "", tone: str = "neutr
                 names.get(each.code, ""),
                 looks.get(each.code, "extra"),
                 _note(looks.get(each.code)),
+                undo=_undo(found, each.code, looks.get(each.code)),
             )
             for each in reversed(logistics.scans(found))
         ],
@@ -191,6 +189,15 @@ def _scan(actor: Actor, found: logistics.Box, said: str = "", tone: str = "neutr
 
 def _note(look: str | None) -> str:
     return {None: "不在本箱，请放到一边", "damaged": "破损"}.get(look, "")
+
+
+def _undo(found: logistics.Box, code: str, look: str | None) -> Action | None:
+    """A slip of the scanner or a wrong mark can be taken back at once."""
+    if look == "found":
+        return None
+    label = "取消破损登记" if look == "damaged" else "扫错了，取消"
+    url = reverse("school:receive_undo", args=[found.number])
+    return Action(label, url, "post", "arrow-back-up", params={"code": code})
 
 
 def _finish(found: logistics.Box, receipt: logistics.Receipt) -> Action:
