@@ -147,4 +147,7 @@ def _chain_in_one_line() -> str:
         if state.sealed_at
         else "尚未封存"
     )
-    return f"只能查看，任何人都不能改动。审计链{sealed}，待封存 {state.waiting} 条。"
+    return (
+        f"只能查看，任何人都不能改动。审计链{sealed}，待封存 {state.waiting} 条。"
+        "成批办的事只记一条；一张卡、一份申领的每一步在它自己的页面，用上方的搜索框打开。"
+    )
