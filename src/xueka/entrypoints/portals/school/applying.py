@@ -63,7 +63,7 @@ def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
     ]
     good = sum(1 for each in pictures if each.key and not each.defect)
     chosen = sum(1 for each in pictures if each.selected)
-    here = reverse("school:apply_class", args=[class_id])
+    here, rule = reverse("school:apply_class", args=[class_id]), cards.photo_rule()
     shown = {
         "kind": kind,
         "name": shapes.class_of(own),
@@ -84,7 +84,8 @@ def school_class(request: StaffRequest, class_id: int) -> HttpResponse:
             reverse("school:apply_photos", args=[class_id]),
             name="files",
             label="把本班照片拖到这里，或点此选择",
-            hint="一个 ZIP，或多张 JPEG、PNG；文件名为教育ID或证件号码。过大的照片会自动压缩",
+            hint="一个 ZIP，或多张 JPEG、PNG；文件名为教育ID或证件号码。"
+            f"学籍照片 {rule.width} × {rule.height} 像素，浅色背景；过大的自动压缩",
             accept=".zip,.jpg,.jpeg,.png",
             multiple=True,
             button="上传并检查",
