@@ -6,8 +6,9 @@ from django.db import transaction
 from playwright.sync_api import Page
 
 from tests.journeys import town as towns
-from tests.journeys.town import SYSTEM, Town, town
+from tests.journeys.town import KIND, SYSTEM, Town, town
 from xueka.contexts.cards import api as cards
+from xueka.contexts.production import api as production
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 from xueka.simulation import bureau
@@ -41,6 +42,15 @@ def accepted(town: Town, count: int, first: int = 0) -> list[int]:
     for _ in ("district", "city"):
         assert not cards.approve(SYSTEM, ids).refused
     return ids
+
+
+@transaction.atomic
+def approved(town: Town, application_ids: list[int]) -> production.Batch:
+    """A batch of these that one operator has locked and another one approved."""
+    first, second = (town.actor("city_operator", username=name) for name in ("operator", "operator2"))
+    batch = production.create_batch(first, KIND, application_ids)
+    production.lock(first, batch.id)
+    return production.approve(second, batch.id)
 
 
 def log_out(page: Page) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.db import connection, transaction
 from playwright.sync_api import Page, expect
 
-from tests.journeys.city.conftest import accepted, log_out, press
+from tests.journeys.city.conftest import accepted, approved, log_out, press
 from tests.journeys.town import SYSTEM, Town, clicks
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
@@ -43,12 +43,7 @@ def test_a_return_is_taken_and_its_cards_leave(
     page: Page, people: Town, bureau_at_work: None, tmp_path: Path
 ) -> None:
     ids = accepted(people, 4)
-    with transaction.atomic():
-        batch = production.create_batch(
-            people.actor("city_operator", username="operator"), "bjt_student", ids
-        )
-        production.lock(people.actor("city_operator", username="operator"), batch.id)
-        production.approve(people.actor("city_operator", username="operator2"), batch.id)
+    approved(people, ids)
     file = made_by_the_bureau(tmp_path)
     people.log_in(page, "operator")
     with clicks(page) as counted:

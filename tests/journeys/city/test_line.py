@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import connection, transaction
 from playwright.sync_api import Page, expect
 
-from tests.journeys.city.conftest import accepted, log_out, press
+from tests.journeys.city.conftest import accepted, approved, log_out, press
 from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, picture
 from xueka.contexts.cards import api as cards
@@ -109,12 +109,7 @@ def test_a_difference_on_receipt_is_settled(page: Page, people: Town) -> None:
 
 def test_a_wrong_return_file_changes_nothing(page: Page, people: Town, bureau_at_work: None) -> None:
     ids = accepted(people, 2)
-    with transaction.atomic():
-        batch = production.create_batch(
-            people.actor("city_operator", username="operator"), "bjt_student", ids
-        )
-        production.lock(people.actor("city_operator", username="operator"), batch.id)
-        production.approve(people.actor("city_operator", username="operator2"), batch.id)
+    batch = approved(people, ids)
     sweep_until_final(batch.number)
     people.log_in(page, "operator")
     page.goto(f"/city/batches/{batch.number}/")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Run
+from tests.support.commands import Run
 from xueka.contexts.registry import api as registry
 from xueka.platform.identity.models import User
 

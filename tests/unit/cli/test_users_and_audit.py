@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from tests.unit.cli.conftest import Run
+from tests.support.commands import Run
 from xueka.platform.audit.models import Entry
 from xueka.platform.identity.models import User
 

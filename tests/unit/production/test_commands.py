@@ -1,14 +1,11 @@
 """`xueka returns …`, `xueka batch …` and `xueka bureau …` as people script against them."""
 
-import contextlib
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.commands import Run, xueka
 from tests.unit.production.conftest import (
     ENCRYPTION,
     HOST_KEY,
@@ -24,25 +21,8 @@ from tests.unit.production.conftest import (
 from xueka.contexts.production import api as production
 from xueka.contexts.production import jobs
 from xueka.entrypoints.cli import common
-from xueka.entrypoints.cli import main as command
 
-Run = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def xueka(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr(common, "database", contextlib.nullcontext)
-    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
-
-    def run(*words: str) -> tuple[int, dict[str, Any]]:
-        monkeypatch.setattr(sys, "argv", ["xueka", *words, "--json"])
-        with pytest.raises(SystemExit) as left:
-            command.main()
-        out = capsys.readouterr().out
-        assert out.count("\n") == 1
-        return int(left.value.code or 0), json.loads(out)
-
-    return run
+__all__ = ["xueka"]
 
 
 def test_importing_a_return(made_line: Line, xueka: Run, tmp_path: Path) -> None:

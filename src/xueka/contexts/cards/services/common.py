@@ -22,24 +22,18 @@ def fetch_applications(actor: Actor, ids: Collection[int], *, lock: bool = True)
 
 def lock_applications(actor: Actor, ids: Collection[int]) -> None:
     """Lock the applications in id order, without fetching them; NotFound as `fetch_applications`."""
-    wanted = set(ids)
-    rows = Application.objects.visible_to(actor.scope).filter(id__in=wanted).order_by("id")
-    if len(rows.select_for_update(of=("self",)).values_list("id")) < len(wanted):
-        raise _no_application()
+    _lock(Application.objects.visible_to(actor.scope), ids, _no_application)
 
 
 def fetch_cards(actor: Actor, ids: Collection[int], *, lock: bool = True) -> list[Card]:
     """The cards in id order; NotFound `CARD_NOT_FOUND` if one is not there for this actor."""
     query = Card.objects.visible_to(actor.scope).select_related("kind")
-    return _fetch(query, ids, lock, lambda: NotFound("CARD_NOT_FOUND", "没有这张卡。"))
+    return _fetch(query, ids, lock, _no_card)
 
 
 def lock_cards(actor: Actor, ids: Collection[int]) -> None:
     """Lock the cards in id order, without fetching them; NotFound as `fetch_cards`."""
-    wanted = set(ids)
-    rows = Card.objects.visible_to(actor.scope).filter(id__in=wanted).order_by("id")
-    if len(rows.select_for_update(of=("self",)).values_list("id")) < len(wanted):
-        raise NotFound("CARD_NOT_FOUND", "没有这张卡。")
+    _lock(Card.objects.visible_to(actor.scope), ids, _no_card)
 
 
 def lock_applications_of(card_ids: Collection[int]) -> None:
@@ -73,6 +67,17 @@ def required_text(text: str, what: str) -> str:
 
 def _no_application() -> NotFound:
     return NotFound("APPLICATION_NOT_FOUND", "没有这份申领。")
+
+
+def _no_card() -> NotFound:
+    return NotFound("CARD_NOT_FOUND", "没有这张卡。")
+
+
+def _lock(query: models.QuerySet[Row], ids: Collection[int], missing: Callable[[], NotFound]) -> None:
+    wanted = set(ids)
+    rows = query.filter(id__in=wanted).order_by("id").select_for_update(of=("self",))
+    if len(rows.values_list("id")) < len(wanted):
+        raise missing()
 
 
 def _fetch(
