@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CI = os.environ.get("CI") == "true"
+SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # an ordinary user's PATH lacks these
 SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -143,6 +144,7 @@ def _test(arguments):
     The tests that are marked as needing the database run on the oldest supported server as well.
     """
     _system_parts()
+    _card_packages()
     checks = {
         "ruff": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
@@ -188,6 +190,18 @@ def _system_parts():
         sys.exit(1)
 
 
+def _card_packages():
+    """Readers, PKCS#11 modules and printers: what requirements/card.lock says, compiled where it must be."""
+    stamp, wanted = VENV / ".card.json", {"card": _digest(_lock("card"))}
+    if _read(stamp) == wanted:
+        return
+    if not Path("/usr/include/PCSC/winscard.h").exists() or not shutil.which("gcc"):
+        return _say("未安装读卡器、PKCS#11、打印机的 Python 包：需要它们的测试将跳过。")
+    _say("安装读卡器、PKCS#11、打印机的 Python 包……")
+    _pip_install(_lock("card"))
+    _write(stamp, wanted)
+
+
 def _missing_parts():
     """What it is → the Debian package that brings it."""
     browsers = ("chromium", "chromium-browser", "google-chrome")
@@ -196,6 +210,14 @@ def _missing_parts():
         ("中文字体", "fonts-noto-cjk"): "Noto Sans CJK" in _output(["fc-list", ":lang=zh"]),
         ("OpenSSL 命令", "openssl"): shutil.which("openssl"),
         ("PostgreSQL 服务器程序", "postgresql"): _oldest_server(),
+        ("PC/SC 服务", "pcscd"): shutil.which("pcscd", path=SYSTEM_PATH),
+        ("PC/SC 开发文件", "libpcsclite-dev"): Path("/usr/include/PCSC/winscard.h").exists(),
+        ("C 编译器", "gcc"): shutil.which("gcc"),
+        ("C 库开发文件", "libc6-dev"): Path("/usr/include/stdio.h").exists(),
+        ("pkg-config", "pkg-config"): shutil.which("pkg-config"),
+        ("虚拟读卡器", "vsmartcard-vpcd"): Path("/etc/reader.conf.d/vpcd").exists(),
+        ("软件密码令牌", "softhsm2"): shutil.which("softhsm2-util"),
+        ("IPP 打印机", "cups-ipp-utils"): shutil.which("ippeveprinter", path=SYSTEM_PATH),
     }
     return dict(part for part, present in found.items() if not present)
 
