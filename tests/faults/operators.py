@@ -31,7 +31,10 @@ class Browser:
             self.page("/")
             return self.post(path, **fields)
         data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token}).encode()
-        self.opener.open(self.address + path, data, timeout=60).close()
+        with self.opener.open(self.address + path, data, timeout=60) as answer:
+            if "/login/" in answer.url and "/login/" not in path:  # a log-in was cut off half-way
+                self._log_in()
+                return self.post(path, **fields)
         return None
 
     def _log_in(self) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.messages.storage.base import Message
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.test import override_settings
 
@@ -89,14 +89,17 @@ def test_scopes_have_names() -> None:
     assert nav.scope_name(Scope("school", "110101", "2111010002")) == "2111010002"
 
 
-def test_the_frame_of_a_school_officer() -> None:
+def as_officer(request: HttpRequest) -> HttpRequest:
     nav.register(PORTAL)
-    request = get("/")
     scope = Scope("district", "110101")
     request.actor = Actor.in_role("li", "李<老师>", "school_officer", Scope("school", "110101", "2111010001"))
     request.grant = SimpleNamespace(id=1, role="school_officer", scope=request.actor.scope)
     request.grants = [request.grant, SimpleNamespace(id=2, role="district_officer", scope=scope)]
-    page = render_to_string("design/shell.html", {"csrf_token": "t"}, request)
+    return request
+
+
+def test_the_frame_of_a_school_officer() -> None:
+    page = render_to_string("design/shell.html", {"csrf_token": "t"}, as_officer(get("/")))
     assert "李&lt;老师&gt;" in page
     assert 'value="2"' in page
     assert "区级卡管员 · 东城区" in page
@@ -136,6 +139,21 @@ def test_refusals_on_a_page(kind: type[XuekaError], status: int) -> None:
     text = answer.content.decode()
     assert faults(text) == []
     assert ("CODE_Y" in text) == (status != 404)  # strangers are told no more
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"), [("http://testserver/list/?q=1", True), ("http://elsewhere/", False)]
+)
+def test_a_refusal_keeps_the_navigation_and_the_way_back(before: str, kept: bool) -> None:
+    request = as_officer(get("/act/", Referer=before))
+    answer = MannerMiddleware(lambda request: HttpResponse()).process_exception(
+        request, Refused("X", "不能。")
+    )
+    assert answer is not None
+    text = answer.content.decode()
+    assert faults(text) == []
+    assert "李&lt;老师&gt;" in text
+    assert (f'href="{before}"' in text) == kept
 
 
 def test_a_refusal_to_a_script_is_said_on_its_page() -> None:

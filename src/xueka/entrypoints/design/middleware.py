@@ -6,8 +6,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 
-from xueka.entrypoints.design import taking
+from xueka.entrypoints.design import nav, taking
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused, XuekaError
 
 STATUS: tuple[tuple[type[XuekaError], int], ...] = (
@@ -60,7 +61,18 @@ class MannerMiddleware:
             return HttpResponse(status=status, headers={"HX-Trigger": json.dumps(said), "HX-Reswap": "none"})
         if status == 404:
             return render(request, "404.html", status=404)
-        return render(request, "design/refused.html", {"error": error, "status": status}, status=status)
+        shown = {"error": error, "status": status, "layout": "design/plain.html", "back": None}
+        actor = getattr(request, "actor", None)
+        if actor is not None and nav.portal_for(actor.role):
+            shown |= {"layout": "design/shell.html", "back": _page_before(request)}
+        return render(request, "design/refused.html", shown, status=status)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Where on this site the person came from; empty when that is unknown or the refused page itself."""
+    before = request.headers.get("Referer", "")
+    here = url_has_allowed_host_and_scheme(before, {request.get_host()}, require_https=request.is_secure())
+    return before if here and before != request.build_absolute_uri() else ""
 
 
 def _by_script(request: HttpRequest) -> bool:

@@ -42,7 +42,7 @@ function option(kind, unit, width, { names, categories, rows }) {
     legend: legend ? { ...LEGEND, textStyle: text } : undefined,
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value.toLocaleString("zh-CN")} ${unit}`, axisPointer: { type: kind === "line" ? "line" : "shadow" } },
     xAxis: { type: "category", data: categories, axisLabel: text, axisLine: line, axisTick: { show: false } },
-    yAxis: { type: "value", axisLabel: text, splitLine: line },
+    yAxis: { type: "value", minInterval: 1, axisLabel: text, splitLine: line },
     series: names.map((name, index) => {
       const color = tone(`--xk-${TONES[index % TONES.length]}-solid`);
       return {
