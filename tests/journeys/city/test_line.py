@@ -60,7 +60,7 @@ def test_a_batch_goes_to_the_bureau_and_comes_back(page: Page, people: Town, bur
     expect(page.locator("main")).to_contain_text(f"XKR_{number}_1.zip")
     assert_sound(page)
     picture(page, "city-batch")
-    press(page, "结批")
+    press(page, "结批", "结批")
     expect(page.get_by_text("已结批：每张卡都有着落")).to_be_visible()
     assert production.six_numbers(SYSTEM.scope, production.batch(SYSTEM.scope, number).batch.id).matched == 5
 

@@ -4,12 +4,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xueka.entrypoints.cli import arguments, common
+from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused, XuekaError
 
 app = typer.Typer(help="备份、恢复与演练。", no_args_is_help=True)
@@ -91,7 +93,10 @@ def listing(to: To = None, as_json: common.Json = False) -> None:
             }
             for each in services.stored(folder)
         ]
-    lines = [f"{each['made_at']}  {each['size']:>14,}  {each['file']}" for each in found]
+    lines = []
+    for each in found:
+        made_at = clock.local(datetime.fromisoformat(str(each["made_at"])))
+        lines.append(f"{made_at:%Y-%m-%d %H:%M:%S}  {each['size']:>14,}  {each['file']}")
     common.answer(
         {"backups": found}, as_json, lambda: typer.echo("\n".join(lines) or f"{folder} 里没有备份。")
     )
@@ -228,6 +233,8 @@ def _unlock(passphrase: Path | None, shares: list[Path] | None) -> Callable[[dic
 
     if shares:
         return seals.with_shares([arguments.read(configuration.read_passphrase, each) for each in shares])
+    if passphrase is None and "XUEKA_BACKUP_PASSPHRASE_FILE" in os.environ:
+        passphrase = configuration.passphrase_file()
     if passphrase is None and sys.stdin.isatty():
         return seals.with_passphrase(typer.prompt("备份口令", hide_input=True))
     if passphrase is None:
@@ -235,7 +242,7 @@ def _unlock(passphrase: Path | None, shares: list[Path] | None) -> Callable[[dic
             BadInput(
                 "BACKUP_SECRET_MISSING",
                 "没有给出打开备份的口令或份额。",
-                expected="--passphrase-file FILE，或几个 --share FILE",
+                expected="--passphrase-file FILE、环境变量 XUEKA_BACKUP_PASSPHRASE_FILE，或几个 --share FILE",
                 action="请补上后再运行。",
             )
         )

@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 
 import typer
+from typer import rich_utils
 from typer._click import exceptions
 
 from xueka.entrypoints import cli
@@ -24,6 +25,11 @@ def build() -> typer.Typer:
     A module `NAME_commands` brings either `app`, which becomes the group NAME, or `register(app)`, which adds
     commands to the top level. Modules import Django inside functions: `xueka calendar` does without.
     """
+    rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
+    rich_utils.OPTIONS_PANEL_TITLE = "选项"
+    rich_utils.COMMANDS_PANEL_TITLE = "命令"
+    rich_utils.DEFAULT_STRING = "[缺省：{}]"
+    rich_utils.REQUIRED_LONG_STRING = "[必填]"
     app = typer.Typer(
         name="xueka",
         help="学卡：城市学生卡管理系统。",

@@ -108,7 +108,7 @@ def _missing(missing: Sequence[Column], unknown: Sequence[str], headers: Sequenc
         where="第 1 行（表头）",
         found="、".join(shown(header) for header in headers[:40] if header) or "空白",
         expected="、".join(column.header for column in missing),
-        action="请按文档补齐列名后再导入；本次没有改动任何数据。",
+        action="请按导入页上的列名或「下载空白」的表头补齐后再导入；本次没有改动任何数据。",
         missing=[column.header for column in missing],
         similar=similar,
     )

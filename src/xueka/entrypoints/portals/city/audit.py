@@ -100,6 +100,7 @@ def log(request: StaffRequest) -> HttpResponse:
         default_sort="-at",
         filters=FILTERS,
         unit="条",
+        takeable=False,  # its own export is watermarked and logged
         empty=Empty("还没有记录", "系统里的每个动作都会记在这里。", icon="clipboard-list"),
     )
     url = reverse("city:audit_export")

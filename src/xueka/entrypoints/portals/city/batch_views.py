@@ -235,7 +235,14 @@ def _actions(actor: Actor, view: production.BatchView) -> list[Action]:
             confirm=Confirm("解锁批次", "已分配的号码仍归这些卡，再次锁定时沿用。", "解锁"),
         ),
         "rebuild": post("rebuild", "重新生成并传送", "refresh", "primary"),
-        "close": post("close", "结批", "flag", "primary", disabled_reason=not_yet),
+        "close": post(
+            "close",
+            "结批",
+            "flag",
+            "primary",
+            disabled_reason=not_yet,
+            confirm=Confirm("结批", "每张卡都有着落，问题都已处理；结批后不能再收回盘。", "结批"),
+        ),
         "dissolve": post(
             "dissolve",
             "解散",

@@ -6,10 +6,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from xueka.contexts.registry import api as registry
+from xueka.entrypoints.design import downloads
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Badge, DropZone, Fact, Link
 from xueka.entrypoints.portals.objects import shapes
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -30,6 +31,7 @@ def page(request: StaffRequest) -> HttpResponse:
         "zones": [
             (
                 label,
+                reverse("city:import_form", args=[kind]),
                 shapes.columns_in_words(_COLUMNS[kind]),
                 DropZone(
                     url,
@@ -66,6 +68,15 @@ def page(request: StaffRequest) -> HttpResponse:
         ],
     }
     return render(request, "city/imports.html", shown)
+
+
+@require_GET
+@portal_view("city:registry:import")
+def form(request: StaffRequest, kind: str) -> HttpResponse:
+    """An empty list with the headings that are read."""
+    if kind not in _KINDS:
+        raise NotFound("IMPORT_KIND_UNKNOWN", "没有这种名单。")
+    return downloads.blank_list(_KINDS[kind], [(each.header, each.required) for each in _COLUMNS[kind]])
 
 
 @require_GET

@@ -101,6 +101,7 @@ urlpatterns = [
     path("kinds/<slug:code>/change/do/", kinds.do, name="kind_do"),
     path("kinds/<slug:code>/file/", kinds.from_file, name="kind_from_file"),
     path("imports/", imports.page, name="imports"),
+    path("imports/form/<slug:kind>/", imports.form, name="import_form"),
     path("imports/<int:run_id>/", imports.result, name="import_run"),
     path("year/", year.page, name="year"),
     path("year/new/", year.new, name="year_new"),

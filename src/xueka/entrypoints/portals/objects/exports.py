@@ -15,6 +15,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Link, ObjectHead
+from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import NotFound, XuekaError
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
@@ -117,7 +118,7 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
             Fact("申请人", f"{found.asked_name}（{found.asked_by}）"),
             Fact("申请时间", found.asked_at),
             Fact("证件号码和电话", "完整" if found.in_clear else "掩码"),
-            Fact("批准人", found.decided_by),
+            Fact("批准人", shapes.actor_name(found.decided_by) if found.decided_by else ""),
             Fact("说明", found.note),
             Fact("行数", found.rows),
             Fact(

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.contexts.officers import api as officers
-from xueka.entrypoints.design import nav
+from xueka.entrypoints.design import downloads, nav
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection, narrow
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Empty, Fact, ObjectHead, Preview
@@ -115,6 +115,13 @@ def bring_in(request: StaffRequest) -> HttpResponse:
         "runs": [(run, run.report, names[run.actor]) for run in officers.lists(request.actor.scope)],
     }
     return render(request, "officers/import.html", page)
+
+
+@require_GET
+@portal_view(activation.MANAGE)
+def form(request: StaffRequest) -> HttpResponse:
+    """An empty list with the headings that are read."""
+    return downloads.blank_list("卡管人员名单", [(each.header, each.required) for each in officers.COLUMNS])
 
 
 @require_GET

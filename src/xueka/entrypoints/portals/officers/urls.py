@@ -6,6 +6,7 @@ app_name = "officers"
 urlpatterns = [
     path("", lists.listing, name="list"),
     path("import/", lists.bring_in, name="import"),
+    path("import/form/", lists.form, name="import_form"),
     path("import/<int:list_id>/", lists.result, name="import_result"),
     path("sheets/", lists.sheets_preview, name="sheets_preview"),
     path("sheets/print/", lists.sheets, name="sheets"),

@@ -13,6 +13,7 @@ import "./drop.js";
 import "./crop.js";
 import "./masked.js";
 import "./chart.js";
+import "./print.js";
 import { say } from "./flash.js";
 import { keep, restore } from "./keep.js";
 
