@@ -159,7 +159,9 @@ def _test(arguments):
             command = [VENV / "bin" / program, *options]
             if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
                 failed.append(name)
-    workers = [] if any(word.startswith("-n") for word in arguments) else ["-n", "2", "--dist", "worksteal"]
+    workers = []
+    if not any(word.startswith("-n") for word in arguments):  # one more than cores: tests wait a lot
+        workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
     if not arguments and _oldest_server():
         _say(f"在 {_oldest_server()} 上测试数据库部分")
         environment = {**os.environ, "XUEKA_DATABASE_PROGRAMS": str(_oldest_server())}

@@ -109,6 +109,7 @@ def test_whatever_fails_fails_the_run_and_pytest_has_the_last_word(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch, codes: dict[str, int], code: int
 ) -> None:
     monkeypatch.setattr(run, "_system_parts", lambda: None)
+    monkeypatch.setattr(run, "_card_packages", lambda: None)
     _programs(run, monkeypatch, codes)
     assert run._test(["tests/unit"]) == code
     assert run.steps == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
