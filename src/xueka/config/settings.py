@@ -34,6 +34,7 @@ INSTALLED_APPS = [
             "registry",
             "numbers",
             "cards",
+            "printing",
             "production",
             "logistics",
             "schoolyear",
@@ -168,6 +169,18 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
 WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
+
+# Where fonts for card faces are looked for, in this order (contexts/printing/data/fonts.toml names them).
+CARD_FONT_FOLDERS = [
+    *filter(None, os.environ.get("XUEKA_CARD_FONTS", "").split(os.pathsep)),
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    str(NODE_MODULES / "@expo-google-fonts" / "noto-sans-sc"),
+]
+
+CARD_HOTLINE = os.environ.get(
+    "XUEKA_HOTLINE", ""
+)  # printed on the card where the template has a place for it
 
 # Seconds that a second import waits for the first, before it is told who is importing.
 REGISTRY_IMPORT_WAIT = int(os.environ.get("XUEKA_IMPORT_WAIT", "10"))
