@@ -13,7 +13,8 @@ from tests.journeys.support import assert_sound
 from tests.journeys.town import Town, add_user, picture
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.reporting.jobs import exports
-from xueka.platform.backup import keeper, seals
+from xueka.platform.backup import keeper
+from xueka.platform.crypto import sealing
 
 # The manual shows a folder as a city has it, not that of the test.
 _ELSEWHERE = """([path, shown]) => {
@@ -66,7 +67,7 @@ def test_backups_are_seen_and_started(
     secret.write_text("correct horse battery")
     monkeypatch.setenv("XUEKA_BACKUP_DIR", str(tmp_path / "backups"))
     monkeypatch.setenv("XUEKA_BACKUP_PASSPHRASE_FILE", str(secret))
-    monkeypatch.setattr(seals, "_COST", 2**10)
+    monkeypatch.setattr(sealing, "COST", 2**10)
     people.passwords["admin"] = _admin(people)
     people.log_in(page, "admin")
     page.goto("/city/backups/")

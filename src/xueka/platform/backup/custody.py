@@ -1,14 +1,13 @@
 """Setting up the custodians of the backups."""
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from xueka.kernel.errors import Refused
 from xueka.platform.audit import services as audit
 from xueka.platform.backup import configuration, seals
+from xueka.platform.crypto import sealing
 from xueka.platform.identity.actor import Actor
 
 
@@ -26,11 +25,7 @@ def set_up(actor: Actor, threshold: int, names: Sequence[str], folder: Path) -> 
     for file, words in zip(files, shares, strict=True):
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
             opened.write(words + "\n")
-    target = configuration.custody_file()
-    draft = target.with_name(f".{target.name}")
-    draft.write_text(json.dumps(asdict(custody), ensure_ascii=False), "utf-8")
-    draft.chmod(0o600)
-    draft.replace(target)
+    sealing.write_custody(configuration.custody_file(), custody)
     detail = {"threshold": threshold, "names": list(names), "fingerprint": custody.fingerprint}
     audit.record(actor, "backup.custodians", "backup", "", detail=detail)
     return files

@@ -38,14 +38,14 @@ def pad_80(data: bytes, alg: str) -> bytes:
 def encrypt(alg: str, key: bytes, data: bytes) -> bytes:
     """ECB of whole blocks. Raises BadInput `CARD_KEY_LENGTH`, `CARD_DATA_LENGTH`."""
     _whole_blocks(alg, data)
-    box = Cipher(_cipher(alg, key), modes.ECB()).encryptor()  # noqa: S305 - the cards' own rule
+    box = Cipher(algorithm(alg, key), modes.ECB()).encryptor()  # noqa: S305 - the cards' own rule
     return box.update(data) + box.finalize()
 
 
 def decrypt(alg: str, key: bytes, data: bytes) -> bytes:
     """The other way."""
     _whole_blocks(alg, data)
-    box = Cipher(_cipher(alg, key), modes.ECB()).decryptor()  # noqa: S305
+    box = Cipher(algorithm(alg, key), modes.ECB()).decryptor()  # noqa: S305
     return box.update(data) + box.finalize()
 
 
@@ -54,7 +54,7 @@ def diversify(alg: str, key: bytes, *factors: bytes) -> bytes:
 
     A factor has 8 bytes. With SM4 both halves are one block. Raises BadInput `CARD_FACTOR_LENGTH`.
     """
-    _known(alg, _DIVERSIFIES)
+    check_diversifies(alg)
     for factor in factors:
         if len(factor) != FACTOR_SIZE:
             _wrong_length("CARD_FACTOR_LENGTH", "分散因子的长度不对。", len(factor), (FACTOR_SIZE,))
@@ -71,10 +71,10 @@ def mac(alg: str, key: bytes, challenge: bytes, data: bytes) -> bytes:
     _known(alg, tuple(_CHALLENGES))
     if len(challenge) not in _CHALLENGES[alg]:
         _wrong_length("CARD_CHALLENGE_LENGTH", "随机数的长度不对。", len(challenge), _CHALLENGES[alg])
-    _cipher(alg, key)  # judges the whole key; below its left half stands alone
+    algorithm(alg, key)  # judges the whole key; below its left half stands alone
     left, right = (key[:8], key[8:]) if alg == "3des" else (key, b"")
     chain = "des" if alg == "3des" else alg
-    box = Cipher(_cipher(chain, left), modes.CBC(challenge.ljust(block_size(alg), b"\0"))).encryptor()
+    box = Cipher(algorithm(chain, left), modes.CBC(challenge.ljust(block_size(alg), b"\0"))).encryptor()
     last = (box.update(pad_80(data, alg)) + box.finalize())[-block_size(alg) :]
     if right:
         last = encrypt("des", left, decrypt("des", right, last))
@@ -129,7 +129,13 @@ class CardKey:
         raise TypeError("a card key does not leave its process")
 
 
-def _cipher(alg: str, key: bytes) -> TripleDES | algorithms.SM4 | algorithms.AES:
+def check_diversifies(alg: str) -> None:
+    """Raises BadInput `CARD_ALGORITHM` for one without a rule of diversification."""
+    _known(alg, _DIVERSIFIES)
+
+
+def algorithm(alg: str, key: bytes) -> TripleDES | algorithms.SM4 | algorithms.AES:
+    """The key as the library's cipher takes it. Raises BadInput `CARD_KEY_LENGTH`."""
     _known(alg, tuple(_KEYS))
     if len(key) not in _KEYS[alg]:
         _wrong_length("CARD_KEY_LENGTH", f"{alg.upper()} 密钥的长度不对。", len(key), _KEYS[alg])

@@ -15,7 +15,7 @@ from xueka.kernel.errors import BadInput, Conflict, Forbidden, Refused
 from xueka.platform.audit import services as audit
 from xueka.platform.backup import configuration, custody, keeper, making, restoring, seals, services
 from xueka.platform.backup.models import Run
-from xueka.platform.crypto import keyring
+from xueka.platform.crypto import keyring, sealing
 from xueka.platform.database import home
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
@@ -31,7 +31,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     base = tmp_path / "home"
     given = making.address.parameters(making.Role.OWNER, connection.settings_dict["NAME"])
     monkeypatch.setattr(making.address, "parameters", lambda role, database=None: dict(given))
-    monkeypatch.setattr(seals, "_COST", 2**10)
+    monkeypatch.setattr(sealing, "COST", 2**10)
     monkeypatch.setattr(home, "home", lambda: base)
     monkeypatch.setattr(home, "keys_directory", lambda: home.private_directory(base / "keys"))
     keyring.Keyring.load_or_create(base / "keys")

@@ -7,13 +7,14 @@ import pytest
 
 from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.backup import seals
+from xueka.platform.crypto import sealing
 
 SEED = 20261125
 
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seals, "_COST", 2**10)
+    monkeypatch.setattr(sealing, "COST", 2**10)
 
 
 def test_a_passphrase_opens_what_it_sealed() -> None:
