@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.softhsm import softhsm_token
 from xueka.contexts.keys.adapters.software_store import SoftwareStore
 from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
+
+__all__ = ["softhsm_token"]
 
 
 @pytest.fixture
@@ -16,7 +19,18 @@ def software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftwareStore:
     return SoftwareStore(tmp_path / "store")
 
 
-@pytest.fixture(params=["software"])
+@pytest.fixture
+def pkcs11(softhsm_token: tuple[str, str, Path]) -> Iterator[KeyStore]:
+    from xueka.contexts.keys.adapters.pkcs11_store import Pkcs11Store
+    from xueka.contexts.keys.adapters.pkcs11_table import DEFAULT_TABLE, Module, Table
+
+    library, label, pin = softhsm_token
+    store = Pkcs11Store(Module(library, label, pin, Table.read(DEFAULT_TABLE)))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["software", "pkcs11"])
 def store(request: pytest.FixtureRequest) -> Iterator[KeyStore]:
     return request.getfixturevalue(request.param)
 

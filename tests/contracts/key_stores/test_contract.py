@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.contracts.key_stores.conftest import Shelf
+from xueka.contexts.keys.adapters import key_blocks
 from xueka.contexts.keys.domain.key_block import parse
 from xueka.contexts.keys.ports import KeySpec
 from xueka.kernel.errors import BadInput, Refused, XuekaError
@@ -131,8 +132,6 @@ def test_a_key_that_came_in_as_fixed_does_not_go_out_again(shelf):
     under = shelf.transport(transport_value(shelf))
     loose = shelf.make("control", exportable=True)
     block = shelf.store.export_block(loose, under)
-    from xueka.contexts.keys.adapters import key_blocks
-
     spec, value = key_blocks.unseal(block, transport_value(shelf), shelf.store.wrapping)
     fixed = key_blocks.seal(
         replace(spec, exportable=False), value, transport_value(shelf), shelf.store.wrapping

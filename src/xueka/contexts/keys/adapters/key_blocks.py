@@ -86,8 +86,13 @@ def _open_aes(head: bytes, cipher: bytes, mac: bytes, wrapping: bytes) -> bytes:
     expected = _cmac(algorithms.AES(card_ciphers.encrypt("aes", wrapping, AES_MAC)), head + cipher)
     if not hmac.compare_digest(expected, mac):
         raise broken()
+    return unwrapped(card_ciphers.encrypt("aes", wrapping, AES_ENCRYPTION), cipher)
+
+
+def unwrapped(key: bytes, cipher: bytes) -> bytes:
+    """What AES key wrap (RFC 3394) holds. Raises BadInput `KEY_BLOCK_BROKEN`."""
     try:
-        return keywrap.aes_key_unwrap(card_ciphers.encrypt("aes", wrapping, AES_ENCRYPTION), cipher)
+        return keywrap.aes_key_unwrap(key, cipher)
     except (keywrap.InvalidUnwrap, ValueError):
         raise broken() from None
 
