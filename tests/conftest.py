@@ -58,6 +58,14 @@ def audit_head(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     return path
 
 
+@pytest.fixture(autouse=True)
+def key_stores(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Test processes share a home, but not the local master keys of what stands in their databases."""
+    path = tmp_path_factory.getbasetemp() / "key-stores"
+    monkeypatch.setattr("xueka.contexts.keys.services.stores.root", lambda: path)
+    return path
+
+
 def _allow_truncate(name: str) -> None:
     """Append-only tables refuse TRUNCATE even to their owner; only a test run may empty them."""
     with psycopg.connect(**address.parameters(Role.OWNER, name)) as owner:

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
             "registry",
             "numbers",
             "cards",
+            "keys",
             "printing",
             "production",
             "logistics",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
@@ -20,6 +21,7 @@ INVARIANTS: list[Invariant] = [
     *registry.INVARIANTS,
     *numbers.INVARIANTS,
     *cards.INVARIANTS,
+    *keys.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,
     *reporting.INVARIANTS,

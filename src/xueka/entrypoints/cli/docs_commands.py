@@ -19,6 +19,7 @@ def states() -> None:
 def render() -> str:
     """docs/states.md: one diagram and one table for each machine."""
     from xueka.contexts.cards.domain import transitions as cards
+    from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.officers.domain.transitions import HAND_OVER
@@ -37,6 +38,8 @@ def render() -> str:
         cards.APPLICATION,
         cards.CARD,
         cards.DESTRUCTION,
+        keys.KEY_VERSION,
+        keys.KEY_CHANGE,
         INITIALISATION,
         BATCH,
         logistics.DELIVERY,

@@ -16,12 +16,12 @@ def record(
     *,
     result: str = "done",
     detail: Mapping[str, Any] | None = None,
-) -> None:
+) -> Entry:
     """Add one entry in the caller's transaction: without the entry the act does not happen.
 
     `action` reads resource.verb; `detail` never holds personal values in clear (decisions.md: masked).
     """
-    Entry.objects.create(
+    return Entry.objects.create(
         at=clock.now(),
         actor=actor.username,
         actor_name=actor.name,

@@ -1,17 +1,20 @@
-"""The keys that protect stored fields. In a demo city they lie in a file that only its owner reads.
+"""The keys that protect stored fields, in a sealed file of the home (`sealed_files`).
 
-File (JSON): {"field": {"1": hex, …}, "present": 1, "index": hex}. A production city replaces the file by
-a passphrase, a service credential or a hardware module behind the same class (decisions.md, Sealing key).
+Its content (JSON): {"field": {"1": hex, …}, "present": 1, "index": hex}.
 """
 
 import json
-import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes, hmac
+
 from xueka.kernel.errors import XuekaError
+from xueka.platform.crypto import card_ciphers, sealed_files
+from xueka.platform.crypto.sealed_files import Entry
 from xueka.platform.database import home
 
 FILE_NAME = "fields.json"
@@ -45,36 +48,57 @@ class Keyring:
     def load_or_create(cls, folder: Path) -> "Keyring":
         """Read the key file of a home, or make one (mode 0600) at the first start."""
         path = folder / FILE_NAME
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = {"present": 1, "field": {"1": secrets.token_hex(16)}, "index": secrets.token_hex(32)}
-            part = folder / f".{FILE_NAME}.{secrets.token_hex(8)}"
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(fresh, file)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(part, path)  # Two first starts at once: one wins, the other reads the winner's keys.
-            except FileExistsError:
-                pass
-            finally:
-                part.unlink()
-        try:
-            stored = json.loads(path.read_text("ascii"))
-            fields = {int(version): bytes.fromhex(key) for version, key in stored["field"].items()}
-            found = cls(fields, stored["present"], bytes.fromhex(stored["index"]))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise _broken(path) from None
-        sizes = {len(key) for key in fields.values()}
-        if found.present not in fields or sizes != {16} or len(found.index) != 32:
-            raise _broken(path)
-        return found
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        read: list[Keyring] = []
+
+        def describe(content: bytes) -> list[Entry]:
+            read.append(_read(content, lambda: _broken(path)))
+            return read[-1].entries()
+
+        sealed_files.content(path, _fresh, describe)
+        return read[-1]
+
+    def entries(self) -> list[Entry]:
+        """What key management may know of them."""
+        found = [
+            Entry(
+                "platform.fields",
+                "字段加密密钥",
+                "field",
+                "sm4",
+                version,
+                card_ciphers.kcv("sm4", key),
+                version == self.present,
+            )
+            for version, key in sorted(self.fields.items())
+        ]
+        check = hmac.HMAC(self.index, hashes.SM3())
+        check.update(bytes(16))
+        kcv = check.finalize()[:3].hex()
+        return [*found, Entry("platform.index", "检索索引密钥", "index", "hmac-sm3", 1, kcv)]
 
 
 @cache
 def keyring() -> Keyring:
     """The keyring of the running home."""
     return Keyring.load_or_create(home.keys_directory())
+
+
+def _fresh() -> bytes:
+    fresh = {"present": 1, "field": {"1": secrets.token_hex(16)}, "index": secrets.token_hex(32)}
+    return json.dumps(fresh).encode()
+
+
+def _read(content: bytes, broken: Callable[[], XuekaError]) -> Keyring:
+    try:
+        stored = json.loads(content.decode("ascii"))
+        fields = {int(version): bytes.fromhex(key) for version, key in stored["field"].items()}
+        found = Keyring(fields, stored["present"], bytes.fromhex(stored["index"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise broken() from None
+    if found.present not in fields or {len(key) for key in fields.values()} != {16} or len(found.index) != 32:
+        raise broken()
+    return found
 
 
 def _broken(path: Path) -> XuekaError:

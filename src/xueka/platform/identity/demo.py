@@ -35,6 +35,9 @@ _ACCOUNTS = (
     ("admin", "陈立", "city_admin"),
     ("security", "卫平", "security_admin"),
     ("auditor", "褚宁", "auditor"),
+    ("keyadmin", "蒋文", "key_admin"),
+    ("custodian", "沈静", "key_custodian"),
+    ("custodian2", "韩立", "key_custodian"),  # the second person
 )
 
 

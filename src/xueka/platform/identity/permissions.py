@@ -117,6 +117,7 @@ ROLES: dict[str, Role] = {
             "city:batch:approve",
             "city:batch:reconcile",
             "city:batch:close",
+            "city:key:use",
             "city:problem:resolve",
             "city:partner:manage",
             "city:delivery:pack",
@@ -163,6 +164,8 @@ ROLES: dict[str, Role] = {
             "city:factor:reset",
             "city:policy:read",
         ),
+        _role("key_admin", "密钥管理员", "city", "city:key:read", "city:key:ask", "city:key:ceremony"),
+        _role("key_custodian", "密钥保管人", "city", "city:key:read", "city:key:ask", "city:key:confirm"),
         _role(
             "auditor",
             "审计员",
@@ -170,13 +173,15 @@ ROLES: dict[str, Role] = {
             "city:audit:read",
             "city:policy:read",
             "city:export:read",
+            "city:key:read",
             *_CITY_READ,
         ),
     )
 }
 
-#: 等保三级: system, security and audit are administered by three people, none of whom does business.
-SEPARATED = frozenset({"city_admin", "security_admin", "auditor"})
+#: 等保三级: system, security and audit are administered by three people, none of whom does business; and
+#: whoever keeps the keys does not make the cards.
+SEPARATED = frozenset({"city_admin", "security_admin", "auditor", "key_admin", "key_custodian"})
 
 
 def is_city_role(role: str) -> bool:

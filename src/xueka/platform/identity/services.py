@@ -214,7 +214,7 @@ def duties_allow(user: User, role: str, scope: Scope) -> Grant | None:
     if others and (role in SEPARATED or others & SEPARATED):
         raise Refused(
             "DUTIES_SEPARATED",
-            "系统管理、安全管理、审计与业务必须由不同的人担任。",
+            "系统管理、安全管理、审计、密钥管理与业务必须由不同的人担任。",
             found="、".join(ROLES[code].label for code in sorted(others)),
             expected=f"{ROLES[role].label}单独授予一人",
             action="请为此人另选角色，或把角色授予他人。",

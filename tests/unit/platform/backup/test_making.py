@@ -1,7 +1,6 @@
 """A backup of the test's own database: what is in it, what is not, and what a failure leaves."""
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -48,9 +47,9 @@ def test_what_is_in_it_and_what_is_not(own_home: Path) -> None:
     assert "keys/fields.json" in found.files
     assert not [name for name in found.files if "database" in name or "backups" in name]
     sealed = made.path.read_bytes()
-    keys = json.loads((own_home / "keys" / "fields.json").read_text())
-    for secret in (keys["index"], keys["field"]["1"]):
-        assert secret.encode() not in sealed and bytes.fromhex(secret) not in sealed
+    keys = keyring.Keyring.load_or_create(own_home / "keys")
+    for secret in (keys.index, keys.fields[1]):
+        assert secret.hex().encode() not in sealed and secret not in sealed
     for clear in ("一个能找到的词".encode(), WORDS.encode(), b"audit_entry", b"PGDMP", b"password"):
         assert clear not in sealed
     assert made.path.stat().st_mode & 0o077 == 0

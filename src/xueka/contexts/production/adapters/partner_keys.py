@@ -1,18 +1,16 @@
-"""The city's own keys towards the bureau, made at first use under XUEKA_HOME/keys/bureau (mode 0600).
+"""The city's own keys towards the bureau, made at first use as sealed files under XUEKA_HOME/keys/bureau.
 
 What the bureau needs of them (`public_keys`) is handed over as files (card-bureau.md §2).
 """
 
-import contextlib
-import os
-import secrets
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import asyncssh
 
+from xueka.platform.crypto import sealed_files, sm3
+from xueka.platform.crypto.sealed_files import Entry
 from xueka.platform.crypto.sm2 import PrivateKey
 from xueka.platform.database.home import keys_directory, private_directory
 
@@ -61,7 +59,10 @@ def write_city_keys(folder: Path) -> None:
 
 @cache
 def _signing_key(folder: Path) -> PrivateKey:
-    return PrivateKey.from_pem(_once(folder / SIGNING, lambda: PrivateKey.generate().to_pem()))
+    path = folder / SIGNING
+    return PrivateKey.from_pem(
+        sealed_files.content(path, lambda: PrivateKey.generate().to_pem(), _describe_signing)
+    )
 
 
 @cache
@@ -69,22 +70,18 @@ def _ssh_key(folder: Path) -> asyncssh.SSHKey:
     def make() -> bytes:
         return asyncssh.generate_private_key("ssh-ed25519", comment="xueka").export_private_key()
 
-    return asyncssh.import_private_key(_once(folder / SSH, make))
+    return asyncssh.import_private_key(sealed_files.content(folder / SSH, make, _describe_ssh))
 
 
 def _folder() -> Path:
     return private_directory(keys_directory() / "bureau")
 
 
-def _once(path: Path, make: Callable[[], bytes]) -> bytes:
-    """The file's content; when two processes come first at once, both get the one that was first."""
-    if not path.exists():
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_bytes()
+def _describe_signing(content: bytes) -> list[Entry]:
+    fingerprint = PrivateKey.from_pem(content).public.fingerprint
+    return [Entry("partner.signing", "生产文件签名密钥", "signing", "sm2", 1, fingerprint[:6])]
+
+
+def _describe_ssh(content: bytes) -> list[Entry]:
+    public = asyncssh.import_private_key(content).export_public_key()
+    return [Entry("partner.ssh", "卡厂传输登录密钥", "login", "ed25519", 1, sm3.hexdigest(public)[:6])]

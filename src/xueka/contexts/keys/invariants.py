@@ -1,0 +1,98 @@
+"""What must always hold of keys. Whether every block opens is asked of the store (`xueka keys verify`)."""
+
+from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_VERSION
+from xueka.platform.history.invariants import state_matches_history, steps_allowed
+from xueka.platform.invariants import from_rows
+
+INVARIANTS = [
+    state_matches_history(KEY_VERSION, "keys_keyversion"),
+    steps_allowed(KEY_VERSION),
+    state_matches_history(KEY_CHANGE, "keys_keychange"),
+    steps_allowed(KEY_CHANGE),
+    from_rows(
+        "keys_one_active_version",
+        "每个密钥最多一个使用中的版本，版本号连续",
+        """
+        SELECT k.label, count(*) FILTER (WHERE v.state = 'active') > 1 OR max(v.number) <> count(*)
+          FROM keys_key k JOIN keys_keyversion v ON v.key_id = k.id GROUP BY k.label""",
+    ),
+    from_rows(
+        "keys_versions_are_held",
+        "每个未销毁的密钥版本都有密钥块或句柄，保护它的密钥未停用",
+        """
+        SELECT k.label || '/' || v.number,
+               CASE WHEN v.state = 'destroyed' THEN v.block IS NOT NULL OR v.handle <> ''
+                    ELSE (v.block IS NULL AND v.handle = '')
+                         OR (v.block IS NOT NULL AND w.id IS NOT NULL AND w.state IN ('retired', 'destroyed'))
+                END
+          FROM keys_keyversion v JOIN keys_key k ON k.id = v.key_id
+          LEFT JOIN keys_keyversion w ON w.id = v.wrapped_by_id""",
+    ),
+    from_rows(
+        "keys_foreign_never_held",
+        "外部密钥只有名称、所有者和存放处，系统不持有",
+        """
+        SELECT k.label, (NOT k.held AND (v.id IS NOT NULL OR k.owner = '' OR k.place = ''))
+          FROM keys_key k LEFT JOIN keys_keyversion v ON v.key_id = k.id AND NOT k.held""",
+    ),
+    from_rows(
+        "keys_drill_stays_apart",
+        "演练密钥与正式密钥互不相干：名称、库和保护关系都分开",
+        """
+        SELECT k.label || coalesce('/' || v.number, ''),
+               k.drill <> (k.label LIKE 'drill.%')
+               OR coalesce(p.drill <> k.drill, false)
+               OR coalesce(v.drill <> k.drill OR (v.store = 'drill') <> k.drill, false)
+               OR coalesce(w.drill <> k.drill, false)
+          FROM keys_key k LEFT JOIN keys_key p ON p.id = k.parent_id
+          LEFT JOIN keys_keyversion v ON v.key_id = k.id
+          LEFT JOIN keys_keyversion w ON w.id = v.wrapped_by_id""",
+    ),
+    from_rows(
+        "keys_changes_have_two_people",
+        "每个密钥版本和每项变更都由两个不同的人经手",
+        """
+        SELECT k.label || '/' || v.number,
+               v.origin <> 'found' AND (v.asked_by = '' OR v.confirmed_by = '' OR v.asked_by = v.confirmed_by
+                                        OR (v.change_id IS NULL AND v.ceremony_id IS NULL))
+          FROM keys_keyversion v JOIN keys_key k ON k.id = v.key_id
+         UNION ALL
+        SELECT number, state = 'done' AND (decided_by = '' OR decided_by = asked_by) FROM keys_keychange""",
+    ),
+    from_rows(
+        "keys_uses_are_audited",
+        "密钥的每次使用都有审计记录，审计记录的每次使用都在案",
+        """
+        SELECT k.label || '/' || v.number || ' ' || u.subject,
+               e.action <> 'key.use' OR e.object_id <> u.subject OR e.actor <> u.actor
+               OR NOT e.detail -> 'keys' ? (k.label || '/' || v.number)
+               OR (e.detail ->> 'cards')::int <> u.cards
+          FROM keys_keyuse u JOIN keys_keyversion v ON v.id = u.version_id JOIN keys_key k ON k.id = v.key_id
+          JOIN audit_entry e ON e.id = u.entry_id
+         UNION ALL
+        SELECT e.object_id || ' ' || e.id,
+               jsonb_array_length(e.detail -> 'keys')
+               <> (SELECT count(*) FROM keys_keyuse u WHERE u.entry_id = e.id)
+          FROM audit_entry e WHERE e.action = 'key.use'""",
+    ),
+    from_rows(
+        "keys_used_while_usable",
+        "密钥只在使用中或仅验证时被使用过",
+        """
+        SELECT k.label || '/' || v.number || ' ' || u.subject,
+               coalesce((SELECT h.to_state FROM history_transition h
+                          WHERE h.machine = 'key_version' AND h.object_id = v.id AND h.at <= u.at
+                          ORDER BY h.seq DESC LIMIT 1), '') NOT IN ('active', 'verify_only')
+          FROM keys_keyuse u JOIN keys_keyversion v ON v.id = u.version_id
+          JOIN keys_key k ON k.id = v.key_id""",
+    ),
+    from_rows(
+        "keys_ceremonies_are_chained",
+        "每次密钥仪式的记录都在审计日志中，摘要一致",
+        """
+        SELECT c.number, e.id IS NULL OR e.detail ->> 'transcript' <> c.transcript_digest
+               OR e.detail ->> 'plan' <> c.plan_digest
+          FROM keys_ceremony c
+          LEFT JOIN audit_entry e ON e.action = 'key.ceremony' AND e.object_id = c.number""",
+    ),
+]

@@ -1,0 +1,128 @@
+"""Reads on keys. They are the city's affair: other scopes see nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from django.db.models import Count, Prefetch, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.keys.domain.transitions import ASKED
+from xueka.contexts.keys.models import Ceremony, Key, KeyChange, KeyUse, KeyVersion, Rewrap
+from xueka.kernel import clock
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity.scope import Scope
+
+
+def keys(scope: Scope) -> QuerySet[Key]:
+    """All keys with their versions (newest first) at `.known`, by name."""
+    versions = KeyVersion.objects.order_by("-number")
+    return (
+        Key.objects.visible_to(scope)
+        .select_related("parent")
+        .prefetch_related(Prefetch("versions", versions, to_attr="known"))
+    )
+
+
+def key(scope: Scope, label: str) -> Key:
+    """One key with `.known`. Raises NotFound `KEY_NOT_FOUND`."""
+    found = keys(scope).filter(label=label).first()
+    if found is None:
+        raise NotFound("KEY_NOT_FOUND", "没有登记这个密钥。", found=label[:80])
+    return found
+
+
+def version(scope: Scope, label: str, number: int) -> KeyVersion:
+    """Raises NotFound `KEY_VERSION_NOT_FOUND`."""
+    rows = KeyVersion.objects.visible_to(scope).select_related("key", "wrapped_by__key", "change", "ceremony")
+    found = rows.filter(key__label=label, number=number).first()
+    if found is None:
+        raise NotFound("KEY_VERSION_NOT_FOUND", "没有这个密钥版本。", found=f"{label[:80]} {number}")
+    return found
+
+
+def changes(scope: Scope) -> QuerySet[KeyChange]:
+    """All changes, newest first."""
+    return KeyChange.objects.visible_to(scope)
+
+
+def change(scope: Scope, number: str) -> KeyChange:
+    """Raises NotFound `KEY_CHANGE_NOT_FOUND`."""
+    found = changes(scope).filter(number=number).first()
+    if found is None:
+        raise NotFound("KEY_CHANGE_NOT_FOUND", "没有这项密钥变更。", found=number[:20])
+    return found
+
+
+def waiting(scope: Scope) -> QuerySet[KeyChange]:
+    """What waits for a second person, the oldest first."""
+    return changes(scope).filter(state=ASKED).order_by("id")
+
+
+def ceremonies(scope: Scope) -> QuerySet[Ceremony]:
+    return Ceremony.objects.visible_to(scope)
+
+
+def ceremony(scope: Scope, number: str) -> Ceremony:
+    """Raises NotFound `CEREMONY_NOT_FOUND`."""
+    found = ceremonies(scope).filter(number=number).first()
+    if found is None:
+        raise NotFound("CEREMONY_NOT_FOUND", "没有这次密钥仪式。", found=number[:20])
+    return found
+
+
+def rewraps(scope: Scope) -> list[tuple[Rewrap, int]]:
+    """Open re-wrapping with the number of blocks left."""
+    if scope.level not in ("system", "city"):
+        return []
+    tasks = Rewrap.objects.filter(finished_at=None).select_related("source__key", "target")
+    return [(task, KeyVersion.objects.filter(wrapped_by=task.source).count()) for task in tasks]
+
+
+def uses(scope: Scope) -> QuerySet[KeyUse]:
+    """Every use, newest first."""
+    rows = KeyUse.objects.select_related("version__key").order_by("-id")
+    return rows if scope.level in ("system", "city") else rows.none()
+
+
+def uses_by_day(scope: Scope, days: int = 30, label: str = "") -> dict[date, tuple[int, int]]:
+    """day → (uses, cards) of the last `days` days, days without use included."""
+    today = clock.today()
+    first = today - timedelta(days=days - 1)
+    rows = uses(scope).filter(at__date__gte=first)
+    if label:
+        rows = rows.filter(version__key__label=label)
+    counted = (
+        rows.order_by().annotate(day=TruncDate("at")).values("day").annotate(n=Count("id"), c=Sum("cards"))
+    )
+    known = {row["day"]: (row["n"], row["c"]) for row in counted}
+    return {day: known.get(day, (0, 0)) for day in (first + timedelta(days=place) for place in range(days))}
+
+
+def last_uses(scope: Scope) -> dict[int, tuple[int, int]]:
+    """version id → (uses, cards) since ever."""
+    counted = uses(scope).order_by().values("version").annotate(n=Count("id"), c=Sum("cards"))
+    return {row["version"]: (row["n"], row["c"]) for row in counted}
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What would be open if a version leaked: the cards that stand under it, counted three ways."""
+
+    total: int
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+    by_state: Mapping[str, int] = field(default_factory=dict)
+    by_district: Mapping[str, int] = field(default_factory=dict)
+
+
+def exposure(scope: Scope, card_ids: Iterable[int] | QuerySet) -> Exposure:
+    """Count the cards of these ids in `scope`; whoever keeps which version made which card gives the ids."""
+    rows = cards.card_rows(scope).filter(id__in=card_ids).order_by()
+
+    def by(name: str) -> dict[str, int]:
+        return {
+            str(row[name]): row["n"] for row in rows.values(name).annotate(n=Count("id")).order_by("-n", name)
+        }
+
+    return Exposure(rows.count(), by("kind__name"), by("state"), by("school__district__name"))

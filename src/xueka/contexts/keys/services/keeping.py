@@ -1,0 +1,152 @@
+"""Between the record and the store: what a version's row says, as the store understands it, and back."""
+
+from collections.abc import Sequence
+
+from xueka.contexts.keys.domain import vocabulary as v
+from xueka.contexts.keys.models import FILES, Key, KeyVersion
+from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
+from xueka.contexts.keys.services import finding, stores
+from xueka.kernel.errors import Refused, XuekaError
+from xueka.platform.crypto.card_ciphers import FACTOR_SIZE, KCV_SIZE, CardKey
+
+PROBES = 64  # cards of a batch whose check value is computed a second time, on the way of a single card
+
+
+def spec_of(key: Key, number: int) -> KeySpec:
+    return KeySpec(key.label, number, key.algorithm, key.kind, v.EXPORT in key.usages)
+
+
+def stored(version: KeyVersion) -> StoredKey:
+    """The version as its store knows it, with what it is wrapped by, up to the local master key."""
+    above = None
+    if version.wrapped_by_id is not None:
+        wrapping = KeyVersion.objects.select_related("key").get(pk=version.wrapped_by_id)
+        above = stored(wrapping)
+    return StoredKey(version.store, version.handle, bytes(version.block or b""), version.kcv, above)
+
+
+def generate(key: Key, number: int) -> tuple[StoredKey, KeyVersion | None]:
+    """A new random key and the version it is wrapped by."""
+    above = _above(key)
+    store = stores.for_new(key)
+    if above is None:
+        _clear(store, key, number)
+    return store.generate(spec_of(key, number), stored(above) if above else None), above
+
+
+def from_components(
+    key: Key, number: int, components: Sequence[bytes], kcv: str
+) -> tuple[StoredKey, KeyVersion | None]:
+    """The key that the components make together; its check value has to be `kcv`."""
+    above = _above(key)
+    made = stores.for_new(key).import_components(
+        spec_of(key, number), components, stored(above) if above else None
+    )
+    _same(key, kcv, made.kcv)
+    return made, above
+
+
+def take_in(
+    key: Key, number: int, block: str, kcv: str, transport: KeyVersion
+) -> tuple[StoredKey, KeyVersion | None]:
+    """A key that arrives in a block under `transport`. What its head says must be what was registered."""
+    above = _above(key)
+    said, made = stores.for_new(key).import_block(
+        block.strip().encode(), stored(transport), stored(above) if above else None
+    )
+    if (said.algorithm, said.usage) != (key.algorithm, key.kind):
+        raise Refused(
+            "KEY_BLOCK_OTHER",
+            "密钥块里的密钥不是登记的那一种，没有导入。",
+            where=key.label,
+            found=f"{said.usage} / {said.algorithm}",
+            expected=f"{key.kind} / {key.algorithm}",
+            action="请核对密钥块，或请对方重新导出。",
+        )
+    _same(key, kcv, made.kcv)
+    return made, above
+
+
+def rewrap(version: KeyVersion, target: KeyVersion) -> bytes:
+    """The version's key in a block under another wrapping key; its check value is computed anew."""
+    store = stores.named(version.store)
+    made = store.rewrap(stored(version), stored(target))
+    _same(version.key, version.kcv, store.kcv(made))
+    return made.block
+
+
+def destroy(version: KeyVersion) -> None:
+    stores.named(version.store).destroy(stored(version))
+
+
+def kcv(version: KeyVersion) -> str:
+    """The check value, from the key itself: the block is opened. Raises what the store raises."""
+    return stores.named(version.store).kcv(stored(version))
+
+
+def diversified(version: KeyVersion, factors: Sequence[bytes]) -> CardKey:
+    return _store(version).diversify(stored(version), factors)
+
+
+def whole(version: KeyVersion) -> CardKey:
+    return _store(version).card_key(stored(version))
+
+
+def diversified_many(version: KeyVersion, factors: bytes) -> bytes:
+    return _store(version).diversify_many(stored(version), factors)
+
+
+def diversified_wrapped(version: KeyVersion, factors: bytes, under: KeyVersion) -> tuple[bytes, bytes]:
+    return _store(version).diversify_wrapped(stored(version), factors, stored(under))
+
+
+def check_batch(version: KeyVersion, factors: bytes, cryptograms: bytes, kcvs: bytes) -> None:
+    """Sizes, and the check values of some cards on the way of a single card; Refused `KEY_BATCH_CHECK`."""
+    count = len(factors) // FACTOR_SIZE
+    wrong = len(kcvs) != KCV_SIZE * count or len(cryptograms) != 16 * count
+    source, store = stored(version), _store(version)
+    for place in range(0, count, max(1, count // PROBES)) if not wrong else ():
+        factor = factors[FACTOR_SIZE * place : FACTOR_SIZE * (place + 1)]
+        found = store.diversify(source, [factor]).kcv
+        wrong = wrong or bytes.fromhex(found) != kcvs[KCV_SIZE * place : KCV_SIZE * (place + 1)]
+    if wrong:
+        raise Refused(
+            "KEY_BATCH_CHECK",
+            f"整批分散的结果与逐张核对不一致，批次已停止（{version.key.label}）。",
+            where=version.key.label,
+            action="没有交出任何密钥。请联系密钥管理员核对密钥库。",
+        )
+
+
+def _store(version: KeyVersion) -> KeyStore:
+    if version.store == FILES:
+        raise Refused(
+            "KEY_OF_FILES", f"{version.key.title}由系统自己使用，不用于制卡。", where=version.key.label
+        )
+    return stores.named(version.store)
+
+
+def _clear(store: KeyStore, key: Key, number: int) -> None:
+    """What a ceremony that broke off has left in a store that nobody has sealed yet goes first."""
+    local = stores.sealed(store.name)
+    if local is not None and local.seal_kind == "open":
+        store.destroy(StoredKey(store.name, f"{key.label}/{number}", b"", ""))
+
+
+def _above(key: Key) -> KeyVersion | None:
+    """The version that wraps a new one: the active one of its parent."""
+    if key.parent is None:
+        return None
+    return finding.usable(key.parent.label, None)
+
+
+def _same(key: Key, wanted: str, found: str) -> None:
+    if found != wanted:
+        raise XuekaError(
+            "KCV_DIFFERS",
+            f"密钥 {key.label} 的校验值不符，没有继续。",
+            where=key.label,
+            found=found,
+            expected=wanted,
+            action="请核对分量、密钥块或密钥库；没有改动任何密钥。",
+        )

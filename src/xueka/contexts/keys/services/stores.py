@@ -1,0 +1,54 @@
+"""Which store holds which key: one for live keys, another, in a folder of its own, for drills."""
+
+from pathlib import Path
+
+from xueka.contexts.keys.adapters.local_keys import LocalKeys
+from xueka.contexts.keys.adapters.software_store import SoftwareStore
+from xueka.contexts.keys.models import DRILL_STORE, SOFTWARE, STORES, Key
+from xueka.contexts.keys.ports import KeyStore
+from xueka.kernel.errors import Refused
+from xueka.platform.database import home
+
+_FOLDERS = {SOFTWARE: "cards", DRILL_STORE: "cards-drill"}
+
+
+def name_for(*, drill: bool) -> str:
+    """The store in which new keys are made."""
+    return DRILL_STORE if drill else SOFTWARE
+
+
+def for_new(key: Key) -> KeyStore:
+    return named(name_for(drill=key.drill))
+
+
+def named(name: str) -> KeyStore:
+    """Raises Refused `KEY_STORE_UNKNOWN`."""
+    return _software(name)
+
+
+def is_open(name: str) -> bool:
+    """Whether its keys can be used now."""
+    local = sealed(name)
+    return local is None or local.is_open
+
+
+def sealed(name: str) -> LocalKeys | None:
+    """The sealed file of a software store; a module has none."""
+    return _software(name).local
+
+
+def _software(name: str) -> SoftwareStore:
+    folder = _FOLDERS.get(name)
+    if folder is None:
+        raise Refused(
+            "KEY_STORE_UNKNOWN",
+            "这个密钥库没有接入。",
+            found=STORES.get(name, name),
+            action="请核对密钥库的配置（见密钥方案文档）。",
+        )
+    return SoftwareStore(root() / folder, name)
+
+
+def root() -> Path:
+    """Where the stores' own files lie; a backup takes them along."""
+    return home.keys_directory()
