@@ -10,6 +10,7 @@ from xueka.contexts.keys.adapters import share_sheets
 from xueka.contexts.keys.domain.ceremony import Person, Plan
 from xueka.contexts.keys.domain.ceremony import read as read_plan
 from xueka.contexts.keys.domain.changes import KINDS as CHANGE_KINDS
+from xueka.contexts.keys.domain.factors import from_digits as factor_from_digits
 from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_VERSION
 from xueka.contexts.keys.domain.vocabulary import ALGORITHMS, LEVELS, TYPES, USAGES
 from xueka.contexts.keys.invariants import INVARIANTS
@@ -32,6 +33,7 @@ from xueka.contexts.keys.queries import (
     waiting,
 )
 from xueka.contexts.keys.services.asking import Asker
+from xueka.contexts.keys.services.batches import BatchMaster, BatchTransport, BureauKeys, Wanted, bureau_keys
 from xueka.contexts.keys.services.ceremonies import by_code, people_of
 from xueka.contexts.keys.services.ceremonies import check as check_plan
 from xueka.contexts.keys.services.ceremonies import run as hold_ceremony
@@ -63,6 +65,9 @@ __all__ = [
     "USAGES",
     "Asker",
     "BatchKeys",
+    "BatchMaster",
+    "BatchTransport",
+    "BureauKeys",
     "Ceremony",
     "Exposure",
     "Key",
@@ -75,9 +80,11 @@ __all__ = [
     "Person",
     "Plan",
     "StoredKey",
+    "Wanted",
     "active",
     "ask",
     "batch_keys",
+    "bureau_keys",
     "by_code",
     "card_keys",
     "ceremonies",
@@ -88,6 +95,7 @@ __all__ = [
     "confirm",
     "control_sum",
     "exposure",
+    "factor_from_digits",
     "finish_rewrapping",
     "hold_ceremony",
     "key",

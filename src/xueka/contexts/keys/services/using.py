@@ -52,12 +52,12 @@ class BatchKeys:
 
 def active(label: str) -> MasterView:
     """The version in use. Raises NotFound `KEY_NOT_FOUND`, Refused `KEY_FOREIGN`, `KEY_NONE_ACTIVE`."""
-    return _view(finding.usable(label, None))
+    return view_of(finding.usable(label, None))
 
 
 def view(label: str, version: int) -> MasterView:
     """One version, in whatever state. Raises NotFound."""
-    return _view(finding.usable(label, version))
+    return view_of(finding.usable(label, version))
 
 
 def card_keys(
@@ -74,8 +74,8 @@ def card_keys(
     kept with the use. Needs `city:key:use`. Raises Refused `KEY_NONE_ACTIVE`, `KEY_STATE`, `KEY_USAGE`,
     `KEY_FOREIGN`, `KEY_AUDIT`; NotFound `KEY_NOT_FOUND`; then nothing was derived.
     """
-    versions = [_permitted(actor, label, number, v.DIVERSIFY) for label, number in wanted]
-    _written(actor, versions, v.DIVERSIFY, purpose, subject, cards=1)
+    versions = [permitted(actor, label, number, v.DIVERSIFY) for label, number in wanted]
+    written(actor, versions, v.DIVERSIFY, purpose, subject, cards=1)
     return [keeping.diversified(version, factors) for version in versions]
 
 
@@ -83,8 +83,8 @@ def transport_key(
     actor: Actor, label: str, version: int | None = None, *, purpose: str, subject: str
 ) -> CardKey:
     """A key that is the same on many cards (a blank's transport key), whole. Raises as `card_keys`."""
-    found = _permitted(actor, label, version, v.MAC)
-    _written(actor, [found], v.MAC, purpose, subject, cards=1)
+    found = permitted(actor, label, version, v.MAC)
+    written(actor, [found], v.MAC, purpose, subject, cards=1)
     return keeping.whole(found)
 
 
@@ -106,10 +106,10 @@ def batch_keys(
     count, rest = divmod(len(factors), FACTOR_SIZE)
     if rest or not count:
         raise ValueError("factors are n x 8 bytes")
-    versions = [_permitted(actor, label, None, v.DIVERSIFY) for label in labels]
-    under = _permitted(actor, transport_label, None, v.WRAP)
-    _written(actor, versions, v.DIVERSIFY, purpose, subject, cards=count)
-    _written(actor, [under], v.WRAP, purpose, subject, cards=count)
+    versions = [permitted(actor, label, None, v.DIVERSIFY) for label in labels]
+    under = permitted(actor, transport_label, None, v.WRAP)
+    written(actor, versions, v.DIVERSIFY, purpose, subject, cards=count)
+    written(actor, [under], v.WRAP, purpose, subject, cards=count)
     cryptograms, kcvs, controls = {}, {}, {}
     for version in versions:
         label = version.key.label
@@ -118,7 +118,7 @@ def batch_keys(
         keeping.check_batch(version, factors, cryptograms[label], kcvs[label])
     return BatchKeys(
         count,
-        _view(under),
+        view_of(under),
         {version.key.label: version.number for version in versions},
         cryptograms,
         kcvs,
@@ -140,14 +140,14 @@ def control_sum(kcvs: bytes) -> str:
 # --- inside ---
 
 
-def _permitted(actor: Actor, label: str, number: int | None, usage: str) -> KeyVersion:
+def permitted(actor: Actor, label: str, number: int | None, usage: str) -> KeyVersion:
     actor.require(USE)
     found = finding.usable(label, number)
     policy.check_use(label, found.number, found.state, found.key.usages, usage)
     return found
 
 
-def _written(
+def written(
     actor: Actor, versions: Sequence[KeyVersion], usage: str, purpose: str, subject: str, *, cards: int
 ) -> None:
     """The audit entry and a row per version, or Refused `KEY_AUDIT`."""
@@ -184,5 +184,5 @@ def _written(
         ) from error
 
 
-def _view(version: KeyVersion) -> MasterView:
+def view_of(version: KeyVersion) -> MasterView:
     return MasterView(version.key.label, version.number, version.algorithm, version.kcv, version.state)
