@@ -16,7 +16,7 @@ from xueka.sandbox.card.memory import Card
 from xueka.sandbox.card.slot import Plastic, Slot
 from xueka.sandbox.card.system import Blank, System
 
-ATR = "3b6800005444534d01020304"
+ATR = "3b8a80015855454b4156434152440b"  # contactless: T=1
 
 
 class Stack:
@@ -43,7 +43,7 @@ class Stack:
     def disturb(self, place: int) -> None:
         """Set this card's faults as the dial stands now."""
         card = self._cards[place]
-        card.happening, card.mute, card.slow = self.faults.of_card(place), self.faults.mute, self.faults.slow
+        card.happening, card.slow = self.faults.of_card(place), self.faults.slow
         if self.faults.worn is not None:
             card.system.card.endurance = self.faults.worn
 

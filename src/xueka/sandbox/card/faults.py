@@ -2,7 +2,7 @@
 
 Words, separated by commas: `before@12` and `after@12` pull the card before or after the command took effect,
 `torn@12` in the middle of its write; `status@12:6f00` answers that instead of working; `hang@12` never
-answers, `hang@0` does not even answer the reader, `mute` gives an empty answer to reset; `slow=5` takes so
+answers, `hang@0` does not even answer when it is switched on again; `slow=5` takes so
 many milliseconds a command; `worn=40` writes wear the memory out. `pull=0.05` pulls that share of the cards,
 each at a random command of the first `span=60`, drawn from `seed=1` and the card's place in the stack.
 """
@@ -21,7 +21,6 @@ class Faults:
     at: dict[int, tuple[Event, int]] = field(
         default_factory=dict
     )  # number of the command → what, status word
-    mute: bool = False
     slow: float = 0.0
     worn: int | None = None
     pull: float = 0.0
@@ -46,9 +45,7 @@ class Faults:
             self.at[int(number)] = (name, int(status or "6f00", 16))  # type: ignore[assignment]
             return
         name, _, value = word.partition("=")
-        if word == "mute":
-            self.mute = True
-        elif name == "slow":
+        if name == "slow":
             self.slow = float(value) / 1000
         elif name == "pull":
             self.pull = float(value)

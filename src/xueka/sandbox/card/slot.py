@@ -16,7 +16,7 @@ from xueka.sandbox.card.commands import DONE
 from xueka.sandbox.card.faults import PULLS, Event
 from xueka.sandbox.card.system import System
 
-ASK_ATR = 4
+SWITCH_ON, ASK_ATR = 1, 4
 GET_UID = bytes.fromhex("ffca000000")  # answered by the reader for the card (PC/SC part 3)
 RETRY = 0.05
 NOTICED = 0.6  # seconds after which a reader has seen that its card is gone
@@ -30,10 +30,22 @@ class Plastic:
     system: System
     atr: bytes
     happening: dict[int, tuple[Event, int]] = field(default_factory=dict)
-    mute: bool = False
     slow: float = 0.0
     commands: int = 0
+    switched_on: int = 0
     pulled: dict[str, Any] | None = None
+    waiting: bytes = b""  # T=0: data that the terminal has to fetch
+
+    @property
+    def fetches(self) -> bool:
+        """The answer to reset offers nothing but T=0: none of its interface bytes TDi ends with 1."""
+        place, more = 1, self.atr[1:2]
+        while more and more[0] & 0x80:
+            place += (more[0] >> 4).bit_count()
+            more = self.atr[place : place + 1]
+            if more and more[0] & 0x0F == 1:
+                return False
+        return True
 
     def work(self, frame: bytes) -> bytes | None:
         """The answer; None when there will be none. A pull is noted in `pulled`."""
@@ -47,11 +59,30 @@ class Plastic:
             return word.to_bytes(2)
         if event == "hang":
             return None
-        answer = self.system.process(frame, torn=event == "torn") if event != "before" else b""
+        answer = self._process(frame, torn=event == "torn") if event != "before" else b""
         if event in PULLS:
             self.pulled = {"command": self.commands, "effect": event, "ins": f"{frame[1]:02x}"}
             return None
         return answer
+
+    def _process(self, frame: bytes, torn: bool) -> bytes:
+        """Under T=0 a command with data has no Le: 61xx says how much to fetch."""
+        waiting, self.waiting = self.waiting, b""
+        if not self.fetches:
+            return self.system.process(frame, torn)
+        if frame[1:2] == b"\xc0" and waiting:
+            count = frame[4] or 256
+            self.waiting = waiting[count:]
+            return waiting[:count] + (_more(self.waiting) if self.waiting else DONE.to_bytes(2))
+        answer = self.system.process(frame, torn)
+        if len(frame) > 5 and len(answer) > 2 and len(frame) == 5 + frame[4]:
+            self.waiting = answer[:-2]
+            return _more(self.waiting)
+        return answer
+
+
+def _more(waiting: bytes) -> bytes:
+    return bytes([0x61, len(waiting) & 0xFF])
 
 
 class Slot:
@@ -128,10 +159,9 @@ class Slot:
     def _control(self, card: Plastic, code: int) -> bytes | None:
         if code != ASK_ATR:
             card.system.reset()
+            card.switched_on += code == SWITCH_ON
             return None
-        if 0 in card.happening:
-            return None
-        return b"" if card.mute else card.atr
+        return None if 0 in card.happening and card.switched_on > 1 else card.atr
 
 
 def _receive(connection: socket.socket) -> bytes | None:

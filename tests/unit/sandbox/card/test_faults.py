@@ -39,10 +39,9 @@ def test_words_of_the_dial() -> None:
     assert card.work(READ) is None
     assert card.pulled is None
     assert card.work(WRITE) == b"\x65\x81"  # worn out
-    assert stack("mute").card(0).mute
 
 
-@pytest.mark.parametrize("text", ["pul=1", "before@", "before@x", "status@1:zz", "slow=fast", "mute=1x@"])
+@pytest.mark.parametrize("text", ["pul=1", "before@", "before@x", "status@1:zz", "slow=fast", "mute"])
 def test_a_word_that_is_none_is_named(text: str) -> None:
     with pytest.raises(ValueError, match=f"fault not understood: {text}"):
         Faults.read(text)
