@@ -57,6 +57,10 @@ def test_every_event_of_the_card(city: City) -> None:
         "dispatch": lambda: cards.dispatch(actor, [card_id]),
         "receive": lambda: cards.receive(actor, [card_id]),
         "hand_out": lambda: cards.hand_out(actor, [card_id]),
+        "issue": lambda: apply(cards.CARD, Card, [card_id], "issue", actor),
+        "finish": lambda: cards.finish_at_counter(actor, card_id, "04A1B2C3"),
+        "spoil": lambda: cards.spoil_at_counter(actor, card_id, "印花了"),
+        "give": lambda: cards.give(actor, card_id, "guardian", agreed=True),
         "report_lost": lambda: cards.report_lost(actor, card_id),
         "lift": lambda: cards.lift(actor, card_id),
         "cancel": lambda: cards.cancel(actor, card_id, "理由"),
@@ -96,7 +100,20 @@ def test_every_event_of_the_application(city: City) -> None:
         place(s.AT_SCHOOL)
         return cards.hand_out(actor, [card_id])
 
+    def spoilt() -> None:
+        place(s.READY)
+        cards.spoil_at_counter(actor, card_id, "印花了")
+
+    def given() -> None:
+        place(s.READY)
+        cards.give(actor, card_id, "guardian", agreed=True)
+
     acts = {
+        "to_counter": lambda: cards.to_counter(actor, [application_id]),
+        "to_bureau": lambda: cards.to_bureau(actor, [application_id]),
+        "issue": lambda: cards.issue_at_counter(actor, application_id),
+        "again": spoilt,
+        "give": given,
         "submit": lambda: cards.submit(actor, [application_id]),
         "withdraw": lambda: cards.withdraw(actor, [application_id]),
         "approve": lambda: cards.approve(actor, [application_id]),

@@ -141,6 +141,18 @@ class Line(RuleBasedStateMachine):
         ids = self.applications_at(chosen)
         self.act(lambda: cards.plan_cards(actor, ids))
 
+    @rule(chosen=several, actor=actors)
+    def at_the_counter(self, chosen: list[int], actor: Actor) -> None:
+        ids = self.applications_at(chosen)
+        self.act(lambda: cards.to_counter(actor, ids))
+        for application_id in ids:
+            self.act(lambda id_=application_id: cards.issue_at_counter(actor, id_))
+
+    @rule(chosen=several, actor=actors)
+    def back_to_the_bureau(self, chosen: list[int], actor: Actor) -> None:
+        ids = self.applications_at(chosen)
+        self.act(lambda: cards.to_bureau(actor, ids))
+
     @rule(chosen=several, event=st.sampled_from(cards.CARD.event_codes), actor=actors)
     def any_event(self, chosen: list[int], event: str, actor: Actor) -> None:
         self.fire(event, self.cards_at(chosen), actor)
@@ -164,6 +176,10 @@ class Line(RuleBasedStateMachine):
             "dispatch": lambda: cards.dispatch(actor, ids),
             "receive": lambda: cards.receive(actor, ids),
             "hand_out": lambda: cards.hand_out(actor, ids),
+            "issue": lambda: [cards.issue_at_counter(actor, each) for each in self._papers_of(ids)],
+            "finish": lambda: [cards.finish_at_counter(actor, id_, f"{id_:08X}") for id_ in ids],
+            "spoil": lambda: [cards.spoil_at_counter(actor, id_, "印花了") for id_ in ids],
+            "give": lambda: [cards.give(actor, id_, "student", agreed=True) for id_ in ids],
             "destroy": lambda: destroy(actor, ids),
             "cancel": lambda: [cards.cancel(actor, id_, "理由") for id_ in ids],
             **{
@@ -172,6 +188,9 @@ class Line(RuleBasedStateMachine):
             },
         }
         self.act(acts[event])
+
+    def _papers_of(self, ids: list[int]) -> list[int]:
+        return list(Card.objects.filter(id__in=ids).order_by("id").values_list("application_id", flat=True))
 
     @rule(place=places, event=st.sampled_from(["close_account", "reopen_account"]))
     def account(self, place: int, event: str) -> None:

@@ -12,6 +12,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Application, Card, CardKind
 from xueka.contexts.numbers import api as numbers
 from xueka.kernel.errors import Refused
+from xueka.platform.history.models import Transition
 from xueka.platform.identity.actor import Actor
 from xueka.platform.invariants import check
 
@@ -29,6 +30,9 @@ ON_APPLICATION: dict[str, Callable[[Sequence[int]], object]] = {
     "refuse": lambda ids: cards.refuse(B, ids, "data_mismatch"),
     "cancel": lambda ids: cards.cancel_applications(A, ids, "理由"),
     "order": lambda ids: cards.plan_cards(A, ids),
+    "to_counter": lambda ids: cards.to_counter(A, ids),
+    "to_bureau": lambda ids: cards.to_bureau(A, ids),
+    "issue": lambda ids: [cards.issue_at_counter(A, id_) for id_ in ids],
 }
 ON_CARD: dict[str, Callable[[Sequence[int]], object]] = {
     "order": lambda ids: cards.order_cards(A, ids),
@@ -40,6 +44,9 @@ ON_CARD: dict[str, Callable[[Sequence[int]], object]] = {
     "dispatch": lambda ids: cards.dispatch(A, ids),
     "receive": lambda ids: cards.receive(A, ids),
     "hand_out": lambda ids: cards.hand_out(A, ids),
+    "finish": lambda ids: [cards.finish_at_counter(A, id_, f"{id_:08X}") for id_ in ids],
+    "spoil": lambda ids: [cards.spoil_at_counter(A, id_, "印花了") for id_ in ids],
+    "give": lambda ids: [cards.give(A, id_, "student", agreed=True) for id_ in ids],
     "destroy": lambda ids: destroy(A, list(ids)),
     "report_lost": lambda ids: [cards.report_lost(A, id_) for id_ in ids],
     "lift": lambda ids: [lift(id_) for id_ in ids],
@@ -69,6 +76,7 @@ def test_no_walk_leads_to_two_live_cards(city: City) -> None:
         handed_out = max(handed_out, Card.objects.filter(state="active").count())
         assert _students_with_two_live_cards() == 0
     assert handed_out > WALKS // 20
+    assert Transition.objects.filter(machine="card", event="give").exists()
     assert Card.objects.filter(state="active", application__old_card__state="cancelled").exists()
     for invariant in [*cards.INVARIANTS, *numbers.INVARIANTS]:
         assert check(invariant).violated == 0, invariant.name
@@ -91,11 +99,11 @@ def _next_moves(students: list[int], chance: random.Random) -> list[Move]:
             events = cards.APPLICATION.events(application[1])
             choices += [("application", event, application[0]) for event in events if event in ON_APPLICATION]
             # The way forward is taken more often, so that many walks reach a card.
-            choices += [each for each in choices if each[1] in ("submit", "approve", "order")] * 8
+            choices += [each for each in choices if each[1] in ("submit", "approve", "order", "issue")] * 8
         if card:
             events = cards.CARD.events(card[1])
             choices += [("card", event, card[0]) for event in events if event in ON_CARD]
-            forward = ("order", "make", "pack", "dispatch", "receive", "hand_out")
+            forward = ("order", "make", "pack", "dispatch", "receive", "hand_out", "finish", "give")
             choices += [each for each in choices if each[0] == "card" and each[1] in forward] * 8
         what, event, object_id = chance.choice(choices)
         if what == "application" and event == "cancel" and application and application[1] == "in_production":

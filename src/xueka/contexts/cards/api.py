@@ -11,8 +11,16 @@ from xueka.contexts.cards.domain.bulk import BulkResult, Refusal
 from xueka.contexts.cards.domain.kinds import LABELS as KIND_LABELS
 from xueka.contexts.cards.domain.kinds import LEVEL_LABELS, SOURCES, Change
 from xueka.contexts.cards.domain.kinds import words as kind_words
-from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, REASONS
-from xueka.contexts.cards.domain.states import ACCEPTED, BEFORE_HAND_OUT, LIVE, OPEN_APPLICATION
+from xueka.contexts.cards.domain.rules import DOUBTS, ENTITLED, REASON_CODES, REASONS, RECEIVERS
+from xueka.contexts.cards.domain.states import (
+    ACCEPTED,
+    AT_COUNTER,
+    BEFORE_HAND_OUT,
+    ISSUING,
+    LIVE,
+    OPEN_APPLICATION,
+    READY,
+)
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.contexts.cards.finding import find_applications, find_cards
 from xueka.contexts.cards.invariants import INVARIANTS
@@ -48,6 +56,16 @@ from xueka.contexts.cards.queries import (
 )
 from xueka.contexts.cards.services.applying import create_applications, preview_create
 from xueka.contexts.cards.services.common import lock_applications
+from xueka.contexts.cards.services.counter import (
+    being_issued,
+    finish_at_counter,
+    give,
+    issue_at_counter,
+    preview_counter,
+    spoil_at_counter,
+    to_bureau,
+    to_counter,
+)
 from xueka.contexts.cards.services.delivering import (
     dispatch,
     hand_out,
@@ -155,6 +173,7 @@ __all__ = [
     "ACCEPTED",
     "ACCOUNT",
     "APPLICATION",
+    "AT_COUNTER",
     "BEFORE_HAND_OUT",
     "CARD",
     "CROPPABLE",
@@ -162,12 +181,15 @@ __all__ = [
     "DOUBTS",
     "ENTITLED",
     "INVARIANTS",
+    "ISSUING",
     "KIND_LABELS",
     "LEVEL_LABELS",
     "LIVE",
     "OPEN_APPLICATION",
+    "READY",
     "REASONS",
     "REASON_CODES",
+    "RECEIVERS",
     "SOURCES",
     "TAKEN_APPLICATION_STATES",
     "TAKEN_CARD_STATES",
@@ -204,6 +226,7 @@ __all__ = [
     "applications_by_id",
     "applications_of_cards",
     "approve",
+    "being_issued",
     "cancel",
     "cancel_applications",
     "cancel_cards",
@@ -235,9 +258,12 @@ __all__ = [
     "file_fields",
     "find_applications",
     "find_cards",
+    "finish_at_counter",
     "first_box",
     "follow_classes",
+    "give",
     "hand_out",
+    "issue_at_counter",
     "kept_rules",
     "kind",
     "kind_words",
@@ -261,6 +287,7 @@ __all__ = [
     "preview",
     "preview_change",
     "preview_collect",
+    "preview_counter",
     "preview_create",
     "preview_hand_out",
     "progress",
@@ -274,6 +301,7 @@ __all__ = [
     "report_lost",
     "send_back",
     "sign",
+    "spoil_at_counter",
     "standing_alone",
     "submit",
     "sync_card_kinds",
@@ -283,6 +311,8 @@ __all__ = [
     "take_over_applications",
     "take_over_cards",
     "timeline",
+    "to_bureau",
+    "to_counter",
     "to_destroy",
     "touched_accounts",
     "touched_applications",

@@ -96,7 +96,7 @@ INVARIANTS = [
           LEFT JOIN LATERAL (
                 SELECT t.event <> 'repair' OR t.to_state IN ('active', 'lost', 'cancelled') AS handed_out
                   FROM history_transition t WHERE t.machine = 'card' AND t.object_id = c.id
-                   AND (t.event IN ('hand_out', 'take_over') OR (t.event = 'repair'
+                   AND (t.event IN ('hand_out', 'give', 'take_over') OR (t.event = 'repair'
                         AND (t.from_state IN {_WAITING}) <> (t.to_state IN {_WAITING})))
                  ORDER BY t.seq DESC LIMIT 1) h ON true
          GROUP BY p.id""",  # noqa: S608
@@ -126,8 +126,8 @@ INVARIANTS = [
         "cards_blank_is_in_its_card",
         "绑定的空白卡与卡的号码、芯片和状态一致",
         f"""
-        SELECT b.transit_number,
-               c.id IS NULL OR c.transit_number <> b.transit_number
+        SELECT b.transit_number || b.uid,
+               c.id IS NULL OR (b.transit_number <> '' AND c.transit_number <> b.transit_number)
                OR (b.uid <> '' AND c.chip_uid <> '' AND b.uid <> c.chip_uid)
                OR NOT CASE b.state WHEN 'bound' THEN c.state IN {_WAITING}
                                    WHEN 'used' THEN c.state IN ('active', 'lost', 'cancelled', 'destroyed')

@@ -33,10 +33,12 @@ from xueka.contexts.numbers.schedule import (
 from xueka.contexts.numbers.schedule import hand_over as hand_over_record
 from xueka.contexts.numbers.services.blanks import (
     LotReport,
+    bind_blank,
     bind_blanks,
     import_blank_lot,
     restock,
     set_aside,
+    take_blank,
 )
 from xueka.contexts.numbers.services.handing_over import correct as correct_hand_over
 from xueka.contexts.numbers.services.handing_over import hand_over, return_blanks
@@ -83,6 +85,7 @@ __all__ = [
     "TakenRange",
     "add_range",
     "allocate",
+    "bind_blank",
     "bind_blanks",
     "blank_rows",
     "blank_uids",
@@ -119,6 +122,7 @@ __all__ = [
     "stock",
     "take_back_numbers",
     "take_back_ranges",
+    "take_blank",
     "take_over_numbers",
     "take_over_ranges",
     "use_rows",

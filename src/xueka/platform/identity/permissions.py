@@ -50,6 +50,17 @@ _CITY_READ = (
     "city:problem:read",
 )
 
+_COUNTER_WORK = (
+    "school:student:read",
+    "school:application:read",
+    "school:card:read",
+    "school:card:report_lost",
+    "school:card:cancel",  # the old card dies when the new one is given
+    "district:application:to_counter",
+    "district:card:issue",
+    "district:printer:manage",
+)
+
 #: Operator and approver may be the same role; that the second person is another one is a rule of the batch.
 ROLES: dict[str, Role] = {
     role.code: role
@@ -78,6 +89,7 @@ ROLES: dict[str, Role] = {
             "school:student:unmask",
             "school:application:read",
             "district:application:review",
+            "district:application:to_counter",
             "school:application:recall",
             "district:school:remind",
             "district:transfer:confirm",
@@ -92,6 +104,8 @@ ROLES: dict[str, Role] = {
             "district:officer:manage",
             "school:officer:substitute",
         ),
+        _role("counter_operator", "即时制卡员", "district", *_COUNTER_WORK),
+        _role("city_counter_operator", "市级即时制卡员", "city", *_COUNTER_WORK),
         _role(
             "city_operator",
             "市级运营",
@@ -109,6 +123,8 @@ ROLES: dict[str, Role] = {
             "school:student:unmask",
             "school:student:correct",
             "city:application:review",
+            "district:application:to_counter",
+            "district:printer:manage",
             "school:application:recall",
             "city:application:cancel",
             "city:range:manage",

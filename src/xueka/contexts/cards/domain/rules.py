@@ -12,6 +12,9 @@ REASONS = {
     "transfer": "转学换卡",
 }
 
+#: Who takes a card at a counter.
+RECEIVERS = {"guardian": "监护人", "student": "学生本人", "officer": "学校卡管老师"}
+
 #: One-key choices of a reviewer who sends an application back or refuses it.
 REASON_CODES = {
     "photo_unclear": "照片不清晰",

@@ -9,6 +9,7 @@ DISTRICT_REVIEW = "district_review"
 CITY_REVIEW = "city_review"
 RETURNED = "returned"
 ACCEPTED = "accepted"
+AT_COUNTER = "at_counter"
 IN_PRODUCTION = "in_production"
 FULFILLED = "fulfilled"
 REFUSED = "refused"
@@ -18,6 +19,8 @@ APPLICATION_CANCELLED = "cancelled"
 PLANNED = "planned"
 ORDERED = "ordered"
 MADE = "made"
+ISSUING = "issuing"
+READY = "ready"
 FAILED = "failed"
 PACKED = "packed"
 IN_TRANSIT = "in_transit"
@@ -39,7 +42,7 @@ LIVE = [ACTIVE, LOST]
 IN_LIFE = [ACTIVE, LOST, CANCELLED, DESTROYED]
 
 #: From the intent to make it until it lies in the student's hand.
-BEFORE_HAND_OUT = [PLANNED, ORDERED, MADE, PACKED, IN_TRANSIT, AT_SCHOOL]
+BEFORE_HAND_OUT = [PLANNED, ORDERED, MADE, PACKED, IN_TRANSIT, AT_SCHOOL, ISSUING, READY]
 
 #: An account has at most one application of a kind outside these states (database constraint).
 CLOSED_APPLICATION = [FULFILLED, REFUSED, WITHDRAWN, APPLICATION_CANCELLED]
@@ -52,5 +55,6 @@ OPEN_APPLICATION = [
     CITY_REVIEW,
     RETURNED,
     ACCEPTED,
+    AT_COUNTER,
     IN_PRODUCTION,
 ]

@@ -28,6 +28,7 @@ _REVIEWS = [
 ]
 _SUBMIT = "school:application:submit"
 _LEVEL = "该卡种配置的下一审核级"
+_TO_COUNTER, _ISSUE = "district:application:to_counter", "district:card:issue"
 _OWN_STEP = "通过或退回它的本人，其后没有别的步骤"
 
 
@@ -68,17 +69,20 @@ def _application_rows() -> list[Transition]:
         Transition("order", s.ACCEPTED, s.IN_PRODUCTION, "city:batch:lock", "投产"),
         Transition("remake", s.IN_PRODUCTION, s.ACCEPTED, "city:batch:reconcile", "重制"),
         Transition("fulfil", s.IN_PRODUCTION, s.FULFILLED, "school:card:hand_out", "办结"),
+        Transition("to_counter", s.ACCEPTED, s.AT_COUNTER, _TO_COUNTER, "改为柜台制卡"),
+        Transition("to_bureau", s.AT_COUNTER, s.ACCEPTED, _TO_COUNTER, "改回卡厂制卡"),
+        Transition("issue", s.AT_COUNTER, s.IN_PRODUCTION, _ISSUE, "柜台制卡"),
+        Transition("again", s.IN_PRODUCTION, s.AT_COUNTER, _ISSUE, "柜台重制", "原来的一张已在柜台制废"),
+        Transition("give", s.IN_PRODUCTION, s.FULFILLED, _ISSUE, "柜台办结", "卡在柜台制成"),
         Transition(
             "cancel", s.ACCEPTED, s.APPLICATION_CANCELLED, "city:application:cancel", "取消", "须写明理由"
         ),
-        Transition(
-            "cancel",
-            s.IN_PRODUCTION,
-            s.APPLICATION_CANCELLED,
-            "city:application:cancel",
-            "取消",
-            "须写明理由",
-        ),
+        *[
+            Transition(
+                "cancel", source, s.APPLICATION_CANCELLED, "city:application:cancel", "取消", "须写明理由"
+            )
+            for source in (s.AT_COUNTER, s.IN_PRODUCTION)
+        ],
     ]
     return rows
 
@@ -94,6 +98,7 @@ APPLICATION = Machine(
         State(s.CITY_REVIEW, "待市级受理"),
         State(s.RETURNED, "被退回"),
         State(s.ACCEPTED, "已受理"),
+        State(s.AT_COUNTER, "待柜台制卡"),
         State(s.IN_PRODUCTION, "制卡中"),
         State(s.FULFILLED, "已发放", final=True),
         State(s.REFUSED, "不予受理", final=True),
@@ -115,6 +120,8 @@ CARD = Machine(
         State(s.PACKED, "已装箱"),
         State(s.IN_TRANSIT, "运输中"),
         State(s.AT_SCHOOL, "已到校"),
+        State(s.ISSUING, "柜台制卡中"),
+        State(s.READY, "柜台已制成"),
         State(s.ACTIVE, "使用中"),
         State(s.LOST, "已挂失"),
         State(s.CANCELLED, "已注销"),
@@ -130,6 +137,12 @@ CARD = Machine(
         Transition("dispatch", s.PACKED, s.IN_TRANSIT, "city:delivery:dispatch", "发运"),
         Transition("receive", s.IN_TRANSIT, s.AT_SCHOOL, "school:delivery:receive", "到校签收"),
         Transition("hand_out", s.AT_SCHOOL, s.ACTIVE, "school:card:hand_out", "发放", "同一卡种没有在用的卡"),
+        # Made while the family waits: from the intent to the hand without a bureau and a box.
+        Transition("issue", s.PLANNED, s.ISSUING, _ISSUE, "柜台制卡"),
+        Transition("finish", s.ISSUING, s.READY, _ISSUE, "柜台制成", "芯片已验证、卡面已印好"),
+        Transition("spoil", s.ISSUING, s.FAILED, _ISSUE, "柜台制废", "须写明理由"),
+        Transition("spoil", s.READY, s.FAILED, _ISSUE, "柜台制废", "须写明理由"),
+        Transition("give", s.READY, s.ACTIVE, _ISSUE, "柜台发放", "同一卡种没有在用的卡"),
         Transition("report_lost", s.ACTIVE, s.LOST, "school:card:report_lost", "挂失"),
         Transition("lift", s.LOST, s.ACTIVE, "school:card:lift", "解挂"),
         Transition("cancel", s.ACTIVE, s.CANCELLED, "school:card:cancel", "注销", "须写明理由"),

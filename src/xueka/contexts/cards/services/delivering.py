@@ -59,7 +59,7 @@ def hand_out(actor: Actor, card_ids: Sequence[int]) -> BulkResult:
     """
     actor.require("school:card:hand_out")
     lock_applications_of(card_ids)
-    cards, old = _lock_with_old(actor, card_ids)
+    cards, old = lock_with_old(actor, card_ids)
     result = BulkResult()
     for card in in_order(cards, card_ids):
         if found := _refusal(card):
@@ -95,7 +95,7 @@ def lock_for_hand_out(actor: Actor, card_ids: Sequence[int]) -> None:
     """Take the locks of `hand_out` beforehand, so that what is looked at afterwards still holds then."""
     actor.require("school:card:hand_out")
     lock_applications_of(card_ids)
-    _lock_with_old(actor, card_ids)
+    lock_with_old(actor, card_ids)
 
 
 def preview_hand_out(actor: Actor, card_ids: Sequence[int]) -> BulkResult:
@@ -118,7 +118,7 @@ def _refusal(card: Card) -> Refusal | None:
     return None
 
 
-def _lock_with_old(actor: Actor, card_ids: Sequence[int]) -> tuple[list[Card], dict[tuple[int, str], Card]]:
+def lock_with_old(actor: Actor, card_ids: Sequence[int]) -> tuple[list[Card], dict[tuple[int, str], Card]]:
     """The cards and the live ones they replace, all locked in one sweep by id."""
     wanted = fetch_cards(actor, card_ids, lock=False)
     live = Card.objects.filter(student__in=[card.student_id for card in wanted], state__in=LIVE)

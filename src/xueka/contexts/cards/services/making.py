@@ -80,16 +80,28 @@ def plan_cards(
     `APPLICATION_NOT_FOUND`, Refused where an application is not accepted, numbers or blanks run out, or a
     number has not the form that the kind asks for.
     """
+    return draw_up(actor, application_ids, "order", detail=detail)
+
+
+def draw_up(
+    actor: Actor,
+    application_ids: Sequence[int],
+    event: str,
+    *,
+    blank_uid: str = "",
+    detail: Detail | None = None,
+) -> list[PlannedCard]:
+    """`plan_cards` by this event of the application. `blank_uid` names the blank that the one card takes."""
     if not application_ids:
         return []
     lock_applications(actor, application_ids)
-    apply(APPLICATION, Application, application_ids, "order", actor, detail=detail)
+    apply(APPLICATION, Application, application_ids, event, actor, detail=detail)
     waiting = _waiting(application_ids)
     chosen = [waiting[id_] for id_ in dict.fromkeys(application_ids)]
     ids = dict(zip((a.id for a in chosen), draw_ids(Card, len(chosen)), strict=True))
     cards: list[PlannedCard] = []
     for code, members in groupby(sorted(chosen, key=attrgetter("kind_id")), key=attrgetter("kind_id")):
-        cards += _draft(actor, CardKind.objects.get(code=code), list(members), ids)
+        cards += _draft(actor, CardKind.objects.get(code=code), list(members), ids, blank_uid)
     types = [_TYPES[sort] for sort in PlannedCard.__annotations__.values()]
     copy_rows(connection, "cards_card", PlannedCard._fields, cards, types=types)
     begin(CARD, [card.id for card in cards], actor, detail=detail)
@@ -188,10 +200,14 @@ def _waiting(ids: Sequence[int]) -> dict[int, _Waiting]:
     return {row[0]: _Waiting(*row) for row in rows}
 
 
-def _draft(actor: Actor, kind: CardKind, members: list[_Waiting], ids: dict[int, int]) -> list[PlannedCard]:
+def _draft(
+    actor: Actor, kind: CardKind, members: list[_Waiting], ids: dict[int, int], blank_uid: str
+) -> list[PlannedCard]:
     card_ids = [ids[a.id] for a in members]
     own = numbers.allocate(actor, "card", card_ids)
-    if kind.transit_source == "bind":
+    if kind.transit_source == "bind" and blank_uid:
+        transit = [numbers.bind_blank(card_id, blank_uid).transit_number for card_id in card_ids]
+    elif kind.transit_source == "bind":
         transit = [blank.transit_number for blank in numbers.bind_blanks(card_ids)]
     else:
         transit = _allocated(actor, kind.transit_source, "transit", card_ids)

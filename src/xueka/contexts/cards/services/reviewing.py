@@ -86,7 +86,7 @@ def cancel_applications(actor: Actor, application_ids: Sequence[int], text: str)
     applications = fetch_applications(actor, application_ids)
     result, _ = _judge("cancel", actor, application_ids, applications)
     done = set(result.done)
-    waiting = {a.id for a in applications if a.id in done and a.state == states.ACCEPTED}
+    waiting = {a.id for a in applications if a.id in done and a.state in (states.ACCEPTED, states.AT_COUNTER)}
     made = Card.objects.filter(application_id__in=done - waiting, state__in=states.BEFORE_HAND_OUT)
     void_cards(actor, list(made.values_list("id", flat=True)), reason, remake=False)
     apply(APPLICATION, Application, waiting, "cancel", actor, reason=reason)

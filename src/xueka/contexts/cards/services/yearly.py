@@ -35,7 +35,7 @@ def follow_classes(
         "from_classes": list(from_classes),
         "to_classes": list(to_classes),
         "closed": s.CLOSED_APPLICATION,
-        "loose": [s.PLANNED, s.ORDERED, s.MADE],
+        "loose": [s.PLANNED, s.ORDERED, s.MADE, s.ISSUING, s.READY],
         "at_school": s.AT_SCHOOL,
     }
     with connection.cursor() as cursor:

@@ -149,6 +149,69 @@ def bind_blanks(card_ids: Sequence[int]) -> list[Blank]:
     return blanks
 
 
+def bind_blank(card_id: int, uid: str) -> Blank:
+    """Bind this very blank, the one that lies on the reader, to a card. A step of a larger act.
+
+    Raises Refused `BLANK_NOT_IN_STOCK`, `BLANK_WITHOUT_NUMBER`.
+    """
+    blank = _this_blank(uid)
+    if blank is None:
+        raise Refused(
+            "BLANK_NOT_IN_STOCK",
+            "这张空白卡没有入过库。",
+            found=uid,
+            action="请换一张已入库的空白卡，或先办理入库。",
+        )
+    if not blank.transit_number:
+        raise Refused(
+            "BLANK_WITHOUT_NUMBER",
+            "这张空白卡不带一卡通号，不能用于这个卡种。",
+            found=uid,
+            action="请换一张带号的空白卡。",
+        )
+    _bind(blank, card_id)
+    NumberUse.objects.create(
+        sort=Sort.TRANSIT, number=blank.transit_number, state="assigned", card_id=card_id, at=blank.at
+    )
+    return blank
+
+
+def take_blank(card_id: int, uid: str) -> bool:
+    """Note that this blank became that card, whose numbers came from ranges. False where it is in no lot.
+
+    Raises Refused `BLANK_NOT_IN_STOCK` where it has gone another way, `BLANK_HAS_NUMBER` where it brings a
+    transit number of its own.
+    """
+    blank = _this_blank(uid)
+    if blank is None or blank.card_id == card_id:
+        return blank is not None
+    if blank.transit_number:
+        raise Refused(
+            "BLANK_HAS_NUMBER",
+            "这张空白卡自带一卡通号，这个卡种的号另从号段发。",
+            found=blank.transit_number,
+            action="请换一张不带号的空白卡。",
+        )
+    _bind(blank, card_id)
+    return True
+
+
+def _this_blank(uid: str) -> Blank | None:
+    return Blank.objects.select_for_update().filter(uid=uid.strip().upper()).exclude(uid="").first()
+
+
+def _bind(blank: Blank, card_id: int) -> None:
+    if blank.state != "in_stock":
+        raise Refused(
+            "BLANK_NOT_IN_STOCK",
+            "这张空白卡已经用过、报废或退回，不能再用。",
+            found=blank.uid,
+            action="请换一张空白卡；这一张请交管理空白卡的人查明。",
+        )
+    blank.state, blank.card_id, blank.at, blank.reason = "bound", card_id, clock.now(), ""
+    blank.save(update_fields=["state", "card_id", "at", "reason"])
+
+
 def set_aside(actor: Actor, lot_number: str, positions: Sequence[int], outcome: str, reason: str) -> int:
     """Take blanks out of the stock: `spoiled` (broken, recalled) or `returned` (handed back)."""
     actor.require("city:range:manage")

@@ -88,7 +88,8 @@ DETECTORS: dict[str, Detector] = {
             """SELECT u.sort || ' ' || u.number, coalesce(c.number, ''), u.at FROM numbers_numberuse u
                  LEFT JOIN cards_card c ON c.id = u.card_id
                 WHERE u.state = 'assigned' AND (c.id IS NULL OR c.state NOT IN (
-                      'planned', 'ordered', 'made', 'packed', 'in_transit', 'at_school'))""",
+                      'planned', 'ordered', 'made', 'packed', 'in_transit', 'at_school', 'issuing',
+                      'ready'))""",
         ),
         Detector(
             "voided_by_mistake",

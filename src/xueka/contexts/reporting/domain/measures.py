@@ -9,12 +9,12 @@ MEASURES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "returned": ("application", ("send_back",), ()),
     "refused": ("application", ("refuse",), ()),
     "accepted": ("application", ("submit", "approve"), ("accepted",)),
-    "ordered": ("card", ("order",), ()),
-    "made": ("card", ("make",), ()),
-    "failed": ("card", ("fail",), ()),
+    "ordered": ("card", ("order", "issue"), ()),
+    "made": ("card", ("make", "finish"), ()),
+    "failed": ("card", ("fail", "spoil"), ()),
     "dispatched": ("card", ("dispatch",), ()),
     "received": ("card", ("receive",), ()),
-    "handed_out": ("card", ("hand_out",), ()),
+    "handed_out": ("card", ("hand_out", "give"), ()),
     "lost": ("card", ("report_lost",), ()),
     "cancelled": ("card", ("cancel",), ()),
     "voided": ("card", ("void",), ()),
@@ -47,6 +47,7 @@ STEPS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "dispatching": ("发运", "card", "packed", ("dispatch",)),
     "carrying": ("配送", "card", "in_transit", ("receive",)),
     "handing_out": ("发放", "card", "at_school", ("hand_out",)),
+    "issuing": ("柜台制卡", "application", "at_counter", ("issue",)),
 }
 #: From the first submission to the hand of the student; not one wait but all of them.
 WHOLE = "whole"

@@ -200,8 +200,8 @@ def ageing(scope: Scope) -> list[Age]:
     return found
 
 
-_OPEN_PAPERS = ("returned", "school_review", "district_review", "city_review", "accepted")
-_OPEN_CARDS = ("planned", "ordered", "made", "packed", "in_transit", "at_school")
+_OPEN_PAPERS = ("returned", "school_review", "district_review", "city_review", "accepted", "at_counter")
+_OPEN_CARDS = ("planned", "ordered", "made", "packed", "in_transit", "at_school", "issuing", "ready")
 
 
 def _bands(moment: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def waits_sql(inside: str) -> str:
               FROM history_transition h
               JOIN cards_card o ON o.id = h.object_id
               JOIN cards_application a ON a.id = o.application_id
-             WHERE h.machine = 'card' AND h.event = 'hand_out' AND a.submitted_at IS NOT NULL
+             WHERE h.machine = 'card' AND h.event IN ('hand_out', 'give') AND a.submitted_at IS NOT NULL
                AND h.at >= %(since)s AND h.at < %(until)s AND o.school_id IN ({inside})
              GROUP BY 1, 2, 4"""  # noqa: S608 - our own words
     )
@@ -100,19 +100,20 @@ def standing_sql(inside: str) -> str:
             SELECT school_id,
                    count(*) FILTER (WHERE state IN ('draft', 'returned', 'school_review', 'district_review',
                                                     'city_review')) AS applying,
-                   count(*) FILTER (WHERE state = 'accepted') AS accepted
+                   count(*) FILTER (WHERE state IN ('accepted', 'at_counter')) AS accepted
               FROM cards_application
              WHERE state IN ('draft', 'returned', 'school_review', 'district_review', 'city_review',
-                             'accepted')
+                             'accepted', 'at_counter')
                AND school_id IN (SELECT id FROM place)
              GROUP BY 1),
         plastic AS (
             SELECT school_id,
-                   count(*) FILTER (WHERE state IN ('planned', 'ordered')) AS making,
-                   count(*) FILTER (WHERE state IN ('made', 'packed', 'in_transit')) AS on_way,
+                   count(*) FILTER (WHERE state IN ('planned', 'ordered', 'issuing')) AS making,
+                   count(*) FILTER (WHERE state IN ('made', 'packed', 'in_transit', 'ready')) AS on_way,
                    count(*) FILTER (WHERE state = 'at_school') AS at_school
               FROM cards_card
-             WHERE state IN ('planned', 'ordered', 'made', 'packed', 'in_transit', 'at_school')
+             WHERE state IN ('planned', 'ordered', 'made', 'packed', 'in_transit', 'at_school',
+                             'issuing', 'ready')
                AND school_id IN (SELECT id FROM place)
              GROUP BY 1)
         SELECT place.id, coalesce(students, 0), coalesce(holding, 0), coalesce(applying, 0),

@@ -92,11 +92,13 @@ _APPLICATIONS = """
                o.kind IS NULL AS not_old, u.kind IS NULL AS not_here, o.state AS old_state,
                u.state AS our_state
           FROM (SELECT education_id, kind, state FROM takeover_applicationrow WHERE take_over_id = %(id)s) o
-          FULL JOIN (SELECT s.education_id, p.kind_id AS kind, p.state FROM cards_application p
+          FULL JOIN (SELECT s.education_id, p.kind_id AS kind,
+                            CASE p.state WHEN 'at_counter' THEN 'accepted' ELSE p.state END AS state
+                       FROM cards_application p
                        JOIN cards_cardaccount a ON a.id = p.account_id
                        JOIN registry_student s ON s.id = a.student_id
                       WHERE p.state IN ('school_review', 'district_review', 'city_review', 'returned',
-                                        'accepted')) u
+                                        'accepted', 'at_counter')) u
             ON u.education_id = o.education_id AND u.kind = o.kind)
     INSERT INTO takeover_found
     SELECT 'applications', CASE WHEN not_here THEN 'only_old' WHEN not_old THEN 'only_here' ELSE 'state' END,
