@@ -43,6 +43,7 @@ INSTALLED_APPS = [
             "repairs",
             "reporting",
             "officers",
+            "multiapp",
             "operations",
         )
     ),
@@ -125,7 +126,7 @@ PROVED_FOR = frozenset(
         os.environ.get(
             "XUEKA_PROVED_FOR",
             "admin:grant_ask,admin:new_user,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
-            "city:bureau_confirm,city:audit_export,objects:export_act,objects:export_take",
+            "city:bureau_confirm,city:audit_export,city:credential_make,city:credential_rotate,objects:export_act,objects:export_take",
         ).split(","),
     )
 )
@@ -205,6 +206,9 @@ REPAIR_PATIENCE = {
         each.partition("=") for each in os.environ.get("XUEKA_REPAIR_PATIENCE", "").split(",") if each
     )
 }
+
+# Single calls of the partner interface are kept so many days; their daily sums stay in the audit log.
+PARTNER_CALLS_DAYS = int(os.environ.get("XUEKA_PARTNER_CALLS_DAYS", "180"))
 
 LOGGING_CONFIG = None
 logs.configure()

@@ -9,7 +9,10 @@ AT_THE_ROOT = {"common", "objects"}  # log-in and search; students, cards, boxes
 
 handler500 = "xueka.entrypoints.portals.common.failures.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("" if name in AT_THE_ROOT else f"{name}/", include(f"xueka.entrypoints.portals.{name}.urls"))
-    for name in settings.PORTALS
-    if importlib.util.find_spec(f"xueka.entrypoints.portals.{name}.urls")
+    path("api/", include("xueka.entrypoints.rest.urls")),
+    *(
+        path("" if name in AT_THE_ROOT else f"{name}/", include(f"xueka.entrypoints.portals.{name}.urls"))
+        for name in settings.PORTALS
+        if importlib.util.find_spec(f"xueka.entrypoints.portals.{name}.urls")
+    ),
 ]

@@ -39,6 +39,7 @@ from xueka.contexts.keys.services.ceremonies import check as check_plan
 from xueka.contexts.keys.services.ceremonies import run as hold_ceremony
 from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw
 from xueka.contexts.keys.services.demo import make_demo_keys
+from xueka.contexts.keys.services.finding import held
 from xueka.contexts.keys.services.rewrapping import finish as finish_rewrapping
 from xueka.contexts.keys.services.using import (
     BatchKeys,
@@ -97,6 +98,7 @@ __all__ = [
     "exposure",
     "factor_from_digits",
     "finish_rewrapping",
+    "held",
     "hold_ceremony",
     "key",
     "keys",

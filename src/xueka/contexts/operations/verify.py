@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from xueka.contexts.cards import api as cards
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
 from xueka.contexts.production import api as production
@@ -30,6 +31,7 @@ INVARIANTS: list[Invariant] = [
     *identity.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
+    *multiapp.INVARIANTS,
 ]
 
 

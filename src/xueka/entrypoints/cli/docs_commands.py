@@ -21,6 +21,7 @@ def render() -> str:
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
+    from xueka.contexts.multiapp.domain import transitions as multiapp
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.officers.domain.transitions import HAND_OVER
     from xueka.contexts.production.domain.transitions import BATCH
@@ -50,6 +51,12 @@ def render() -> str:
         GRANT_REQUEST,
         HAND_OVER,
         REPAIR,
+        multiapp.UNIT,
+        multiapp.CARD_GRANT,
+        multiapp.SAM,
+        multiapp.RISK,
+        multiapp.STOCK_TAKE,
+        multiapp.CREDENTIAL,
     ]
     lines = [
         "# States",

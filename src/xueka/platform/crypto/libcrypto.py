@@ -47,6 +47,8 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "EVP_aes_256_cbc": (c_void_p, ()),
     "EVP_DigestSignInit": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
     "EVP_DigestSign": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
+    "EVP_DigestSignUpdate": (c_int, (c_void_p, c_char_p, c_size_t)),
+    "EVP_DigestSignFinal": (c_int, (c_void_p, c_char_p, POINTER(c_size_t))),
     "EVP_DigestVerifyInit": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
     "EVP_DigestVerify": (c_int, (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)),
     "PEM_read_bio_PrivateKey": (c_void_p, (c_void_p, c_void_p, c_void_p, c_char_p)),

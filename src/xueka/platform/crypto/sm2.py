@@ -178,6 +178,12 @@ class PrivateKey:
                 _fail("sign")
         return signature.raw[: size.value]
 
+    @contextmanager
+    def signing(self) -> Iterator["Signing"]:
+        """Sign piece by piece what is too large to be held at once."""
+        with _digest_context(self._handle, library().EVP_DigestSignInit) as context:
+            yield Signing(context)
+
     def decrypt(self, cipher: bytes) -> bytes:
         """The secret inside an SM2Cipher (DER). Raises BadInput `SM2_DECRYPT`."""
         lib = library()
@@ -189,6 +195,25 @@ class PrivateKey:
                 action="请核对双方公钥指纹后重新发送。",
             )
         return plain
+
+
+class Signing:
+    """A signature in the making; see `PrivateKey.signing`."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def update(self, data: bytes) -> None:
+        if library().EVP_DigestSignUpdate(self._context, data, len(data)) != 1:
+            _fail("sign")
+
+    def finish(self) -> bytes:
+        """The DER signature over everything so far."""
+        signature = ctypes.create_string_buffer(_OVERHEAD)
+        size = c_size_t(_OVERHEAD)
+        if library().EVP_DigestSignFinal(self._context, signature, byref(size)) != 1:
+            _fail("sign")
+        return signature.raw[: size.value]
 
 
 def _owned(owner: object, handle: int) -> int:

@@ -146,6 +146,12 @@ ROLES: dict[str, Role] = {
             "city:takeover:approve",
             "city:repair:propose",
             "city:repair:approve",
+            "city:unit:read",
+            "city:unit:manage",
+            "city:card_grant:propose",
+            "city:card_grant:approve",
+            "city:sam:manage",
+            "city:credential:manage",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",
@@ -190,6 +196,7 @@ ROLES: dict[str, Role] = {
             "city:policy:read",
             "city:export:read",
             "city:key:read",
+            "city:unit:read",
             *_CITY_READ,
         ),
     )

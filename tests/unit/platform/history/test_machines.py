@@ -10,6 +10,7 @@ from tests.support.machines import Move, assert_every_pair, random_walk
 from tests.support.size import dial
 from xueka.contexts.cards.domain import transitions as cards
 from xueka.contexts.logistics.domain import transitions as logistics
+from xueka.contexts.multiapp.domain import transitions as multiapp
 from xueka.contexts.production.domain import transitions as production
 from xueka.contexts.repairs.domain import transitions as repairs
 from xueka.contexts.takeover.domain import transitions as takeover
@@ -24,7 +25,7 @@ from xueka.platform.identity.actor import Actor
 ACTOR = Actor.system("test")
 MACHINES = [
     machine
-    for module in (cards, production, logistics, takeover, repairs)
+    for module in (cards, production, logistics, takeover, repairs, multiapp)
     for machine in vars(module).values()
     if isinstance(machine, Machine)
 ]

@@ -18,7 +18,7 @@ from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
 #: Below the keys folder of the home.
-_PLACES = ("fields.json", "bureau/city-sign.key", "bureau/city-ssh.key")
+_PLACES = ("fields.json", "bureau/city-sign.key", "bureau/city-ssh.key", "partner/hot-list-sign.key")
 
 
 def take_note(actor: Actor) -> int:

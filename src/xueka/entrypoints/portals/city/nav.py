@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import api as production
 from xueka.contexts.repairs import api as repairs
@@ -62,6 +63,38 @@ states.register(
     numbers.INITIALISATION,
     {"planned": "neutral", "at_company": "progress", "received": "ok", "short": "bad", "cancelled": "ended"},
 )
+for machine, tones in (
+    (multiapp.UNIT, {"in_use": "ok", "closed": "ended"}),
+    (
+        multiapp.CARD_GRANT,
+        {
+            "proposed": "wait",
+            "agreed": "neutral",
+            "in_force": "ok",
+            "suspended": "stop",
+            "expired": "bad",
+            "revoked": "bad",
+            "released": "ended",
+            "refused": "bad",
+            "withdrawn": "ended",
+        },
+    ),
+    (
+        multiapp.SAM,
+        {
+            "in_stock": "neutral",
+            "loaded": "progress",
+            "issued": "ok",
+            "returned": "wait",
+            "lost": "bad",
+            "destroyed": "ended",
+        },
+    ),
+    (multiapp.RISK, {"open": "bad", "settled": "ended"}),
+    (multiapp.STOCK_TAKE, {"open": "wait", "signed": "ok", "cancelled": "ended"}),
+    (multiapp.CREDENTIAL, {"active": "ok", "ending": "wait", "ended": "ended", "revoked": "bad"}),
+):
+    states.register(machine, tones)
 
 
 def _repairs(request: StaffRequest) -> int:

@@ -1,0 +1,92 @@
+"""Reads on units, grants, modules and credentials. They are the city's affair: other scopes see nothing."""
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from xueka.contexts.multiapp.domain.transitions import HOLDING, PROPOSED
+from xueka.contexts.multiapp.models import Area, CardGrant, Credential, Pack, Report, Unit
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity.scope import Scope
+
+
+def units(scope: Scope) -> QuerySet[Unit]:
+    return Unit.objects.visible_to(scope)
+
+
+def unit(scope: Scope, code: str) -> Unit:
+    """Raises NotFound `UNIT_NOT_FOUND`."""
+    found = units(scope).filter(code=code.strip().upper()).first()
+    if found is None:
+        raise NotFound("UNIT_NOT_FOUND", "没有这个单位。", found=code[:16])
+    return found
+
+
+def grants(scope: Scope) -> QuerySet[CardGrant]:
+    """All grants, newest first."""
+    return CardGrant.objects.visible_to(scope).select_related("unit", "area__kind")
+
+
+def grant(scope: Scope, number: str) -> CardGrant:
+    """Raises NotFound `CARD_GRANT_NOT_FOUND`."""
+    found = grants(scope).filter(number=number.strip().upper()).first()
+    if found is None:
+        raise NotFound("CARD_GRANT_NOT_FOUND", "没有这项授权。", found=number[:20])
+    return found
+
+
+def waiting_grants(scope: Scope) -> int:
+    """How many grants or changes wait for a second person."""
+    rows = CardGrant.objects.visible_to(scope)
+    return rows.filter(state=PROPOSED).count() + rows.exclude(asked="").count()
+
+
+def credentials(scope: Scope) -> QuerySet[Credential]:
+    return Credential.objects.visible_to(scope).select_related("unit")
+
+
+def credential(scope: Scope, key_id: str) -> Credential:
+    """Raises NotFound `CREDENTIAL_NOT_FOUND`."""
+    found = credentials(scope).filter(key_id=key_id.strip().upper()).first()
+    if found is None:
+        raise NotFound("CREDENTIAL_NOT_FOUND", "没有这个凭证。", found=key_id[:24])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """An area with the grants that hold it; `used` is the most that any one card gives away of it."""
+
+    area: Area
+    grants: list[CardGrant]
+    used: int
+
+
+def rooms(scope: Scope, kind: str) -> list[Room]:
+    """The directories of a card kind, in the order of the profile, with what is granted of each."""
+    found = []
+    holding = grants(scope).filter(state__in=HOLDING)
+    for area in Area.objects.visible_to(scope).filter(kind_id=kind, in_profile=True).order_by("id"):
+        mine = list(holding.filter(area=area).order_by("id"))
+        found.append(Room(area, mine, max((each.size for each in mine), default=0)))
+    return found
+
+
+def shells(scope: Scope) -> QuerySet[Area]:
+    """The directories that can be granted, by card kind."""
+    rows = Area.objects.visible_to(scope).filter(is_shell=True, in_profile=True)
+    return rows.select_related("kind").order_by("kind_id", "id")
+
+
+def packs(scope: Scope, grant_: CardGrant) -> QuerySet[Pack]:
+    """The packs of a grant that the scope sees, newest first."""
+    rows = Pack.objects.select_related("file").filter(grant=grant_)
+    return rows if scope.level in ("system", "city") else rows.none()
+
+
+def last_reports(scope: Scope) -> dict[int, Report]:
+    """unit id → what it last said of its hot-list."""
+    if scope.level not in ("system", "city"):
+        return {}
+    rows = Report.objects.select_related("unit").order_by("unit_id", "-id").distinct("unit_id")
+    return {row.unit_id: row for row in rows}

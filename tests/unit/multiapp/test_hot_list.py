@@ -1,0 +1,185 @@
+"""The hot-list: what is on it, its versions, change lists, gaps, transactions that end late; signed."""
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from tests.unit.cards.conftest import NOW
+from tests.unit.multiapp.conftest import SYSTEM, Partners, make_partners
+from xueka.contexts.cards import api as cards
+from xueka.contexts.multiapp import api as multiapp
+from xueka.contexts.multiapp.models import HotCard, HotList
+from xueka.contexts.multiapp.services import hot_list
+from xueka.contexts.registry import api as registry
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Conflict, Forbidden, Refused
+from xueka.platform.database import address
+from xueka.platform.database.address import Role
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
+
+PARTNER = Actor("partner:x", "x", "partner", Scope("none"), permissions=frozenset(multiapp.SCOPES))
+
+
+@transaction.atomic
+def tick() -> int:
+    return multiapp.follow()
+
+
+def read(content: bytes) -> tuple[list[str], dict[str, str]]:
+    """The fields of the first line, and sign and reason by card number; the signature holds."""
+    body, _, last = content.rstrip(b"\n").rpartition(b"\n")
+    body += b"\n"
+    assert multiapp.public_key().verify(base64.b64decode(last.removeprefix(b"SIG\t")), body)
+    first, *rest, end = body.decode().splitlines()
+    assert end == f"END\t{len(rest)}"
+    lines = [line.split("\t") for line in rest]
+    return first.split("\t"), {number: f"{sign}{reason}" for sign, number, _, reason in lines}
+
+
+def full(unit: multiapp.Unit) -> dict[str, str]:
+    return read(b"".join(multiapp.full_list(PARTNER, unit)))[1]
+
+
+def changes(unit: multiapp.Unit, since: int) -> dict[str, str]:
+    return read(b"".join(multiapp.change_list(PARTNER, unit, since)))[1]
+
+
+def number(card_id: int) -> str:
+    return cards.Card.objects.get(id=card_id).number
+
+
+@pytest.fixture
+def granted(partners: Partners) -> Partners:
+    partners.granted(partners.vendor.code)
+    partners.granted(partners.unit.code, "practice")
+    tick()
+    return partners
+
+
+def test_a_lost_card_is_in_the_next_change_list_and_a_lifted_one_leaves(granted: Partners) -> None:
+    [card] = granted.city.active(granted.city.students(1))
+    tick()
+    before = multiapp.head().version
+    cards.report_lost(SYSTEM, card)
+    assert tick() == 1
+    assert changes(granted.vendor, before) == {number(card): "+lost"}
+    assert full(granted.vendor) == {number(card): "+lost"}
+    lost = multiapp.head().version
+    assert lost == before + 1
+    assert tick() == 0
+    assert multiapp.head().version == lost
+    cards.lift(SYSTEM, card)
+    tick()
+    assert changes(granted.vendor, lost) == {number(card): "-"}
+    assert changes(granted.vendor, before) == {number(card): "-"}
+    assert full(granted.vendor) == {}
+
+
+def test_only_cards_that_exist_are_on_it(granted: Partners) -> None:
+    city = granted.city
+    [planned] = city.planned(city.students(1))
+    [made] = city.at_school(city.students(1))
+    [gone] = city.active(city.students(1))
+    cards.void_cards(SYSTEM, [planned.id], "不做了", remake=False)
+    cards.void_cards(SYSTEM, [made], "盒子丢失", remake=False)
+    cards.cancel(SYSTEM, gone, "离京")
+    tick()
+    assert full(granted.unit) == {number(made): "+void", number(gone): "+cancelled"}
+
+
+def test_a_partner_sees_its_own_part(granted: Partners) -> None:
+    city = granted.city
+    here, there = city.active(city.students(1, 0)) + city.active(city.students(1, 2))
+    for each in (here, there):
+        cards.report_lost(SYSTEM, each)
+    tick()
+    assert set(full(granted.vendor)) == {number(here)}
+    assert set(full(granted.unit)) == {number(here), number(there)}
+
+
+def test_a_student_with_a_lost_card_comes_to_another_school(granted: Partners) -> None:
+    city = granted.city
+    [card] = city.active(city.students(1, 1))
+    cards.report_lost(SYSTEM, card)
+    tick()
+    version = multiapp.head().version
+    assert full(granted.vendor) == {}
+    student = registry.Student.objects.filter(id=cards.Card.objects.get(id=card).student_id)
+    student.update(school=city.schools[0], school_class=city.schools[0].classes.first())
+    with transaction.atomic():
+        assert multiapp.compare() == 1
+    assert changes(granted.vendor, version) == {number(card): "+lost"}
+
+
+def test_gaps_lead_to_the_full_list(granted: Partners) -> None:
+    [card] = granted.city.active(granted.city.students(1))
+    cards.report_lost(SYSTEM, card)
+    tick()
+    cards.lift(SYSTEM, card)
+    tick()
+    with pytest.raises(Conflict) as newer:
+        changes(granted.vendor, 99)
+    assert newer.value.code == "HOT_LIST_GAP"
+    with pytest.raises(BadInput):
+        changes(granted.vendor, -1)
+    HotList.objects.update(compared_at=NOW)
+    with clock.at(NOW + timedelta(days=hot_list.KEPT_DAYS + 1)), transaction.atomic():
+        multiapp.compare()
+    assert not HotCard.objects.exists()
+    assert multiapp.head().floor == 2
+    with pytest.raises(Conflict):
+        changes(granted.vendor, 1)
+    assert changes(granted.vendor, 2) == {}
+
+
+def test_without_a_grant_in_force_there_is_no_list(granted: Partners) -> None:
+    grant = multiapp.grants(SYSTEM.scope).get(unit=granted.vendor)
+    multiapp.suspend_grant(SYSTEM, grant.number, "停用")
+    with pytest.raises(Refused) as refusal:
+        full(granted.vendor)
+    assert refusal.value.code == "NO_GRANT"
+    with pytest.raises(Forbidden):
+        multiapp.full_list(Actor.nobody(""), granted.unit)
+
+
+@pytest.fixture
+def late(transactional_db: None) -> Iterator[Partners]:
+    with clock.at(NOW):
+        made = make_partners()
+        made.granted(made.vendor.code)
+        tick(), tick(), tick()
+        yield made
+
+
+def test_nothing_is_missed_when_an_older_step_is_committed_later(late: Partners) -> None:
+    """Two lose their cards; the one whose step has the smaller id is committed after the other was read."""
+    early, after = late.city.active(late.city.students(2))
+    tick()
+    with psycopg.connect(**address.parameters(Role.APPLICATION, connection.settings_dict["NAME"])) as slow:
+        slow.execute("UPDATE cards_card SET state = 'lost' WHERE id = %s", [early])
+        slow.execute(
+            "INSERT INTO history_transition"
+            " (machine, object_id, seq, event, from_state, to_state, at, actor, reason, detail)"
+            " SELECT 'card', %s, max(seq) + 1, 'report_lost', 'active', 'lost', now(), 'x', '',"
+            " '{}' FROM history_transition WHERE machine = 'card' AND object_id = %s",
+            [early, early],
+        )
+        with transaction.atomic():
+            cards.report_lost(SYSTEM, after)
+        for _ in range(3):
+            tick()
+        assert full(late.vendor) == {number(after): "+lost"}  # at once, whoever else is slow
+        version = multiapp.head().version
+        slow.commit()
+    assert tick() == 1
+    assert changes(late.vendor, version) == {number(early): "+lost"}
+    tick(), tick()
+    head = HotList.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM history_transition_id_seq")
+        assert head.read_up_to == cursor.fetchone()[0]

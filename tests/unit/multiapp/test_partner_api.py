@@ -1,0 +1,232 @@
+"""The partner interface: who may ask, what is answered, limits, repetition, words of refusals."""
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from tests.unit.cards.conftest import NOW
+from tests.unit.multiapp.conftest import ONE, SYSTEM, Partners
+from tests.unit.multiapp.test_hot_list import number, read, tick
+from xueka.contexts.cards import api as cards
+from xueka.contexts.multiapp import api as multiapp
+from xueka.contexts.multiapp.models import ApiCall, CallDay, Credential, RememberedAnswer, Report
+from xueka.kernel import clock
+from xueka.kernel.errors import Refused
+from xueka.platform.audit.models import Entry
+
+BASE = "/api/partner/v1"
+
+
+class Partner:
+    """A program of a partner."""
+
+    def __init__(self, fresh: multiapp.FreshCredential) -> None:
+        self.key_id = fresh.credential.key_id
+        token = base64.b64encode(f"{self.key_id}:{fresh.secret}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {token}"}
+        self.client = Client(raise_request_exception=False)
+
+    def get(self, path: str, **headers: str):
+        return self.client.get(BASE + path, headers=self.headers | headers)
+
+    def post(self, path: str, body: object, key: str | None = "key-00000001"):
+        headers = self.headers | ({"Idempotency-Key": key} if key else {})
+        content = body if isinstance(body, str) else json.dumps(body)
+        return self.client.post(BASE + path, content, "application/json", headers=headers)
+
+    def lines(self, path: str) -> tuple[list[str], dict[str, str]]:
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.content
+        return read(b"".join(answer.streaming_content))
+
+
+@pytest.fixture
+def vendor(partners: Partners) -> Partner:
+    partners.granted(partners.vendor.code)
+    tick()
+    return Partner(partners.credential(partners.vendor.code))
+
+
+def code(answer) -> tuple[int, str]:
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    told = json.loads(answer.content)
+    assert told["status"] == answer.status_code
+    assert any("\u4e00" <= each <= "\u9fff" for each in told["title"])
+    return answer.status_code, told["code"]
+
+
+def test_validity_of_own_cards_by_number_or_chip(partners: Partners, vendor: Partner) -> None:
+    city = partners.city
+    good, lost, gone = city.active(city.students(3))
+    [waiting] = city.at_school(city.students(1))
+    [stranger] = city.active(city.students(1, 1))
+    cards.report_lost(SYSTEM, lost)
+    cards.cancel(SYSTEM, gone, "离京")
+    told = {
+        each: vendor.get(f"/cards/{number(each)}/validity").json()["state"] for each in (good, lost, gone)
+    }
+    assert told == {good: "valid", lost: "lost", gone: "cancelled"}
+    for name in (number(waiting), number(stranger), "000000000000"):
+        assert vendor.get(f"/cards/{name}/validity").json()["state"] == "unknown"
+    chip = cards.Card.objects.get(id=good).chip_uid
+    assert vendor.get(f"/cards/{chip.lower()}/validity").json()["state"] == "valid"
+    cards.Card.objects.filter(id=good).update(valid_until=NOW.date() - timedelta(days=1))
+    answer = vendor.get(f"/cards/{number(good)}/validity")
+    assert answer.json()["state"] == "expired"
+    assert set(answer.json()) == {"number", "state", "checked_at"}
+
+
+def test_an_etag_spares_the_answer_until_the_state_changes(partners: Partners, vendor: Partner) -> None:
+    [card] = partners.city.active(partners.city.students(1))
+    path = f"/cards/{number(card)}/validity"
+    etag = vendor.get(path).headers["ETag"]
+    assert vendor.get(path, **{"If-None-Match": etag}).status_code == 304
+    cards.report_lost(SYSTEM, card)
+    assert vendor.get(path, **{"If-None-Match": etag}).json()["state"] == "lost"
+
+
+def test_the_hot_list_over_the_wire(partners: Partners, vendor: Partner) -> None:
+    [card] = partners.city.active(partners.city.students(1))
+    cards.report_lost(SYSTEM, card)
+    tick()
+    head, listed = vendor.lines("/hot-list")
+    assert head[:2] == ["XKH1", "full"]
+    assert listed == {number(card): "+lost"}
+    version = vendor.get("/hot-list/state").json()["version"]
+    assert head[2] == str(version)
+    assert vendor.get("/hot-list", **{"If-None-Match": f'"full-{version}"'}).status_code == 304
+    assert vendor.lines(f"/hot-list/changes?since={version}")[1] == {}
+    assert code(vendor.get("/hot-list/changes?since=999")) == (410, "HOT_LIST_GAP")
+    assert code(vendor.get("/hot-list/changes?since=x")) == (422, "REQUEST_INVALID")
+    assert code(vendor.get("/hot-list/changes")) == (422, "REQUEST_INVALID")
+    public = vendor.get("/hot-list/key")
+    assert public.content == multiapp.public_key().to_pem()
+    assert public.headers["Xueka-Fingerprint"] == multiapp.public_key().fingerprint
+
+
+def test_who_is_not_known_is_refused_and_counted(partners: Partners, vendor: Partner) -> None:
+    answer = Client().get(f"{BASE}/me")
+    assert code(answer) == (401, "CREDENTIAL_WRONG")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    wrong = Partner(multiapp.FreshCredential(Credential.objects.get(), "wrong"))
+    unknown = Partner(multiapp.FreshCredential(Credential(key_id="XP000000000000"), "wrong"))
+    for _ in range(multiapp.WRONG_PER_MINUTE // 2):
+        assert code(wrong.get("/me")) == code(unknown.get("/me")) == (401, "CREDENTIAL_WRONG")
+    refused = wrong.get("/me")
+    assert code(refused) == (429, "TOO_MANY")
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert vendor.get("/me").json()["unit"] == "晨光一卡通公司"
+
+
+def test_a_secret_is_nowhere_kept(partners: Partners) -> None:
+    fresh = partners.credential(partners.vendor.code)
+    stored = Credential.objects.get()
+    assert fresh.secret.encode() not in bytes(stored.secret)
+    assert fresh.secret not in repr(fresh)
+    assert not [each for each in Entry.objects.values() if fresh.secret in str(each)]
+
+
+def test_rotation_overlaps_and_ends_by_itself(partners: Partners, vendor: Partner) -> None:
+    with pytest.raises(Refused) as second:
+        partners.credential(partners.vendor.code)
+    assert second.value.code == "CREDENTIAL_ACTIVE"
+    with transaction.atomic():
+        new = Partner(multiapp.rotate_credential(ONE, vendor.key_id, overlap_days=7))
+    assert vendor.get("/me").status_code == new.get("/me").status_code == 200
+    with clock.at(NOW + timedelta(days=8)):
+        assert code(vendor.get("/me")) == (401, "CREDENTIAL_WRONG")
+        assert new.get("/me").status_code == 200
+        assert multiapp.end_credentials(SYSTEM) == 1
+    assert multiapp.credential(ONE.scope, vendor.key_id).state == "ended"
+    multiapp.revoke_credential(ONE, new.key_id, "泄露")
+    assert code(new.get("/me")) == (401, "CREDENTIAL_WRONG")
+
+
+def test_scopes_and_grants_bind(partners: Partners) -> None:
+    partners.granted(partners.vendor.code)
+    only = Partner(multiapp.make_credential(ONE, partners.vendor.code, ["partner:card:check"]))
+    assert only.get("/cards/000000000000/validity").status_code == 200
+    for path in ("/hot-list", "/hot-list/state", "/hot-list/changes?since=0"):
+        assert code(only.get(path)) == (403, "PERMISSION_DENIED")
+    assert code(only.post("/hot-list/reports", {"version": 0, "devices": 1})) == (403, "PERMISSION_DENIED")
+    without = Partner(partners.credential(partners.unit.code))
+    assert code(without.get("/cards/000000000000/validity")) == (403, "NO_GRANT")
+    assert without.get("/me").json()["grants"] == []
+
+
+def test_the_limit_is_one_for_all(partners: Partners) -> None:
+    partners.granted(partners.vendor.code)
+    slow = Partner(partners.credential(partners.vendor.code, per_minute=3))
+    left = [slow.get("/me").headers["Xueka-Calls-Left"] for _ in range(3)]
+    assert left == ["2", "1", "0"]
+    assert code(slow.get("/me")) == (429, "TOO_MANY")
+    with clock.at(NOW + timedelta(minutes=1)):
+        assert slow.get("/me").status_code == 200
+
+
+def test_a_post_repeated_is_answered_once_made(partners: Partners, vendor: Partner) -> None:
+    [card] = partners.city.active(partners.city.students(1))
+    asked = {"numbers": [number(card), "000000000000"]}
+    first = vendor.post("/cards/validity", asked)
+    assert [each["state"] for each in first.json()["answers"]] == ["valid", "unknown"]
+    cards.report_lost(SYSTEM, card)
+    assert vendor.post("/cards/validity", asked).json() == first.json()
+    assert code(vendor.post("/cards/validity", {"numbers": ["000000000000"]})) == (
+        409,
+        "IDEMPOTENCY_KEY_USED",
+    )
+    assert vendor.post("/cards/validity", asked, "key-00000002").json()["answers"][0]["state"] == "lost"
+    for key in (None, "short", "with blank s"):
+        assert code(vendor.post("/cards/validity", asked, key)) == (400, "IDEMPOTENCY_KEY")
+    report = {"version": 0, "devices": 12, "behind": 2}
+    assert vendor.post("/hot-list/reports", report, "key-00000003").json()["version"] == 0
+    vendor.post("/hot-list/reports", report, "key-00000003")
+    assert Report.objects.count() == 1
+    wrong = vendor.post("/hot-list/reports", {"version": 99, "devices": 1}, "key-00000004")
+    assert code(wrong) == (409, "REPORT_VERSION")
+    assert not RememberedAnswer.objects.filter(key="key-00000004").exists()
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"numbers": []}', '{"numbers": 1}', '{"numbers": ["x;y"]}'])
+def test_what_cannot_be_read_is_said_in_words(partners: Partners, vendor: Partner, body: str) -> None:
+    status, _ = code(vendor.post("/cards/validity", body))
+    assert status in (400, 422)
+
+
+def test_plain_http_from_elsewhere_is_refused(partners: Partners, vendor: Partner) -> None:
+    answer = Client(REMOTE_ADDR="10.1.2.3").get(f"{BASE}/me", headers=vendor.headers)
+    assert code(answer) == (403, "TLS_REQUIRED")
+
+
+def test_calls_are_on_record_and_summed_up_by_day(partners: Partners, vendor: Partner) -> None:
+    [card] = partners.city.active(partners.city.students(1))
+    vendor.get(f"/cards/{number(card)}/validity")
+    vendor.get("/hot-list/changes?since=999")
+    lines = ApiCall.objects.order_by("id").values_list("what", "status", "outcome", "card_id")
+    assert list(lines) == [
+        ("validity", 200, "valid", card),
+        ("hot_list_changes", 410, "HOT_LIST_GAP", None),
+    ]
+    assert multiapp.sum_up(SYSTEM) == 0
+    with clock.at(NOW + timedelta(days=1)):
+        assert multiapp.sum_up(SYSTEM) == 1
+        assert multiapp.sum_up(SYSTEM) == 0
+    day = CallDay.objects.get()
+    assert (day.calls, day.counts) == (2, {"validity valid": 1, "hot_list_changes HOT_LIST_GAP": 1})
+    assert Entry.objects.get(action="partner_calls.sum").detail["sm3"] == day.digest
+    assert multiapp.day_digest(day.credential_id, day.day)[2] == day.digest
+    with clock.at(NOW + timedelta(days=200)):
+        assert multiapp.forget(SYSTEM) == 2
+
+
+def test_the_interface_describes_itself_without_addresses_from_outside(db: None) -> None:
+    schema = Client().get(f"{BASE}/openapi.json").content.decode()
+    assert "http://" not in schema
+    assert "https://" not in schema
+    page = Client().get(f"{BASE}/docs").content.decode()
+    for path in json.loads(schema)["paths"]:
+        assert path in page
