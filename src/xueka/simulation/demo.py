@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db import transaction
 
+from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
@@ -16,6 +17,7 @@ from xueka.kernel.clock import SimulatedClock, simulated
 from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
+from xueka.platform.identity.actor import Actor
 from xueka.simulation import bureau, files, issuing, people, staff, year
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.world import World
@@ -34,6 +36,8 @@ def build_demo_city() -> None:
         _leave_work(world, _newcomers(world))
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
+        keys.make_demo_keys()
+        keys.note_platform_keys(Actor.system("demo"))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
     chain.seal()
 

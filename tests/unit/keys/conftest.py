@@ -32,7 +32,7 @@ def demo_keys(db: None) -> Iterator[keys.Ceremony]:
 
 
 @transaction.atomic
-def changed(kind: str, label: str, **params: object) -> keys.KeyChange:
+def changed(kind: str, label: str, /, **params: object) -> keys.KeyChange:
     """A change that two people have agreed to."""
     asked = keys.ask(FIRST, kind, label, "按计划", params)
     return keys.confirm(SECOND, asked.number)

@@ -40,7 +40,9 @@ from xueka.contexts.keys.services.ceremonies import run as hold_ceremony
 from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw
 from xueka.contexts.keys.services.demo import make_demo_keys
 from xueka.contexts.keys.services.finding import held
+from xueka.contexts.keys.services.platform_keys import take_note as note_platform_keys
 from xueka.contexts.keys.services.rewrapping import finish as finish_rewrapping
+from xueka.contexts.keys.services.stores import close_store, open_store
 from xueka.contexts.keys.services.using import (
     BatchKeys,
     MasterView,
@@ -93,6 +95,7 @@ __all__ = [
     "change",
     "changes",
     "check_plan",
+    "close_store",
     "confirm",
     "control_sum",
     "exposure",
@@ -104,6 +107,8 @@ __all__ = [
     "keys",
     "last_uses",
     "make_demo_keys",
+    "note_platform_keys",
+    "open_store",
     "people_of",
     "read_plan",
     "refuse",

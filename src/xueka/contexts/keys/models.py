@@ -132,6 +132,9 @@ class KeyVersion(models.Model):
         ]
         indexes = [models.Index(fields=["wrapped_by", "id"], name="keys_wrapped_by")]
 
+    def __str__(self) -> str:
+        return f"{self.key.label}/{self.number}"
+
 
 class KeyChange(models.Model):
     """Something that one person asks for and another one lets happen. `params` never holds a key in clear."""

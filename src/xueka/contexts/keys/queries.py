@@ -16,17 +16,17 @@ from xueka.platform.identity.scope import Scope
 
 
 def keys(scope: Scope) -> QuerySet[Key]:
-    """All keys with their versions (newest first) at `.known`, by name."""
-    versions = KeyVersion.objects.order_by("-number")
+    """All keys by name; `versions.all()` of each is there already, the newest first."""
+    versions = KeyVersion.objects.select_related("key", "wrapped_by__key").order_by("-number")
     return (
         Key.objects.visible_to(scope)
         .select_related("parent")
-        .prefetch_related(Prefetch("versions", versions, to_attr="known"))
+        .prefetch_related(Prefetch("versions", versions))
     )
 
 
 def key(scope: Scope, label: str) -> Key:
-    """One key with `.known`. Raises NotFound `KEY_NOT_FOUND`."""
+    """One key with its versions. Raises NotFound `KEY_NOT_FOUND`."""
     found = keys(scope).filter(label=label).first()
     if found is None:
         raise NotFound("KEY_NOT_FOUND", "没有登记这个密钥。", found=label[:80])

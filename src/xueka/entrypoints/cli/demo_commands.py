@@ -45,3 +45,18 @@ def code(
         as_json,
         lambda: sys.stdout.write(f"{present}（还有 {seconds} 秒换下一个）\n"),
     )
+
+
+@app.command()
+def keys(as_json: common.Json = False) -> None:
+    """演示城市的主密钥，随机生成；已有密钥时什么也不做。正式的密钥用 keys ceremony 生成。"""
+    with common.edge() as actor:
+        from xueka.contexts.keys import api
+
+        made = api.make_demo_keys()
+        api.note_platform_keys(actor)
+    common.answer(
+        {"ceremony": made.number if made else None},
+        as_json,
+        lambda: typer.echo("演示密钥已生成。" if made else "已有密钥，没有改动。"),
+    )

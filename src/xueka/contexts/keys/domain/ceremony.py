@@ -17,7 +17,7 @@ GENERATE, COMPONENTS, BLOCK = "generate", "components", "block"
 HOW = {GENERATE: "生成", COMPONENTS: "分量导入", BLOCK: "密钥块导入"}
 MOST_SHARES = 16
 
-_TOP = {"title", "drill", "threshold", "led_by", "reviewed_by", "custodians", "keys", "foreign"}
+_TOP = {"title", "drill", "threshold", "led_by", "reviewed_by", "custodians", "keys", "foreign", "reseal"}
 _KEY = {
     "label", "title", "kind", "algorithm", "usages", "application", "parent", "how", "components", "block",
     "kcv", "under", "activate",
@@ -87,7 +87,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`text` is the file itself, as it was reviewed."""
+    """`reseal`: new shares for these custodians, though there are some. `text` is the file as reviewed."""
 
     title: str
     drill: bool
@@ -97,6 +97,7 @@ class Plan:
     custodians: tuple[Person, ...]
     keys: tuple[PlannedKey, ...]
     foreign: tuple[ForeignKey, ...] = ()
+    reseal: bool = False
     text: str = field(default="", repr=False)
 
     @property
@@ -134,10 +135,11 @@ def read(text: str) -> Plan:
         led_by=data["led_by"],
         reviewed_by=data["reviewed_by"],
         custodians=tuple(Person(each["username"], each["name"].strip()) for each in data["custodians"]),
-        keys=tuple(_key(each) for each in data["keys"]),
+        keys=tuple(_key(each) for each in data.get("keys", [])),
         foreign=tuple(
             ForeignKey(**{**each, "usages": tuple(each["usages"])}) for each in data.get("foreign", [])
         ),
+        reseal=data.get("reseal", False),
         text=text,
     )
 
@@ -165,8 +167,9 @@ def _problems(data: object) -> Iterator[Problem]:
     for name in ("title", "led_by", "reviewed_by"):
         if not isinstance(data.get(name), str) or not data[name].strip():
             yield name, f"缺少 {name}。"
-    if not isinstance(data.get("drill", False), bool):
-        yield "drill", "应为 true 或 false。"
+    for name in ("drill", "reseal"):
+        if not isinstance(data.get(name, False), bool):
+            yield name, "应为 true 或 false。"
     yield from _people(data)
     yield from _keys(data, data.get("drill") is True)
 
@@ -195,9 +198,9 @@ def _people(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _keys(data: Mapping[str, Any], drill: bool) -> Iterator[Problem]:
     custodians = data.get("custodians")
     most = len(custodians) if isinstance(custodians, list) else 0
-    keys, foreign = data.get("keys"), data.get("foreign", [])
-    if not isinstance(keys, list) or not isinstance(foreign, list) or not keys:
-        yield "keys", "至少要有一个密钥。"
+    keys, foreign = data.get("keys", []), data.get("foreign", [])
+    if not isinstance(keys, list) or not isinstance(foreign, list) or not (keys or data.get("reseal")):
+        yield "keys", "至少要有一个密钥；只换保管人时写 reseal = true。"
         return
     seen: set[str] = set()
     for what, rows, known in (("keys", keys, _KEY), ("foreign", foreign, _FOREIGN)):

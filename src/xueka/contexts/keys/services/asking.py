@@ -8,6 +8,7 @@ from xueka.contexts.keys.domain.ceremony import Person
 from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.crypto import card_ciphers
 
+GIVEN_UP = "CEREMONY_GIVEN_UP"
 PATIENCE = 5  # times that somebody may mistype one thing
 
 
@@ -41,12 +42,14 @@ def patiently(ask: Callable[[], None], told: Callable[[str], None], what: str) -
         try:
             ask()
         except XuekaError as refusal:
+            if refusal.code == GIVEN_UP:
+                raise
             said = "".join(filter(None, [refusal.message, refusal.action]))
             told(f"{said}还可以再试 {left} 次。" if left else said)
         else:
             return
     raise Refused(
-        "CEREMONY_GIVEN_UP",
+        GIVEN_UP,
         f"{what}：{PATIENCE} 次都不对，仪式中止，没有留下任何密钥。",
         action="请核对纸面后重新开始。",
     )

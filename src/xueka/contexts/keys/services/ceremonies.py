@@ -201,15 +201,15 @@ Handing = tuple[Custody, list[str]]
 
 
 def _opened(plan: Plan, asker: Asker, notes: Notes) -> Handing | None:
-    """The store can be used. A new one gets a custody, whose words are to be handed out; else None."""
+    """The store can be used. A custody whose words are to be handed out, for a new store or by the plan."""
     local = stores.sealed(stores.name_for(drill=plan.drill))
     if local is None:
         return None
-    if local.seal_kind in ("", "open"):
-        return sealing.make_custody(plan.threshold, [each.name for each in plan.custodians], BOUND)
-    if not local.is_open:
+    if local.seal_kind not in ("", "open") and not local.is_open:
         local.unlock_with_shares([asker.share(person) for person in plan.custodians[: plan.threshold]])
         notes.add("open", f"{plan.threshold} 位保管人打开了密钥库")
+    if local.seal_kind in ("", "open") or plan.reseal:
+        return sealing.make_custody(plan.threshold, [each.name for each in plan.custodians], BOUND)
     return None
 
 

@@ -1,5 +1,6 @@
 """Which store holds which key: one for live keys, another, in a folder of its own, for drills."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from xueka.contexts.keys.adapters.local_keys import LocalKeys
@@ -7,7 +8,9 @@ from xueka.contexts.keys.adapters.software_store import SoftwareStore
 from xueka.contexts.keys.models import DRILL_STORE, SOFTWARE, STORES, Key
 from xueka.contexts.keys.ports import KeyStore
 from xueka.kernel.errors import Refused
+from xueka.platform.audit.services import record
 from xueka.platform.database import home
+from xueka.platform.identity.actor import Actor
 
 _FOLDERS = {SOFTWARE: "cards", DRILL_STORE: "cards-drill"}
 
@@ -35,6 +38,21 @@ def is_open(name: str) -> bool:
 def sealed(name: str) -> LocalKeys | None:
     """The sealed file of a software store; a module has none."""
     return _software(name).local
+
+
+def open_store(actor: Actor, shares: Sequence[str], *, drill: bool = False) -> None:
+    """Open a sealed store with the words of enough custodians, until the machine stops or `close_store`.
+
+    Raises Refused `KEY_STORE_SECRET`, `KEY_STORE_SHARES`.
+    """
+    _software(name_for(drill=drill)).local.unlock_with_shares(shares)
+    record(actor, "key.store_open", "key_store", name_for(drill=drill), detail={"shares": len(shares)})
+
+
+def close_store(actor: Actor, *, drill: bool = False) -> None:
+    """Close it for every process. A store that was never sealed stays open."""
+    _software(name_for(drill=drill)).local.lock()
+    record(actor, "key.store_close", "key_store", name_for(drill=drill))
 
 
 def _software(name: str) -> SoftwareStore:

@@ -1,0 +1,96 @@
+"""Every (state, event) pair of a key version and of a change, and walks through them by chance."""
+
+import random
+
+import pytest
+
+from tests.support.machines import assert_every_pair, random_walk
+from tests.unit.keys.conftest import NOW, SECOND
+from xueka.contexts.keys import api as keys
+from xueka.contexts.keys.models import Key
+from xueka.platform.history import services as history
+
+pytestmark = pytest.mark.django_db
+SERIAL = iter(range(1, 10_000))
+
+
+class Version:
+    """A version of a key of its own, so that none stands in another's way."""
+
+    def __init__(self) -> None:
+        self.row: keys.KeyVersion | None = None
+
+    def made(self, state: str) -> keys.KeyVersion:
+        number = next(SERIAL)
+        key = Key.objects.create(
+            label=f"test.k{number}", title="试验", level="master", kind="control", algorithm="3des",
+            usages=["diversify"], created_at=NOW, created_by="first",
+        )  # fmt: skip
+        gone = state == "destroyed"
+        self.row = keys.KeyVersion.objects.create(
+            key=key, number=1, state=state, state_at=NOW, algorithm="3des", kcv="abcdef", store="software",
+            block=None if gone else b"block", origin="generated", created_at=NOW, asked_by="first",
+            confirmed_by="second",
+        )  # fmt: skip
+        history.begin(keys.KEY_VERSION, [self.row.pk], SECOND)
+        return self.row
+
+    def fire(self, event: str, state: str, to: str | None) -> str:
+        row = self.row
+        if row is None or row.state != state:
+            row = self.made(state)
+        gone = {"handle": {row.pk: ""}} if event == "destroy" and state in ("pre_active", "retired") else None
+        if gone:
+            keys.KeyVersion.objects.filter(pk=row.pk).update(block=None, handle="going")
+        history.apply(keys.KEY_VERSION, keys.KeyVersion, [row.pk], event, SECOND, to=to, also=gone)
+        row.refresh_from_db()
+        return row.state
+
+    def still(self) -> str:
+        assert self.row is not None
+        self.row.refresh_from_db()
+        return self.row.state
+
+
+class Change:
+    def __init__(self) -> None:
+        self.row: keys.KeyChange | None = None
+
+    def made(self, state: str) -> keys.KeyChange:
+        number = next(SERIAL)
+        self.row = keys.KeyChange.objects.create(
+            number=f"MY-{number}", kind="rotate", label=f"test.c{number}", reason="x", state=state,
+            state_at=NOW, asked_by="first", asked_at=NOW,
+            decided_by="second" if state in ("done", "refused") else "",
+        )  # fmt: skip
+        history.begin(keys.KEY_CHANGE, [self.row.pk], SECOND)
+        return self.row
+
+    def fire(self, event: str, state: str, to: str | None) -> str:
+        row = self.row if self.row is not None and self.row.state == state else self.made(state)
+        keys.KeyChange.objects.filter(pk=row.pk).update(decided_by="second")
+        history.apply(keys.KEY_CHANGE, keys.KeyChange, [row.pk], event, SECOND, to=to)
+        row.refresh_from_db()
+        return row.state
+
+    def still(self) -> str:
+        assert self.row is not None
+        self.row.refresh_from_db()
+        return self.row.state
+
+
+def test_every_pair_of_a_version() -> None:
+    thing = Version()
+    assert assert_every_pair(keys.KEY_VERSION, thing.fire, still=thing.still) == (7, 18)
+
+
+def test_every_pair_of_a_change() -> None:
+    thing = Change()
+    assert assert_every_pair(keys.KEY_CHANGE, thing.fire, still=thing.still) == (3, 9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_walks(seed: int) -> None:
+    print(f"seed {seed}")
+    for thing, machine in ((Version(), keys.KEY_VERSION), (Change(), keys.KEY_CHANGE)):
+        random_walk(machine, random.Random(seed).randrange(10**6), 12, thing.fire, still=thing.still)
