@@ -36,6 +36,7 @@ INSTALLED_APPS = [
             "cards",
             "keys",
             "printing",
+            "personalization",
             "production",
             "logistics",
             "schoolyear",
@@ -197,6 +198,15 @@ REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED",
 
 # A take-over may be taken back for so many days after it was loaded (docs/interfaces/take-over.md).
 TAKEOVER_BACK_DAYS = int(os.environ.get("XUEKA_TAKEOVER_BACK_DAYS", "30"))
+# Writing cards at a counter: after so many failures in a row an agent stops; a card is begun again so many
+# times; a card of unknown outcome that nobody puts back is void after so many hours.
+PERSONALIZATION_STOP_AFTER = int(os.environ.get("XUEKA_STOP_AFTER", "3"))
+PERSONALIZATION_REDO = int(os.environ.get("XUEKA_CARD_REDO", "2"))
+PERSONALIZATION_UNKNOWN_HOURS = int(os.environ.get("XUEKA_CARD_UNKNOWN_HOURS", "24"))
+# Issuing agents: how long a poll is held, what they wait between two, the oldest version that is served.
+AGENT_POLL_HOLD = float(os.environ.get("XUEKA_AGENT_POLL_HOLD", "20"))
+AGENT_POLL_SECONDS = int(os.environ.get("XUEKA_AGENT_POLL_SECONDS", "5"))
+AGENT_MINIMUM = os.environ.get("XUEKA_AGENT_MINIMUM", "0.1")
 # A mistaken report of loss, cancelling or hand-out may be put back within so many days.
 REPAIR_CARD_DAYS = int(os.environ.get("XUEKA_REPAIR_CARD_DAYS", "90"))
 # Days after which a detector speaks, where others are wanted than contexts/repairs has: made_not_packed=3

@@ -40,6 +40,7 @@ from xueka.contexts.numbers.services.blanks import (
     set_aside,
     take_blank,
 )
+from xueka.contexts.numbers.services.chips import BlankView, blank_of, blank_with, spoil_chip
 from xueka.contexts.numbers.services.handing_over import correct as correct_hand_over
 from xueka.contexts.numbers.services.handing_over import hand_over, return_blanks
 from xueka.contexts.numbers.services.initialisation import cancel_order, plan, reschedule, settle_short
@@ -71,6 +72,7 @@ __all__ = [
     "USE_LABELS",
     "Blank",
     "BlankLot",
+    "BlankView",
     "HandOver",
     "Initialisation",
     "Level",
@@ -87,8 +89,10 @@ __all__ = [
     "allocate",
     "bind_blank",
     "bind_blanks",
+    "blank_of",
     "blank_rows",
     "blank_uids",
+    "blank_with",
     "cancel_order",
     "close_range",
     "correct_hand_over",
@@ -118,6 +122,7 @@ __all__ = [
     "return_blanks",
     "set_aside",
     "settle_short",
+    "spoil_chip",
     "state_on_card",
     "stock",
     "take_back_numbers",

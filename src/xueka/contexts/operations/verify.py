@@ -8,6 +8,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
+from xueka.contexts.personalization import api as personalization
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs import api as repairs
@@ -23,6 +24,7 @@ INVARIANTS: list[Invariant] = [
     *numbers.INVARIANTS,
     *cards.INVARIANTS,
     *keys.INVARIANTS,
+    *personalization.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,
     *reporting.INVARIANTS,

@@ -24,6 +24,7 @@ def render() -> str:
     from xueka.contexts.multiapp.domain import transitions as multiapp
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.officers.domain.transitions import HAND_OVER
+    from xueka.contexts.personalization.domain import transitions as personalization
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.repairs.domain.transitions import REPAIR
@@ -41,6 +42,10 @@ def render() -> str:
         cards.DESTRUCTION,
         keys.KEY_VERSION,
         keys.KEY_CHANGE,
+        personalization.PROFILE,
+        personalization.SCRIPT,
+        personalization.AGENT,
+        personalization.SESSION,
         INITIALISATION,
         BATCH,
         logistics.DELIVERY,

@@ -1,10 +1,24 @@
 """Addresses under /api/."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 
-from xueka.entrypoints.rest import partner
+from xueka.entrypoints.rest import agent, partner
+from xueka.entrypoints.rest.limits import machine_view
 
-urlpatterns = [
+
+def _small(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """The same addresses, with bodies of a limited size."""
+    return [
+        path(str(each.pattern), machine_view(each.callback), each.default_args, each.name)
+        for each in patterns
+        if isinstance(each, URLPattern) and each.callback is not None
+    ]
+
+
+_agent, _agent_app, _agent_space = agent.api.urls
+urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/docs", partner.docs, name="partner_docs"),
     path("partner/v1/", partner.api.urls),
+    path("agent/v1/docs", agent.docs, name="agent_docs"),
+    path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]
 ]

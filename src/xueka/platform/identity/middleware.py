@@ -11,11 +11,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from xueka.platform.identity import sessions
-from xueka.platform.identity.sessions import StaffRequest
+from xueka.platform.identity.sessions import Presence, StaffRequest
 
 #: Pages that are open to somebody who has yet to choose a new password or to show her second factor.
 WITHOUT_RENEWAL = frozenset({"password", "logout", "login", "logged_in_again", "session_token"})
 WITHOUT_FACTOR = WITHOUT_RENEWAL | {"factor", "confirm"}
+
+#: Where the machine interfaces begin.
+MACHINES = "/api/"
 
 _SAID = {
     "idle": "您有 30 分钟没有操作，请重新登录。",
@@ -31,7 +34,9 @@ class StaffSessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: StaffRequest) -> HttpResponse:
-        request.presence = present = sessions.resume(request)
+        # Programs come without a session; one that a browser sends along has no say there.
+        machine = request.path.startswith(MACHINES)
+        request.presence = present = Presence() if machine else sessions.resume(request)
         request.actor = present.actor  # type: ignore[assignment]  # None for nobody, see StaffRequest
         request.grant, request.grants = present.grant, present.grants
         return self.get_response(request)

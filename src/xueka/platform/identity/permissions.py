@@ -48,6 +48,7 @@ _CITY_READ = (
     "city:batch:read",
     "city:range:read",
     "city:problem:read",
+    "city:personalization:read",
 )
 
 _COUNTER_WORK = (
@@ -136,6 +137,9 @@ ROLES: dict[str, Role] = {
             "city:key:use",
             "city:problem:resolve",
             "city:partner:manage",
+            "city:profile:manage",
+            "city:profile:approve",
+            "city:agent:manage",
             "city:delivery:pack",
             "city:delivery:dispatch",
             "city:delivery:report_lost",
@@ -168,6 +172,7 @@ ROLES: dict[str, Role] = {
             "city:policy:read",
             "city:calendar:load",
             "city:kind:manage",
+            "city:agent:manage",
             "district:officer:manage",
             "school:officer:substitute",
             "city:backup:read",

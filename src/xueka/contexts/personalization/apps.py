@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class PersonalizationConfig(AppConfig):
+    name = "xueka.contexts.personalization"
+    label = "personalization"
+    verbose_name = "写卡"

@@ -1,0 +1,28 @@
+"""A demo city's profile: loaded, submitted and approved by two invented people, in force."""
+
+from xueka.contexts.personalization.domain import transitions as t
+from xueka.contexts.personalization.models import CardProfile
+from xueka.contexts.personalization.services.loading import sync_profiles
+from xueka.contexts.personalization.services.reviewing import PROFILES, approve, put_in_force, submit
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
+
+
+def put_demo_profiles_in_force() -> int:
+    """The first version of every profile that has none in force; returns how many came into force."""
+    one, two = (
+        Actor.in_role(f"demo.{name}", label, "city_operator", Scope("city"))
+        for name, label in (("profile1", "演示结构维护"), ("profile2", "演示结构复核"))
+    )
+    sync_profiles(one)
+    done = 0
+    for code in CardProfile.objects.order_by("code").values_list("code", flat=True).distinct():
+        if CardProfile.objects.filter(code=code).exclude(state=t.DRAFT).exists():
+            continue
+        first = CardProfile.objects.filter(code=code).order_by("id").first()
+        assert first is not None
+        submit(one, PROFILES, first.pk)
+        approve(two, PROFILES, first.pk)
+        put_in_force(one, PROFILES, first.pk)
+        done += 1
+    return done

@@ -1,0 +1,111 @@
+"""What an agent may do now: the first run of a card that waits, a probe of one that came back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from xueka.contexts.personalization.domain import transitions as t
+from xueka.contexts.personalization.domain.compiling import probe
+from xueka.contexts.personalization.models import Agent, Run, Session
+from xueka.contexts.personalization.services import upgrading
+from xueka.contexts.personalization.services.agents import ReaderReport, require_working
+from xueka.contexts.personalization.services.common import acting
+from xueka.contexts.personalization.services.ending import fail
+from xueka.contexts.personalization.services.preparing import (
+    plan_of,
+    prepare,
+    profile_of,
+    values_of,
+)
+from xueka.kernel.errors import XuekaError
+from xueka.platform.history.services import apply
+from xueka.platform.identity.actor import Actor
+
+log = structlog.get_logger("xueka.personalization")
+
+PUT_BACK = "结果不明：请把刚才那张卡放回读卡器"
+
+
+def note_lost(agent: Agent, readers: Sequence[ReaderReport]) -> None:
+    """A run that is out while its reader is not busy was lost: nobody knows what the card did."""
+    busy = {each.name for each in readers if each.state == "busy"}
+    working = Session.objects.filter(agent=agent, state__in=(t.RUNNING, t.PROBING)).exclude(reader__in=busy)
+    for session_id in working.values_list("pk", flat=True):
+        with transaction.atomic():
+            session = Session.objects.select_for_update().filter(pk=session_id).first()
+            if session is not None and session.state in (t.RUNNING, t.PROBING):
+                lose(acting(agent), session)
+
+
+def lose(actor: Actor, session: Session, outcome: str = "lost") -> None:
+    """The outcome of the run under way is unknown; its report, if it still comes, is only kept."""
+    Run.objects.filter(session=session, outcome="").update(outcome=outcome)
+    if session.purpose == "upgrade":
+        fail(actor, session, "UPGRADE_FAILED", upgrading.UNSURE)
+        return
+    apply(t.SESSION, Session, [session.pk], "lose", actor, reason=outcome)
+    Session.objects.filter(pk=session.pk).update(message=PUT_BACK)
+    session.refresh_from_db()
+
+
+def next_card_work(agent: Agent, readers: Sequence[ReaderReport]) -> dict[str, Any] | None:
+    """The work for the first of its readers with a card that has something to do; None where there is none.
+
+    What cannot be prepared (a key that may not be used) is told on the session and tried again.
+    """
+    for reader in readers:
+        if reader.state != "card":
+            continue
+        try:
+            with transaction.atomic():
+                work = _for_reader(agent, reader)
+        except XuekaError as error:
+            log.warning("personalization.not_prepared", agent=agent.code, code=error.code)
+            open_ = Session.objects.filter(agent=agent, reader=reader.name, state__in=t.OPEN)
+            open_.update(message=f"{error.message}{error.action or ''}"[:200])
+            continue
+        if work is not None:
+            return work
+    return None
+
+
+def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
+    agent = Agent.objects.select_for_update().get(pk=agent.pk)
+    session = (
+        Session.objects.select_for_update(of=("self",))
+        .select_related("profile", "agent")
+        .filter(agent=agent, reader=reader.name, state__in=(t.WAITING, t.UNKNOWN))
+        .first()
+    )
+    if session is None:
+        session = upgrading.meet(agent, reader)
+    if session is None:
+        return None
+    actor = acting(agent)
+    if session.state == t.WAITING:
+        require_working(agent)
+        run = _start(actor, session)
+    else:
+        run = look(actor, session)
+    return {"kind": "card", "session": str(session.pk), "reader": reader.name, "run": run}
+
+
+def _start(actor: Actor, session: Session) -> dict[str, Any]:
+    apply(t.SESSION, Session, [session.pk], "start", actor)
+    Session.objects.filter(pk=session.pk).update(message="正在写卡，请不要移动", position=0)
+    session.refresh_from_db()
+    if session.purpose == "upgrade":
+        return upgrading.identify(actor, session)
+    plan = plan_of(session, profile_of(session))
+    return prepare(actor, session, plan.runs[0], part="make", number=0, reset=True)
+
+
+def look(actor: Actor, session: Session) -> dict[str, Any]:
+    """Read back what the card really is."""
+    apply(t.SESSION, Session, [session.pk], "probe", actor)
+    Session.objects.filter(pk=session.pk).update(message="正在读回核对，请不要移动", look={})
+    session.refresh_from_db()
+    plan = probe(profile_of(session), values_of(session))
+    return prepare(actor, session, plan.runs[0], part="look", reset=True)

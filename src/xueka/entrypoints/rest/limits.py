@@ -1,0 +1,29 @@
+"""The outermost edge of the machine interfaces: no cookies, no forms, bodies of a limited size."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from xueka.entrypoints.rest.problems import problem
+
+LARGEST = 64 * 1024
+
+View = Callable[..., HttpResponse]
+
+
+def machine_view(view: View) -> View:
+    """For requests that prove themselves by a signature instead of a session: CSRF has no place there."""
+
+    @csrf_exempt
+    @wraps(view)
+    def limited(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) > LARGEST:
+            return problem(
+                413, "BODY_TOO_LARGE", "请求太大。", f"一次请求最多 {LARGEST // 1024} KB。", limit=LARGEST
+            )
+        return view(request, *args, **kwargs)
+
+    return limited
