@@ -26,6 +26,7 @@ class CounterServer:
         self.sessions: dict[str, list[dict[str, Any]]] = {}
         self.prints: list[dict[str, Any]] = []
         self.reports: list[tuple[str, str, dict[str, Any]]] = []  # session, run, body: each that arrived
+        self.handed: list[tuple[str, str]] = []  # session, run
         self.printed: list[tuple[str, str]] = []
         self.polls: list[dict[str, Any]] = []
         self.problems: list[str] = []
@@ -106,6 +107,8 @@ class CounterServer:
             left.clear()
             return {"next": None, "state": "failed", "message": "未完成"}
         following = left.pop(0) if left else None
+        if following:
+            self.handed.append((session, following["run"]))
         return {"next": following, "state": "running" if following else "verified", "message": "完成"}
 
     def _poll(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -124,7 +127,9 @@ class CounterServer:
         free = [one["name"] for one in readers if one["state"] == "card"]
         for session, runs in self.sessions.items():
             if free and runs and runs[0]["reset"]:
-                return {"kind": "card", "session": session, "reader": free[0], "run": runs.pop(0)}
+                run = runs.pop(0)
+                self.handed.append((session, run["run"]))
+                return {"kind": "card", "session": session, "reader": free[0], "run": run}
         return None
 
     def check(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, Any]] | None:
