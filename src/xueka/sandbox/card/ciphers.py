@@ -24,12 +24,6 @@ def pad(data: bytes, kind: Kind) -> bytes:
     return data + b"\x80" + bytes(-(len(data) + 1) % size)
 
 
-def unpad(data: bytes) -> bytes | None:
-    """The data before the last 80; None when there is none."""
-    found = data.rstrip(b"\0")
-    return found[:-1] if found.endswith(b"\x80") else None
-
-
 def encipher(kind: Kind, key: bytes, data: bytes) -> bytes:
     """ECB; `data` are whole blocks."""
     return Cipher(_algorithm(kind, key), ECB()).encryptor().update(data)  # noqa: S305 - what the card does

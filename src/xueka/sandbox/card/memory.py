@@ -52,10 +52,6 @@ class Key:
         return bytes(self.body[5:])
 
     @property
-    def counted(self) -> bool:
-        return self.type in COUNTED
-
-    @property
     def left(self) -> int:
         return self.body[4] & 0x0F
 

@@ -88,10 +88,6 @@ class Session:
 
     def attempt(self, key: Key, right: Callable[[], bool], word: int | None = None) -> None:
         """A try is used up before anything is compared and given back after it was right."""
-        if not key.counted:
-            if not right():
-                raise Status(word or TRIES_LEFT)
-            return
         if not key.left:
             raise Status(LOCKED)
         self.write()
@@ -116,7 +112,7 @@ class Session:
             self.attempt(
                 key, lambda: ciphers.mac(kind, key.value, random, whole) == code, word=self.card.bad_mac
             )
-        elif key.counted and not key.left:
+        elif not key.left:
             raise Status(LOCKED)
         if not enciphered:
             return data

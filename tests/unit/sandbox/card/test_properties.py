@@ -57,7 +57,7 @@ def _sound(card: memory.Card) -> None:
         assert directory.free >= 0
         waiting += [each for each in directory.files.values() if isinstance(each, memory.Directory)]
         for key in directory.keys.keys if directory.keys else []:
-            assert not key.counted or key.left <= key.most
+            assert key.type not in memory.COUNTED or key.left <= key.most
     again = memory.Card.restore(json.loads(json.dumps(card.image())))
     again.path = card.path
     assert again == card

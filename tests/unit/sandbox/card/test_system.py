@@ -335,3 +335,65 @@ def test_torn_write_leaves_half(tmp_path: Path) -> None:
     system = System(Blank(bytes(4), script=["80e0001507280008f0f0ffff"]).make(path))
     system.process(bytes.fromhex("00d69500081122334455667788"), torn=True)
     assert System(Card.load(path)).process(bytes.fromhex("00b0950000")).hex() == "11223344000000009000"
+
+
+@pytest.mark.parametrize(
+    ("apdu", "word"),
+    [
+        ("00d695210101", "6b00"),
+        ("00b0a00001", "6a86"),
+        ("805c010204", "6a86"),
+        ("00b0950003aabbcc", "6700"),
+        ("00d6950000", "6700"),
+        ("80e03f0007280020f0f0ffff", "6a89"),
+        ("80e0000806280020f0f0ff", "6700"),
+        ("80e000080a280020f0f0ffff000000", "6700"),
+        ("80e0000807330020f0f0ffff", "6a80"),
+        ("80e0000807280000f0f0ffff", "6a80"),
+        ("80e0000008 3f001001f0ffff00", "6700"),
+        ("80e00000073f001001f0ffff", "6a89"),
+        ("80e03f000d38fffff0f001ffffffffffffff", "6a89"),
+        ("80e0adf2193800100ff015ffff" + "aa" * 17, "6a80"),
+        ("0020000001ff", "6700"),
+        ("008200000411223344", "6700"),
+        ("0084000005", "6700"),
+        ("0084000100", "6a86"),
+        ("0088030008" + "00" * 8, "6a86"),
+        ("80d4360015 39f0f1ff33" + LINE, "6a80"),
+        ("04b0960000", "6700"),
+        ("04b0960004ffffffff", "6985"),
+        ("00a4000001df", "6700"),
+        ("00a40001023f00", "6a86"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_changes_nothing(hand: Hand, apdu: str, word: str) -> None:
+    hand.authenticate(CONTROL)
+    hand.must("00a40000020015")
+    before = hand.system.card.image()
+    assert hand.word(apdu) == word
+    assert hand.system.card.image() == before
+
+
+def test_keys_without_a_place(hand: Hand) -> None:
+    hand.authenticate(CONTROL)
+    hand.must("80e0adf20d380100f0f015ffff0102030405")
+    assert hand.word(f"80d4010015 39f0f10f33 {CONTROL}") == "6a82"
+    hand.must("80e0001507a80020f0f0ff7f")
+    assert hand.word(hand.protected("04d69500", LINE, "a1")) == "6a88"
+
+
+def test_code_of_internal_authentication(hand: Hand) -> None:
+    hand.authenticate(CONTROL)
+    hand.must(f"80d4010015 32f0f10100 {LINE}")
+    expected = ciphers.mac("3des", bytes.fromhex(LINE), b"", b"abc").hex()
+    assert hand.must("0088020003616263") == expected
+
+
+def test_blank_that_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="no room"):
+        Blank(bytes(4), size=200).make()
+    with pytest.raises(ValueError, match="00b0950001: 6a82"):
+        Blank(bytes(4), script=["00b0950001"]).make()
+    with pytest.raises(TypeError):
+        Blank.read({"uid": "01", "colour": "red"})
+    assert Blank.read({"uid": "01", "create": "f0", "bad_mac": "9302"}).bad_mac == 0x9302
