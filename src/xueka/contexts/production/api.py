@@ -2,6 +2,7 @@
 
 from xueka.contexts.production.adapters.partner_keys import PublicKeys, public_keys, write_city_keys
 from xueka.contexts.production.contents import item_rows, preview_add, preview_remove, waiting_applications
+from xueka.contexts.production.domain.bureau.card_keys import WAYS as KEY_WAYS
 from xueka.contexts.production.domain.labels import class_label
 from xueka.contexts.production.domain.outcomes import (
     PROBLEM_KINDS,
@@ -40,6 +41,7 @@ from xueka.contexts.production.queries import (
     remakes,
     six_numbers,
 )
+from xueka.contexts.production.services.card_keys import confirm_delivery, delivery, enter_delivery
 from xueka.contexts.production.services.composing import (
     add_applications,
     create_batch,
@@ -55,6 +57,7 @@ from xueka.contexts.production.services.settling import close, declare_missing, 
 __all__ = [
     "BATCH",
     "INVARIANTS",
+    "KEY_WAYS",
     "PROBLEM_KINDS",
     "PROBLEM_LABELS",
     "RESOLUTION_LABELS",
@@ -79,10 +82,13 @@ __all__ = [
     "build_packages",
     "class_label",
     "close",
+    "confirm_delivery",
     "confirm_partner",
     "create_batch",
     "declare_missing",
+    "delivery",
     "dissolve",
+    "enter_delivery",
     "faces",
     "has_final_return",
     "import_return",

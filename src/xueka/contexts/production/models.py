@@ -313,3 +313,39 @@ class PartnerKeys(models.Model):
     @property
     def encryption_public_key(self) -> PublicKey:
         return PublicKey.from_pem(self.encryption_key.encode())
+
+
+class KeyDelivery(models.Model):
+    """How the keys of a kind's cards come onto them at the bureau: entered by one, confirmed by another.
+
+    `plan` is the JSON form of domain/bureau/card_keys.KeyPlan, `digest` its SM3: what the second person
+    repeats. One is in force per kind, and at most one waits. Without one a package carries no keys.
+    """
+
+    kind = models.ForeignKey("cards.CardKind", on_delete=models.PROTECT, related_name="+")
+    plan = models.JSONField()
+    digest = models.CharField(max_length=64)
+    entered_by = models.CharField(max_length=80)
+    entered_at = models.DateTimeField()
+    confirmed_by = models.CharField(max_length=80, blank=True)
+    confirmed_at = models.DateTimeField(null=True)
+    in_force = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmed_by="", confirmed_at=None)
+                | (~Q(confirmed_by="") & Q(confirmed_at__isnull=False) & ~Q(confirmed_by=F("entered_by"))),
+                name="production_delivery_two_people",
+            ),
+            models.CheckConstraint(
+                condition=Q(in_force=False) | ~Q(confirmed_by=""), name="production_delivery_confirmed"
+            ),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(in_force=True), name="production_one_delivery_in_force"
+            ),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(confirmed_by=""), name="production_one_delivery_waiting"
+            ),
+        ]

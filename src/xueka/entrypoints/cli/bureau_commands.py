@@ -59,6 +59,60 @@ def confirm(
     _answer(partner, as_json)
 
 
+@app.command("card-keys")
+def card_keys(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="卡种代码。")],
+    plan: Annotated[
+        Path | None,
+        typer.Option("--set", metavar="FILE", help="录入另一种交付方式（JSON，见接口文档第 15 节）。"),
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option("--confirm", metavar="HEX", help="第二人确认：录入内容的摘要，至少 8 位。")
+    ] = None,
+    username: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """卡密钥怎样交给卡厂：查看、录入、由第二人确认。"""
+    given = _plan(plan) if plan else None
+    with common.edge(username) as actor:
+        from xueka.contexts.production import api as production
+
+        if given is not None:
+            production.enter_delivery(actor, kind, given)
+        if digest is not None:
+            production.confirm_delivery(actor, kind, digest)
+        found = production.delivery(kind)
+        waiting = found.waiting
+        shown = {
+            "kind": kind,
+            "in_force": found.plan.as_dict(),
+            "waiting": {"plan": waiting.plan, "digest": waiting.digest, "entered_by": waiting.entered_by}
+            if waiting
+            else None,
+        }
+        lines = [f"{kind}：{production.KEY_WAYS[found.plan.way]}"]
+        lines += [f"  {each.label}（{each.factor}）" for each in found.plan.masters]
+        if waiting:
+            told = json.dumps(waiting.plan, ensure_ascii=False, indent=2)
+            lines += [f"待另一人确认，由 {waiting.entered_by} 录入，摘要 {waiting.digest}：", told]
+    common.answer(shown, as_json, lambda: sys.stdout.write("\n".join(lines) + "\n"))
+
+
+def _plan(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        arguments.wrong_usage(
+            BadInput(
+                "KEY_PLAN_FILE",
+                f"{file} 不是可读的 JSON 文件。",
+                where=str(error),
+                expected="卡厂接口文档第 15 节的 way、transport、reference、masters",
+                action="请改正后再试。",
+            )
+        )
+
+
 _FIELDS = ("code", "name", "host", "port", "username", "host_key", "signing_key", "encryption_key")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.bureau import characters, openssl
+from xueka.sandbox.bureau import card_keys, characters, openssl
 
 NAME = re.compile(r"XKP_([A-Z0-9][A-Z0-9-]{3,23})_([1-9][0-9]{0,2})\.zip")
 FIELDS = 17
@@ -44,6 +44,7 @@ class Order:
     transit_number: str
     beijing_tong_number: str
     blank_uid: str
+    keyref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Keys:
 
     city: Path
     own: Path
+    vault: card_keys.Vault
 
     @property
     def city_fingerprint(self) -> str:
@@ -91,9 +93,15 @@ def examine(name: str, content: bytes, keys: Keys, accepted_before: str | None) 
     _check_digests(manifest, members)
     if manifest["recipient"] != keys.own_fingerprint:
         raise Refused("KEY", "不是为本卡厂的加密公钥制作的文件")
-    records, photos = _decrypt(manifest, members, keys)
-    orders = _records(manifest, records)
-    _check_photos(manifest, orders, photos)
+    plain = _decrypt(manifest, members, keys)
+    orders = _records(manifest, plain["records.sm4"])
+    _check_photos(manifest, orders, plain.get("photos.sm4"))
+    try:
+        made = [order for order, _ in orders]
+        references = {order.keyref for order in made}
+        card_keys.check(manifest, made, references, plain.get("keys.sm4"), keys.own, keys.vault)
+    except card_keys.KeysRefused as reason:
+        raise Refused("KEYS", str(reason)) from None
     return Package(match[1], int(match[2]), digest, manifest, [order for order, _ in orders])
 
 
@@ -113,6 +121,7 @@ def _members(content: bytes) -> dict[str, bytes]:
             "manifest.sig",
             "records.sm4",
             "photos.sm4",
+            "keys.sm4",
         }
     ):
         raise Refused("FORMAT", "压缩包成员缺失或多余")
@@ -150,7 +159,8 @@ def _check_fields(manifest: dict[str, Any], batch: str, number: int) -> None:
         and isinstance(manifest.get("content_key"), dict)
         and isinstance(manifest.get("face"), dict)
         and "remake_of" in manifest
-        and manifest.get("keys", "absent") is None
+        and "keys" in manifest
+        and card_keys.is_well_formed(manifest["keys"], manifest["version"])
     )
     if not shapes:
         raise Refused("FORMAT", "清单字段缺失或不合格式")
@@ -167,16 +177,15 @@ def _check_digests(manifest: dict[str, Any], members: dict[str, bytes]) -> None:
             raise Refused("DIGEST", f"{name} 的大小或摘要与清单不符")
 
 
-def _decrypt(manifest: dict[str, Any], members: dict[str, bytes], keys: Keys) -> tuple[bytes, bytes | None]:
+def _decrypt(manifest: dict[str, Any], members: dict[str, bytes], keys: Keys) -> dict[str, bytes]:
     nonces = {member["name"]: member["nonce"] for member in manifest["members"]}
     try:
         key = openssl.unwrap(keys.own, manifest["content_key"]["ciphertext"])
         if len(key) != 16:
             raise Refused("DECRYPT", "内容密钥长度不对")
-        plain = {name: openssl.decrypt(key, nonces[name], members[name]) for name in nonces}
+        return {name: openssl.decrypt(key, nonces[name], members[name]) for name in nonces}
     except (openssl.OpenSSLError, ValueError, KeyError):
         raise Refused("DECRYPT", "内容密钥无法解开") from None
-    return plain["records.sm4"], plain.get("photos.sm4")
 
 
 def _records(manifest: dict[str, Any], content: bytes) -> list[tuple[Order, str]]:
@@ -234,12 +243,12 @@ def _order(manifest: dict[str, Any], fields: list[str], number: int) -> tuple[Or
         "valid_from": re.fullmatch(r"\d{8}", valid_from, re.ASCII),
         "valid_until": re.fullmatch(r"\d{8}", valid_until, re.ASCII) and valid_from <= valid_until,
         "photo": photo in ("", f"{card}.jpg"),
-        "keyref": keyref == "",
+        "keyref": re.fullmatch(r"[A-Za-z0-9._-]{0,32}" if manifest["version"] != "1.0" else "", keyref),
     }
     for field, fits in rules.items():
         if not fits:
             raise refuse(f"{field} 不合格式")
-    return Order(number, card, transit, citizen, blank), photo
+    return Order(number, card, transit, citizen, blank, keyref), photo
 
 
 def _check_digit(digits: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xueka.sandbox.bureau import factory, openssl
+from xueka.sandbox.bureau.card_keys import Vault
 from xueka.sandbox.bureau.faults import DIALS, Dice
 from xueka.sandbox.bureau.package import NAME, Keys, Package, Refused, examine
 
@@ -24,7 +25,8 @@ class Works:
         for folder in (self.box_in, self.box_out, self.work, self.books, self.aside, self.keys_folder):
             folder.mkdir(parents=True, exist_ok=True)
         self.signing_key = self._key("bureau-sign.key")
-        self.keys = Keys(home / "city" / "city-sign.pub.pem", self._key("bureau-enc.key"))
+        self.vault = Vault(home / "vault")
+        self.keys = Keys(home / "city" / "city-sign.pub.pem", self._key("bureau-enc.key"), self.vault)
 
     def _key(self, name: str) -> Path:
         path = self.keys_folder / name

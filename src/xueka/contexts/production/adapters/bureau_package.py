@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from xueka.contexts.production.adapters.foreign_zip import read_members
 from xueka.contexts.production.domain.bureau import acknowledgement, returns
 from xueka.contexts.production.domain.bureau.acknowledgement import Acknowledgement
+from xueka.contexts.production.domain.bureau.card_keys import CardKeys
 from xueka.contexts.production.domain.bureau.records import (
-    VERSION,
     BatchHead,
     CardRecord,
     RecordsFile,
@@ -61,18 +61,23 @@ def build_package(
     photos: Mapping[str, bytes],
     signing_key: PrivateKey,
     bureau_key: PublicKey,
+    card_keys: CardKeys | None = None,
 ) -> bytes:
     """The bytes of `XKP_<batch>_<n>.zip` (§4): signed by the city, readable by the bureau only.
 
-    `photos` are JPEG files by card number, one for each record with `has_photo`. Content key and nonces are
+    `photos` are JPEG files by card number, one for each record with `has_photo`; `card_keys` are in the order
+    of the records (§15). Content key and nonces are
     new at every call: build once, store, and send the stored bytes. Raises BadInput as `render_records` does,
     and `PHOTO_MISSING`, `PHOTO_UNUSABLE`, `PACKAGE_TOO_LARGE`.
     """
     rendered = render_records(head, records)
+    plain_keys = card_keys.render(head.batch, rendered.cards) if card_keys else b""
     key = secrets.token_bytes(16)
     members = [_seal("records.sm4", key, rendered.data)]
     if rendered.photos:
         members.append(_seal("photos.sm4", key, _photo_pack(head, rendered.photos, photos)))
+    if plain_keys:
+        members.append(_seal("keys.sm4", key, plain_keys))
     if sum(len(member.data) for member in members) > _MAX_PACKAGE:
         raise BadInput(
             "PACKAGE_TOO_LARGE",
@@ -85,7 +90,7 @@ def build_package(
         "wrap": "SM2",
         "ciphertext": base64.b64encode(bureau_key.encrypt(key)).decode("ascii"),
     }
-    manifest["keys"] = None
+    manifest["keys"] = card_keys.manifest() if card_keys else None
     manifest["signer"] = signing_key.public.fingerprint
     manifest["recipient"] = bureau_key.fingerprint
     text = json.dumps(manifest, ensure_ascii=False, indent=2).encode("utf-8")
@@ -179,7 +184,7 @@ def _fingerprints(keys: Sequence[PublicKey]) -> str:
 def _manifest(head: BatchHead, rendered: RecordsFile, members: list[_Member]) -> dict[str, Any]:
     return {
         "format": "XKPROD",
-        "version": VERSION,
+        "version": head.version,
         "city": head.city,
         "batch": head.batch,
         "package": head.package,

@@ -14,6 +14,7 @@ from xueka.contexts.production.domain.bureau.acknowledgement import refuse
 from xueka.contexts.production.domain.bureau.records import package_name
 from xueka.contexts.production.domain.transitions import APPROVED, READY, SENT
 from xueka.contexts.production.models import Batch, Package, Partner, PartnerKeys
+from xueka.contexts.production.services.card_keys import card_keys_of
 from xueka.contexts.production.services.common import locked_batch, move, record
 from xueka.contexts.production.services.partners import keys_in_force, keys_that_may_answer
 from xueka.contexts.production.services.records import head_of, photos_of, records_of
@@ -139,13 +140,18 @@ def pause_after(failures: int) -> timedelta:
 
 def _made(actor: Actor, batch: Batch, attempt: int, keys: PartnerKeys) -> tuple[StoredFile, bytes]:
     """A stored file of the batch for these keys, and its SHA-256."""
+    card_keys = card_keys_of(actor, batch, keys)
     content = bureau_package.build_package(
-        head_of(batch, attempt),
+        head_of(batch, attempt, card_keys),
         records_of(batch),
         photos_of(batch),
         partner_keys.signing_key(),
         keys.encryption_public_key,
+        card_keys,
     )
+    if card_keys:
+        told = {column.plan.label: column.version for column in card_keys.columns}
+        record(actor, "keys", batch, way=card_keys.plan.way, masters=told, cards=batch.card_count)
     file = files.store(actor, package_name(batch.number, attempt), "application/zip", content)
     return file, hashlib.sha256(content).digest()
 

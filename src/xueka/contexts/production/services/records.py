@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.production import faces
+from xueka.contexts.production.domain.bureau.card_keys import VERSION as WITH_KEYS
+from xueka.contexts.production.domain.bureau.card_keys import CardKeys
 from xueka.contexts.production.domain.bureau.records import (
     SEX_CODES,
     STAGE_CODES,
+    VERSION,
     BatchHead,
     CardContents,
     CardRecord,
@@ -34,7 +37,7 @@ def contents_of(kind: cards.CardKind) -> CardContents:
     return CardContents(Source.SENT in (transit, beijing_tong), transit, beijing_tong)
 
 
-def head_of(batch: Batch, attempt: int) -> BatchHead:
+def head_of(batch: Batch, attempt: int, keys: CardKeys | None = None) -> BatchHead:
     return BatchHead(
         batch=batch.number,
         package=attempt,
@@ -43,6 +46,8 @@ def head_of(batch: Batch, attempt: int) -> BatchHead:
         face=faces.face(batch.kind.face_template),
         created_at=clock.now(),
         remake_of=batch.remake_of.number if batch.remake_of else None,
+        version=WITH_KEYS if keys else VERSION,
+        keyref=keys.plan.reference if keys else "",
     )
 
 

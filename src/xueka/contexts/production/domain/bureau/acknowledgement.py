@@ -22,6 +22,7 @@ REFUSAL_CODES = (
     "RECORDS",
     "TOTALS",
     "PHOTOS",
+    "KEYS",
     "FACE",
     "OTHER",
 )

@@ -54,7 +54,10 @@ class CardFace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchHead:
-    """What a production package says of the whole batch. `created_at` is aware, `package` counts from 1."""
+    """What a production package says of the whole batch. `created_at` is aware, `package` counts from 1.
+
+    With card keys `version` is 1.1; `keyref` is what each record says of them (§15).
+    """
 
     batch: str
     package: int
@@ -64,6 +67,8 @@ class BatchHead:
     created_at: datetime
     city: str = "110000"
     remake_of: str | None = None
+    version: str = VERSION
+    keyref: str = ""
 
 
 class CardRecord(NamedTuple):
@@ -92,12 +97,13 @@ class CardRecord(NamedTuple):
 
 
 class RecordsFile(NamedTuple):
-    """A rendered records file with its control totals."""
+    """A rendered records file with its control totals; `cards` are their numbers in its order."""
 
     data: bytes
     records: int
     photos: tuple[str, ...]
     card_sum: int
+    cards: tuple[str, ...]
 
 
 def package_name(batch: str, package: int) -> str:
@@ -131,7 +137,7 @@ def render_records(head: BatchHead, records: Iterable[CardRecord]) -> RecordsFil
     lines = [""]
     problems: list[LineProblem] = []
     photos: list[str] = []
-    numbers: set[str] = set()
+    numbers: dict[str, None] = {}
     total = 0
     for record in records:
         if found := record_problems(head.contents, record, position=len(lines)):
@@ -140,10 +146,10 @@ def render_records(head: BatchHead, records: Iterable[CardRecord]) -> RecordsFil
             problems.append(_problem(record, "card_number", "与本批次前面的一张卡重号"))
         else:
             total += int(record.card_number)
-        numbers.add(record.card_number)
+        numbers[record.card_number] = None
         if record.has_photo:
             photos.append(record.photo)
-        lines.append(_line(record))
+        lines.append(_line(record) + head.keyref)
     count = len(lines) - 1
     if problems:
         raise BadInput(
@@ -158,10 +164,10 @@ def render_records(head: BatchHead, records: Iterable[CardRecord]) -> RecordsFil
             "BATCH_SIZE", f"一个批次应有 1 至 {MAX_CARDS} 张卡。", where=f"批次 {head.batch}", found=count
         )
     total %= CARD_SUM_MODULUS
-    lines[0] = f"H|XKREC|{VERSION}|{head.batch}|{head.kind}|{count}"
+    lines[0] = f"H|XKREC|{head.version}|{head.batch}|{head.kind}|{count}"
     lines.append(f"T|{count}|{len(photos)}|{total}")
     lines.append("")
-    return RecordsFile(gb18030.encode("\r\n".join(lines)), count, tuple(photos), total)
+    return RecordsFile(gb18030.encode("\r\n".join(lines)), count, tuple(photos), total, tuple(numbers))
 
 
 def _line(record: CardRecord) -> str:
