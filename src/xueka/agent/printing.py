@@ -50,8 +50,8 @@ REASONS = {
     "spool-area-full": "打印机存储已满",
     "offline": "打印机离线",
 }
-_STATES = {3: "idle", 4: "printing", 5: "stopped"}
-_STATE_WORDS = {"idle": "空闲", "printing": "打印中", "stopped": "已停止"}
+_STATES = {3: "idle", 4: "processing", 5: "stopped"}
+_STATE_WORDS = {"idle": "空闲", "processing": "打印中", "stopped": "已停止"}
 #: The standard's words for a document that the printer does not take (RFC 8011 appendix B).
 _REFUSALS = {
     0x0401: "打印机拒绝了任务",
@@ -91,7 +91,7 @@ def print_document(
 
 
 def printer_states(uris: Sequence[str]) -> list[dict[str, str]]:
-    """For each printer: name, uri, state (idle, printing, stopped, gone) and a message in words."""
+    """For each printer: name, uri, state (idle, processing, stopped, gone) and a message in words."""
     return asyncio.run(_states(uris))
 
 

@@ -181,6 +181,7 @@ CARD_FONT_FOLDERS = [
     str(NODE_MODULES / "@expo-google-fonts" / "noto-sans-sc"),
 ]
 
+PRINT_SILENCE = int(os.environ.get("XUEKA_PRINT_SILENCE", "300"))  # seconds until a print job is asked after
 CARD_HOTLINE = os.environ.get(
     "XUEKA_HOTLINE", ""
 )  # printed on the card where the template has a place for it

@@ -9,6 +9,7 @@ from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
 from xueka.contexts.personalization import api as personalization
+from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs import api as repairs
@@ -24,6 +25,7 @@ INVARIANTS: list[Invariant] = [
     *numbers.INVARIANTS,
     *cards.INVARIANTS,
     *keys.INVARIANTS,
+    *printing.INVARIANTS,
     *personalization.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,

@@ -1,20 +1,88 @@
-"""Card faces and printing: the only door into this context."""
+"""Card faces, print jobs, printers and their consumables: the only door into this context.
+
+`next_job`, `report` and `hear` are for the issuing agent's interface; `agent` is the agent's code.
+"""
 
 from xueka.contexts.printing.adapters.templates import Template, template, templates
+from xueka.contexts.printing.configuration import supply_sorts
 from xueka.contexts.printing.domain.faces import HEIGHT, SIDE_LABELS, SIDES, WIDTH, Contents
+from xueka.contexts.printing.domain.printing import REPRINT_REASONS, SPOIL_REASONS
+from xueka.contexts.printing.domain.transitions import PRINT_JOB
+from xueka.contexts.printing.invariants import INVARIANTS
+from xueka.contexts.printing.models import Printer, PrintJob, Spoil, Supply, SupplyEntry
+from xueka.contexts.printing.queries import (
+    SupplyView,
+    jobs,
+    jobs_of,
+    printer,
+    printers,
+    running_low,
+    spoils,
+    supplies,
+    supply_entries,
+)
 from xueka.contexts.printing.services.faces import document, face, face_to_come, pictures
+from xueka.contexts.printing.services.jobs import (
+    PrintWork,
+    cancel_print,
+    lose_silent,
+    next_job,
+    report,
+    request_print,
+    settle_print,
+    spoil_plastic,
+)
+from xueka.contexts.printing.services.printers import (
+    count_supply,
+    hear,
+    load_supply,
+    register_printer,
+    switch_printer,
+)
 
 __all__ = [
     "HEIGHT",
+    "INVARIANTS",
+    "PRINT_JOB",
+    "REPRINT_REASONS",
     "SIDES",
     "SIDE_LABELS",
+    "SPOIL_REASONS",
     "WIDTH",
     "Contents",
+    "PrintJob",
+    "PrintWork",
+    "Printer",
+    "Spoil",
+    "Supply",
+    "SupplyEntry",
+    "SupplyView",
     "Template",
+    "cancel_print",
+    "count_supply",
     "document",
     "face",
     "face_to_come",
+    "hear",
+    "jobs",
+    "jobs_of",
+    "load_supply",
+    "lose_silent",
+    "next_job",
     "pictures",
+    "printer",
+    "printers",
+    "register_printer",
+    "report",
+    "request_print",
+    "running_low",
+    "settle_print",
+    "spoil_plastic",
+    "spoils",
+    "supplies",
+    "supply_entries",
+    "supply_sorts",
+    "switch_printer",
     "template",
     "templates",
 ]

@@ -25,6 +25,7 @@ def render() -> str:
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.officers.domain.transitions import HAND_OVER
     from xueka.contexts.personalization.domain import transitions as personalization
+    from xueka.contexts.printing.domain.transitions import PRINT_JOB
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.repairs.domain.transitions import REPAIR
@@ -47,6 +48,7 @@ def render() -> str:
         personalization.AGENT,
         personalization.SESSION,
         INITIALISATION,
+        PRINT_JOB,
         BATCH,
         logistics.DELIVERY,
         logistics.BOX,
