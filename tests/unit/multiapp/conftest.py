@@ -9,6 +9,7 @@ from django.db import transaction
 
 from tests.unit.cards.conftest import KIND, NOW, City, build
 from xueka.contexts.keys import api as keys
+from xueka.contexts.keys.models import KeyVersion
 from xueka.contexts.multiapp import api as multiapp
 from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
@@ -116,3 +117,12 @@ def make_partners() -> Partners:
 def partners(db: None) -> Iterator[Partners]:
     with clock.at(NOW):
         yield make_partners()
+
+
+def add_version(label: str, number: int = 1, kcv: str = "8baf47", state: str = "active") -> KeyVersion:
+    """A version on record, as a ceremony leaves it; the key itself is not needed here."""
+    return KeyVersion.objects.create(
+        key=keys.Key.objects.get(label=label), number=number, state=state, state_at=clock.now(),
+        algorithm="3des", kcv=kcv, store="software", block=b"-", origin="generated",
+        created_at=clock.now(), asked_by="first", confirmed_by="second",
+    )  # fmt: skip

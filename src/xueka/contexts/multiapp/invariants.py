@@ -53,7 +53,7 @@ INVARIANTS = [
                c.seq <> coalesce(lag(c.seq) OVER chain, 0) + 1
                OR c.from_unit_id IS DISTINCT FROM lag(c.to_unit_id) OVER chain
                OR (lead(c.seq) OVER chain IS NULL AND s.state = 'issued'
-                   AND s.holder_id IS DISTINCT FROM c.to_unit_id)
+                   AND s.unit_id IS DISTINCT FROM c.to_unit_id)
           FROM multiapp_custody c JOIN multiapp_sam s ON s.id = c.sam_id
         WINDOW chain AS (PARTITION BY c.sam_id ORDER BY c.seq)""",
     ),

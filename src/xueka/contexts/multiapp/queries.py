@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from xueka.contexts.multiapp.domain.transitions import HOLDING, PROPOSED
-from xueka.contexts.multiapp.models import Area, CardGrant, Credential, Pack, Report, Unit
+from xueka.contexts.multiapp.domain.transitions import HOLDING, OPEN, PROPOSED
+from xueka.contexts.multiapp.models import (
+    Area,
+    CardGrant,
+    Credential,
+    Pack,
+    Report,
+    Risk,
+    Sam,
+    StockTake,
+    Unit,
+)
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
 
@@ -90,3 +100,44 @@ def last_reports(scope: Scope) -> dict[int, Report]:
         return {}
     rows = Report.objects.select_related("unit").order_by("unit_id", "-id").distinct("unit_id")
     return {row.unit_id: row for row in rows}
+
+
+def sams(scope: Scope) -> QuerySet[Sam]:
+    return Sam.objects.visible_to(scope).select_related("unit")
+
+
+def sam(scope: Scope, serial: str) -> Sam:
+    """One module with its keys and its chain of custody. Raises NotFound `SAM_NOT_FOUND`."""
+    rows = sams(scope).prefetch_related("keys__version", "custody__from_unit", "custody__to_unit", "risks")
+    found = rows.filter(serial=serial.strip().upper()).first()
+    if found is None:
+        raise NotFound("SAM_NOT_FOUND", "没有这个安全模块。", found=serial[:32])
+    return found
+
+
+def risks(scope: Scope) -> QuerySet[Risk]:
+    return Risk.objects.visible_to(scope).select_related("sam")
+
+
+def open_risks(scope: Scope) -> int:
+    return risks(scope).filter(state=OPEN).count()
+
+
+def risk(scope: Scope, number: str) -> Risk:
+    """Raises NotFound `RISK_NOT_FOUND`."""
+    found = risks(scope).filter(number=number.strip().upper()).first()
+    if found is None:
+        raise NotFound("RISK_NOT_FOUND", "没有这项风险。", found=number[:20])
+    return found
+
+
+def stock_takes(scope: Scope) -> QuerySet[StockTake]:
+    return StockTake.objects.visible_to(scope).select_related("holder")
+
+
+def stock_take(scope: Scope, number: str) -> StockTake:
+    """Raises NotFound `STOCK_TAKE_NOT_FOUND`."""
+    found = stock_takes(scope).filter(number=number.strip().upper()).first()
+    if found is None:
+        raise NotFound("STOCK_TAKE_NOT_FOUND", "没有这次盘点。", found=number[:20])
+    return found

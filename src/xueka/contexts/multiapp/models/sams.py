@@ -8,13 +8,16 @@ from xueka.contexts.multiapp.models.units import CityWork, Unit, state_is_known
 
 
 class Sam(models.Model):
-    """One module by the number printed on it. `holder` is the unit that has it; none: the city's store."""
+    """One module by the number printed on it.
+
+    `unit` is for whom it was loaded; it has it while the state is `issued` (and had it when it was lost).
+    """
 
     serial = models.CharField(max_length=32, unique=True)
     model = models.CharField(max_length=32)
     state = models.CharField(max_length=16)
     state_at = models.DateTimeField()
-    holder = models.ForeignKey(Unit, on_delete=models.PROTECT, null=True, related_name="sams")
+    unit = models.ForeignKey(Unit, on_delete=models.PROTECT, null=True, related_name="sams")
     device = models.CharField(max_length=64, blank=True)
     received_at = models.DateTimeField()
     received_by = models.CharField(max_length=80)
@@ -26,14 +29,14 @@ class Sam(models.Model):
         constraints = [
             state_is_known(SAM),
             models.CheckConstraint(
-                condition=~Q(state=ISSUED) | Q(holder__isnull=False), name="multiapp_issued_has_holder"
+                condition=~Q(state=ISSUED) | Q(unit__isnull=False), name="multiapp_issued_has_unit"
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=["in_stock", "loaded", "returned", "destroyed"]) | Q(holder=None),
-                name="multiapp_store_has_no_holder",
+                condition=~Q(state__in=["in_stock", "destroyed"]) | Q(unit=None),
+                name="multiapp_empty_has_none",
             ),
         ]
-        indexes = [models.Index(fields=["state", "holder"], name="multiapp_sam_work")]
+        indexes = [models.Index(fields=["state", "unit"], name="multiapp_sam_work")]
 
 
 class SamKey(models.Model):
