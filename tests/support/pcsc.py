@@ -1,8 +1,9 @@
 """pcscd with a virtual reader, for one test: its own socket, its own ports, ended by its process id.
 
 pcscd takes its listening socket as systemd would hand it over (LISTEN_FDS), so that several can run side by
-side and none touches the machine's own. libpcsclite finds it by PCSCLITE_CSOCK_NAME, which it reads once in a
-process: the path is the same for all the daemons of one test process, and children inherit it.
+side and none takes the machine's own away (they share its pid file alone). libpcsclite finds it by
+PCSCLITE_CSOCK_NAME, which it reads once in a process: the path is the same for all the daemons of one test
+process, and children inherit it.
 """
 
 import contextlib

@@ -22,7 +22,7 @@ log = logging.getLogger("xueka.agent")
 
 LONGEST_PAUSE = 30.0
 BLOCKED_PAUSE = 60.0
-GRACE = 0.3  # seconds for an answer that may be on its way, before a poll is given up for a fresher one
+GRACE = 0.3  # seconds for an answer that may be on its way, before a fresher poll is sent
 NOTICED = 1.0  # seconds until what the reader shows has followed a card that was pulled
 ASK_PRINTERS = 10.0
 LAST_RUN = 15.0  # seconds that a run under way is given when the agent is told to stop
@@ -102,44 +102,53 @@ class Agent:
     # Polling
 
     async def _poll(self) -> None:
-        pause = _pauses()
-        while True:
-            while self._busy >= set(self._readers):
-                self._changed.clear()
-                await self._changed.wait()
-            begin = time.monotonic()
-            self._changed.clear()
-            try:
-                answer = await self._fresh_poll()
+        """A fresh poll whenever a reader has changed; the one before stays open: it may still bring work."""
+        pause, polls, begin = _pauses(), list[asyncio.Task[dict[str, Any]]](), 0.0
+        try:
+            while True:
+                while self._busy >= set(self._readers):
+                    self._changed.clear()
+                    await self._changed.wait()
+                if self._changed.is_set() or not polls:
+                    self._changed.clear()
+                    begin = time.monotonic()
+                    while len(polls) > 1:
+                        polls.pop(0).cancel()
+                    polls.append(asyncio.create_task(self._server.post("/poll", self._report())))
+                try:
+                    answer = await self._answer(polls)
+                except Unreachable as problem:
+                    self._hear(str(problem))
+                    await self._rest(max(problem.after, next(pause)))
+                    continue
+                except Refused as refused:
+                    self._hear(str(refused))
+                    if refused.code in FATAL:
+                        raise
+                    await asyncio.sleep(BLOCKED_PAUSE if refused.status == 403 else LONGEST_PAUSE)
+                    continue
                 if answer is None:
                     continue
                 self._hear("")
                 pause = _pauses()
-            except Unreachable as problem:
-                self._hear(str(problem))
-                await self._rest(max(problem.after, next(pause)))
-                continue
-            except Refused as refused:
-                self._hear(str(refused))
-                if refused.code in FATAL:
-                    raise
-                await asyncio.sleep(BLOCKED_PAUSE if refused.status == 403 else LONGEST_PAUSE)
-                continue
-            taken = self._take(answer["work"]) if answer.get("work") else False
-            if not taken and time.monotonic() < begin + 1:
-                await self._rest(float(answer.get("poll_seconds", 5)))
-
-    async def _fresh_poll(self) -> dict[str, Any] | None:
-        """The answer; None when a reader changed meanwhile and what was told is no longer so."""
-        posting = asyncio.create_task(self._server.post("/poll", self._report()))
-        changing = asyncio.create_task(self._changed.wait())
-        try:
-            await asyncio.wait({posting, changing}, return_when=asyncio.FIRST_COMPLETED)
-            if not posting.done():
-                await asyncio.wait({posting}, timeout=GRACE)
-            return posting.result() if posting.done() else None
+                taken = self._take(answer["work"]) if answer.get("work") else False
+                if not taken and not polls and time.monotonic() < begin + 1:
+                    await self._rest(float(answer.get("poll_seconds", 5)))
         finally:
-            await _cancel({posting, changing})
+            await _cancel(set(polls))
+
+    async def _answer(self, polls: list["asyncio.Task[dict[str, Any]]"]) -> dict[str, Any] | None:
+        """Of one poll that is answered; None when a reader has changed before any was."""
+        changing = asyncio.create_task(self._changed.wait())
+        await asyncio.wait({*polls, changing}, return_when=asyncio.FIRST_COMPLETED)
+        changing.cancel()
+        if not any(poll.done() for poll in polls):
+            await asyncio.wait(polls, timeout=GRACE, return_when=asyncio.FIRST_COMPLETED)
+        done = next((poll for poll in polls if poll.done()), None)
+        if done is None:
+            return None
+        polls.remove(done)
+        return done.result()
 
     def _report(self) -> dict[str, Any]:
         readers = []
