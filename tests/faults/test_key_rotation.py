@@ -44,6 +44,7 @@ def test_rotated_under_load_and_killed(label: str, tmp_path: Path) -> None:
     finally:
         maker.send_signal(signal.SIGTERM)
         told = maker.stdout.readlines()
+        maker.stdout.close()
         maker.wait(60)
     result = json.loads(told[-1])
     print(f"{label}: {killed} kills, {result['made']} cards")
@@ -58,17 +59,14 @@ def test_rotated_under_load_and_killed(label: str, tmp_path: Path) -> None:
 def _rotated(home: Path, label: str, blocks: int | None) -> bool:
     """Run the rotator; kill it after so many blocks. Whether it came to its end."""
     command = [sys.executable, "-m", "tests.faults.key_rotator", label]
-    running = subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True)
-    assert running.stdout
-    for place, line in enumerate(running.stdout):
-        if line == "done\n":
-            running.wait(60)
-            return True
-        if place == blocks:
-            os.kill(running.pid, signal.SIGKILL)
-            break
-    running.stdout.close()
-    running.wait(60)
+    with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        for place, line in enumerate(running.stdout):
+            if line == "done\n":
+                return True
+            if place == blocks:
+                os.kill(running.pid, signal.SIGKILL)
+                break
     assert running.returncode == -signal.SIGKILL
     return False
 

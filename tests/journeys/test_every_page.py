@@ -28,6 +28,7 @@ from tests.journeys.support import DESK, DRAWN, PHONE, axe_source
 from tests.journeys.town import KIND, SYSTEM, Town, town
 from tests.support import factors
 from xueka.contexts.cards import api as cards
+from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
 from xueka.platform.identity import sessions
@@ -44,6 +45,8 @@ ROLES = {
     "admin": "city_admin",
     "security": "security_admin",
     "auditor": "auditor",
+    "custodian": "key_custodian",
+    "keyadmin": "key_admin",
 }
 #: Pages to which no link leads in this town: url name → arguments.
 SAMPLES: dict[str, dict[str, object]] = {}
@@ -290,6 +293,8 @@ def filled(town: Town) -> None:
             [(f"{last.education_id}.jpg", wide.getvalue()), ("谁.jpg", towns.portrait(3)), ("a.txt", b"x")],
         )
         town.transfer(town.students("second")[1], town.schools["stranger"])
+        keys.make_demo_keys()
+        keys.ask(SYSTEM, "rotate", "education.mf.control", "每年一次")
     assert found
 
 

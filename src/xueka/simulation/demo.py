@@ -37,6 +37,7 @@ def build_demo_city() -> None:
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         keys.make_demo_keys()
+        accounts.name_the_staff(keys.demo_people())
         keys.note_platform_keys(Actor.system("demo"))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
     chain.seal()

@@ -22,15 +22,19 @@ from xueka.contexts.keys.queries import (
     ceremony,
     change,
     changes,
+    closed_stores,
     exposure,
     key,
     keys,
-    last_uses,
+    partner_keys,
     rewraps,
+    subjects,
     uses,
     uses_by_day,
+    uses_by_version,
     version,
     waiting,
+    wrapping_keys,
 )
 from xueka.contexts.keys.services.asking import Asker
 from xueka.contexts.keys.services.batches import BatchMaster, BatchTransport, BureauKeys, Wanted, bureau_keys
@@ -38,7 +42,7 @@ from xueka.contexts.keys.services.ceremonies import by_code, people_of
 from xueka.contexts.keys.services.ceremonies import check as check_plan
 from xueka.contexts.keys.services.ceremonies import run as hold_ceremony
 from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw
-from xueka.contexts.keys.services.demo import make_demo_keys
+from xueka.contexts.keys.services.demo import demo_people, make_demo_keys
 from xueka.contexts.keys.services.finding import held
 from xueka.contexts.keys.services.platform_keys import take_note as note_platform_keys
 from xueka.contexts.keys.services.rewrapping import finish as finish_rewrapping
@@ -96,8 +100,10 @@ __all__ = [
     "changes",
     "check_plan",
     "close_store",
+    "closed_stores",
     "confirm",
     "control_sum",
+    "demo_people",
     "exposure",
     "factor_from_digits",
     "finish_rewrapping",
@@ -105,23 +111,26 @@ __all__ = [
     "hold_ceremony",
     "key",
     "keys",
-    "last_uses",
     "make_demo_keys",
     "note_platform_keys",
     "open_store",
+    "partner_keys",
     "people_of",
     "read_plan",
     "refuse",
     "rewraps",
     "share_sheet",
+    "subjects",
     "transport_key",
     "uses",
     "uses_by_day",
+    "uses_by_version",
     "verify",
     "version",
     "view",
     "waiting",
     "withdraw",
+    "wrapping_keys",
 ]
 
 

@@ -8,8 +8,9 @@ from django.db.models import Count, Prefetch, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.keys.domain.transitions import ASKED
-from xueka.contexts.keys.models import Ceremony, Key, KeyChange, KeyUse, KeyVersion, Rewrap
+from xueka.contexts.keys.domain.transitions import ACTIVE, ASKED, DESTROYED
+from xueka.contexts.keys.models import FILES, Ceremony, Key, KeyChange, KeyUse, KeyVersion, Rewrap
+from xueka.contexts.keys.services import stores
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
@@ -100,7 +101,7 @@ def uses_by_day(scope: Scope, days: int = 30, label: str = "") -> dict[date, tup
     return {day: known.get(day, (0, 0)) for day in (first + timedelta(days=place) for place in range(days))}
 
 
-def last_uses(scope: Scope) -> dict[int, tuple[int, int]]:
+def uses_by_version(scope: Scope) -> dict[int, tuple[int, int]]:
     """version id → (uses, cards) since ever."""
     counted = uses(scope).order_by().values("version").annotate(n=Count("id"), c=Sum("cards"))
     return {row["version"]: (row["n"], row["c"]) for row in counted}
@@ -116,13 +117,34 @@ class Exposure:
     by_district: Mapping[str, int] = field(default_factory=dict)
 
 
-def exposure(scope: Scope, card_ids: Iterable[int] | QuerySet) -> Exposure:
-    """Count the cards of these ids in `scope`; whoever keeps which version made which card gives the ids."""
-    rows = cards.card_rows(scope).filter(id__in=card_ids).order_by()
+def subjects(scope: Scope, found: KeyVersion) -> QuerySet[KeyUse]:
+    """What the version was used for, each once: numbers of cards and of batches."""
+    return uses(scope).filter(version=found).order_by().values_list("subject", flat=True).distinct()  # type: ignore[return-value]
+
+
+def exposure(rows: QuerySet[cards.Card]) -> Exposure:
+    """Count cards by kind, state and district; whoever knows which version made which card gives them."""
+    rows = rows.order_by()
 
     def by(name: str) -> dict[str, int]:
-        return {
-            str(row[name]): row["n"] for row in rows.values(name).annotate(n=Count("id")).order_by("-n", name)
-        }
+        found = rows.values(name).annotate(n=Count("id", distinct=True)).order_by("-n", name)
+        return {str(row[name]): row["n"] for row in found}
 
-    return Exposure(rows.count(), by("kind__name"), by("state"), by("school__district__name"))
+    total = rows.values("id").distinct().count()
+    return Exposure(total, by("kind__name"), by("state"), by("school__district__name"))
+
+
+def partner_keys(scope: Scope) -> list[Key]:
+    """Keys that a key block may lie under on its way to us."""
+    return list(Key.objects.visible_to(scope).filter(kind="partner", versions__state=ACTIVE))
+
+
+def wrapping_keys(scope: Scope) -> list[Key]:
+    """What new keys may lie under."""
+    return list(Key.objects.visible_to(scope).filter(level__in=["local", "kek"], drill=False))
+
+
+def closed_stores(found: Iterable[Key]) -> list[str]:
+    """The stores of these keys that nobody has opened."""
+    names = {each.store for key in found for each in key.versions.all() if each.state != DESTROYED} - {FILES}
+    return sorted(name for name in names if not stores.is_open(name))

@@ -29,7 +29,7 @@ def list_(username: common.As = None, as_json: common.Json = False) -> None:
 
         actor.require("city:key:read")
         keys.note_platform_keys(actor)
-        used = keys.last_uses(actor.scope)
+        used = keys.uses_by_version(actor.scope)
         result: dict[str, Any] = {
             "keys": [
                 {

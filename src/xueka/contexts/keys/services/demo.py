@@ -12,6 +12,7 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 
 #: The one key whose value is no secret: what a card of this family bears when it leaves its maker.
+_LEADER, _REVIEWER = "演示主持人", "演示复核人"
 BLANK = b"\xff" * 16
 
 
@@ -24,9 +25,15 @@ def make_demo_keys() -> Ceremony | None:
         return None
     plan = demo_plan()
     city = Scope("city")
-    leader = Actor.in_role(plan.led_by, "演示主持人", "key_admin", city)
-    reviewer = Actor.in_role(plan.reviewed_by, "演示复核人", "key_custodian", city)
+    leader = Actor.in_role(plan.led_by, _LEADER, "key_admin", city)
+    reviewer = Actor.in_role(plan.reviewed_by, _REVIEWER, "key_custodian", city)
     return ceremonies.run(leader, reviewer, plan, Players(), lambda person, code: True, left_open=True)
+
+
+def demo_people() -> dict[str, str]:
+    """user name → name of those who are played, for pages that show who did what."""
+    plan = demo_plan()
+    return {plan.led_by: _LEADER, plan.reviewed_by: _REVIEWER}
 
 
 @cache

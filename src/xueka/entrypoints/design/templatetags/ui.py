@@ -127,6 +127,7 @@ for _name, _variable in (
     ("drop_zone", "drop"),
     ("long_work", "work"),
     ("preview", "preview"),
+    ("key_tree", "tree"),
     ("card_face", "card"),
     ("card_back", "card"),
     ("line_problems", "problems"),

@@ -235,6 +235,7 @@ register(
                     NavItem("审计日志", "city:audit", "clipboard-list", "city:audit:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "city:export:read"),
                     NavItem("权限一览", "admin:matrix", "table", "city:policy:read"),
+                    NavItem("密钥", "custodian:home", "key", "city:key:read"),
                 ],
             ),
             NavGroup(

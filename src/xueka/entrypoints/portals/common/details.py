@@ -185,6 +185,18 @@ KEYS = {
     "weeks": "周数",
     "why": "原因",
     "work": "未办结的事",
+    "kcv": "校验值",
+    "shares": "份额",
+    "change": "变更编号",
+    "params": "参数",
+    "transcript": "记录摘要",
+    "plan": "文件摘要",
+    "drill": "演练",
+    "usage": "用途",
+    "blocks": "密钥块",
+    "store": "密钥库",
+    "rewrap": "要重新加密",
+    "reviewed_by": "复核人",
 }
 _WORDS = {True: "是", False: "否", None: "无", "": "无"}
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from xueka.entrypoints.design import nav, ui
 from xueka.entrypoints.design.context import OtherGrant, Shell
 from xueka.entrypoints.design.cropping import CropBox
+from xueka.entrypoints.design.key_tree import Mark, Node, Tree
 from xueka.kernel import clock, districts
 from xueka.kernel.errors import BadInput, LineProblem
 from xueka.platform.identity.actor import Actor
@@ -313,3 +314,16 @@ def flow() -> list[ui.FlowStage]:
 
 def printed_students() -> list[Student]:
     return students(24)
+
+
+def key_tree() -> Tree:
+    here = reverse("design_object")
+    now = Mark("2用", "ok", "第 2 版使用中")
+    old = Mark("1验", "wait", "第 1 版仅验证")
+    leaves = [
+        Node("卡主控密钥", "education.mf.control", here, [now, old]),
+        Node("教育应用内部认证密钥", "education.adf.internal", here, [now]),
+    ]
+    kek = Node("卡密钥保护密钥", "kek.card", here, [now, old], leaves)
+    strange = Node("一卡通圈存密钥", "由一卡通公司持有", dashed=True)
+    return Tree("密钥层级图", [Node("本地主密钥", "local", here, [now], [kek]), strange])

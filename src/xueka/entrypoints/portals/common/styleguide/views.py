@@ -230,6 +230,7 @@ def pictures(request: HttpRequest) -> HttpResponse:
             ("9月13日", 1200, 3000, 0),
         ],
         running=ui.LongWork("导入名册", 412_000, 1_302_177, reverse("design_work"), 95, unit="行"),
+        tree=samples.key_tree(),
         failed=ui.LongWork(
             "导入名册", 2_196, 2_196, "", finished=True, failed="第 1 行的表头认不出。什么都没有改变。"
         ),
