@@ -4,6 +4,8 @@ Ours is what the worker and two people make the system do: the batch is put toge
 numbers and its row, the batch is approved, and the package is rendered, enciphered, signed and stored, all in
 the database and committed. The floor writes the same columns once with polars and passes the cipher over them
 once; it touches no database. `file` is ours from the approved batch on: read, render, encipher, sign, store.
+`file_with_keys` is the same with six SM4 keys for each card: diversified, enciphered under a batch key,
+proved, with a check value for every single key.
 """
 
 import os
@@ -61,6 +63,25 @@ def _approve(applications: list[int]) -> int:
     return batch.id
 
 
+def approved_with_keys(size: int) -> int:
+    """The same for a kind whose cards get six keys each, in the file."""
+    batch = approved(size)
+    from django.db import transaction
+    from tests.unit.production.conftest import FIRST, SECOND
+
+    from xueka.contexts.keys import api as keys
+    from xueka.contexts.production import api as production
+
+    labels = ("mf.control", "mf.maintain", "adf.control", "adf.maintain", "adf.internal", "adf.external")
+    masters = [{"label": f"education_sm4.{name}", "factor": "card_number"} for name in labels]
+    with transaction.atomic():
+        keys.make_demo_keys()
+        plan = {"way": "file", "transport": "SM2", "masters": masters}
+        entered = production.enter_delivery(FIRST, line.KIND, plan)
+        production.confirm_delivery(SECOND, line.KIND, entered.digest)
+    return batch
+
+
 def _build(batch_id: int) -> None:
     from django.db import transaction
 
@@ -89,4 +110,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="xueka-bench-") as home:
         Path(home).chmod(0o711)  # the database server may run as another user
         os.environ["XUEKA_HOME"] = home
-        compare("production file", "cards", SIZES, prepare, ours, floor, {"file": (approved, _build)})
+        others = {"file": (approved, _build), "file_with_keys": (approved_with_keys, _build)}
+        compare("production file", "cards", SIZES, prepare, ours, floor, others)

@@ -127,7 +127,7 @@ def _told(version: KeyVersion, wanted: Wanted) -> BatchMaster:
     if wanted.factors:
         keys = store.diversify_many(key, wanted.factors, wanted.above)
         kcvs = card_batches.kcvs(version.algorithm, keys)
-        _probe(store, version, wanted, kcvs)
+        _probe(store, version, key, wanted, kcvs)
     return BatchMaster(view_of(version), b"", kcvs, control_sum(kcvs))
 
 
@@ -139,16 +139,15 @@ def _wrapped(
     opened = card_ciphers.decrypt(store.wrapping, value, cryptograms)
     if opened != store.diversify_many(key, wanted.factors, wanted.above):
         raise _mismatch(version)
-    _probe(store, version, wanted, kcvs)
+    _probe(store, version, key, wanted, kcvs)
     return BatchMaster(view_of(version), cryptograms, kcvs, control_sum(kcvs))
 
 
-def _probe(store: KeyStore, version: KeyVersion, wanted: Wanted, kcvs: bytes) -> None:
+def _probe(store: KeyStore, version: KeyVersion, key: StoredKey, wanted: Wanted, kcvs: bytes) -> None:
     """Some cards of the batch on the way of a single card. Raises Refused `KEY_BATCH_CHECK`."""
     count = len(wanted.factors) // FACTOR_SIZE
     if len(kcvs) != card_ciphers.KCV_SIZE * count:
         raise _mismatch(version)
-    key = keeping.stored(version)
     places = range(0, count, max(1, count // keeping.PROBES))
     for place in {*places, count - 1} if count else ():
         factor = wanted.factors[FACTOR_SIZE * place : FACTOR_SIZE * (place + 1)]
