@@ -10,25 +10,21 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from tests.support.blanks import SYSTEM, from_the_maker, initialise
 from tests.unit.cards.conftest import NOW, City, build
 from xueka.contexts.cards import api as cards
 from xueka.contexts.keys import api as keys
 from xueka.contexts.personalization import api as personalization
-from xueka.contexts.personalization.domain import encoding
-from xueka.contexts.personalization.domain.rendering import render
-from xueka.contexts.personalization.domain.steps import CardKeyName, key_names
 from xueka.contexts.personalization.models import Session
 from xueka.kernel import clock
-from xueka.platform.crypto.card_ciphers import CardKey
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
-from xueka.sandbox.card.system import Blank, System
+from xueka.sandbox.card.system import System
 
 FIRST = Actor.in_role("op-a", "运营甲", "city_operator", Scope("city"))
 SECOND = Actor.in_role("op-b", "运营乙", "city_operator", Scope("city"))
 CLERK = Actor.in_role("clerk", "柜员", "city_counter_operator", Scope("city"))
 DISTRICT = Actor.in_role("d", "区", "district_officer", Scope("district", "110101"))
-SYSTEM = Actor.system("test")
 READER = "Virtual PCD 00 00"
 ATR = "3b6800005444534d01020304"
 PROFILES = Path(personalization.__file__).parent / "data" / "profiles"
@@ -76,29 +72,10 @@ class Counter:
     def blank(self, *, initialised: bool = True, uid: str = "") -> Plastic:
         """New plastic with its maker's key; initialised, it holds what the profile says of a blank."""
         uid = uid or f"{next(self._chips):014X}"
-        algorithm = self.profile.algorithm
-        first = self.parsed.mf.key("control")
-        assert first is not None
-        key = keys.transport_key(SYSTEM, first.initial, purpose="test", subject=uid).plain_write_body(b"")
-        made = Blank(uid=bytes.fromhex(uid), algorithm=algorithm, transport_key=key).make()
-        plastic = Plastic(uid, System(made))
+        plastic = Plastic(uid, from_the_maker(self.parsed, uid))
         if initialised:
-            self._initialise(plastic)
+            initialise(self.parsed, uid, plastic.system)
         return plastic
-
-    def _initialise(self, plastic: Plastic) -> None:
-        values = {**encoding.SAMPLE, "chip_uid": plastic.uid}
-        plan = personalization.compile_plan(self.parsed, ["initialise"], values)
-        challenge = b""
-        plastic.system.reset()
-        for step in plan.steps:
-            in_hand = {name: card_key(name, values) for name in key_names((step,))}
-            command = render(step, in_hand, challenge, b"", "")
-            if command.what == "chip":
-                continue
-            answer = plastic.system.process(command.apdu)
-            assert answer[-2:] == b"\x90\x00", (command.title, answer.hex())
-            challenge = answer[:-2] if command.what == "challenge" else challenge
 
     def poll(self, state: str = "card") -> dict[str, Any] | None:
         readers = [personalization.ReaderReport(READER, state, ATR if state == "card" else "")]
@@ -147,15 +124,6 @@ class Counter:
         self.reports += 1
         given = personalization.Report(outcome, ATR, answers)
         return personalization.report(self.agent, int(session), run, given)
-
-
-def card_key(name: CardKeyName, values: encoding.Values) -> CardKey:
-    """One key of a card, as key management makes it."""
-    if not name.factor:
-        return keys.transport_key(SYSTEM, name.label, purpose="test", subject="test")
-    factors = [encoding.factor(name.factor, values)]
-    [made] = keys.card_keys(SYSTEM, [(name.label, None)], factors, purpose="test", subject="test")
-    return made
 
 
 def fits(sw: str, expect: list[str]) -> bool:

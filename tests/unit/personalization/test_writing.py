@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.personalization.conftest import SYSTEM, Counter, card_key
+from tests.support.blanks import SYSTEM, card_key
+from tests.unit.personalization.conftest import Counter
 from xueka.contexts.cards import api as cards
 from xueka.contexts.operations.verify import INVARIANTS, verify
 from xueka.contexts.personalization import api as personalization
