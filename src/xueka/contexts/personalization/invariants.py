@@ -65,10 +65,7 @@ INVARIANTS = [
         """
             SELECT '写卡 ' || s.id,
                    count(k.id) <> count(DISTINCT k.role) OR count(k.id) = 0
-                   OR bool_or(k.version < 1 OR k.session_id <> s.id)
-                   OR count(k.id) < (SELECT count(DISTINCT o.role) FROM personalization_cardkeyversion o
-                                      JOIN personalization_session p ON p.id = o.session_id
-                                     WHERE p.profile_id = s.profile_id AND p.stages = s.stages)
+                   OR bool_or(k.version < 1 OR k.session_id <> s.id) OR count(k.id) <> s.key_count
               FROM personalization_session s
               LEFT JOIN personalization_cardkeyversion k ON k.card_id = s.card_id
              WHERE s.purpose = 'make' AND s.state = 'verified' GROUP BY s.id""",

@@ -131,7 +131,7 @@ class CardScript(_Reviewed):
 class Agent(models.Model):
     """The program on one counter PC, known by its public key; it stands in a district, or serves the city.
 
-    Failures in a row count from `counted_from`.
+    Failures in a row count in the sessions after `counted_after`.
     """
 
     code = models.CharField(max_length=40, unique=True)
@@ -146,7 +146,7 @@ class Agent(models.Model):
     last_seen_at = models.DateTimeField(null=True)
     address = models.CharField(max_length=45, blank=True)
     printers = models.JSONField(default=list)
-    counted_from = models.DateTimeField()
+    counted_after = models.BigIntegerField(default=0)
 
     objects = OfADistrict.as_manager()
 
@@ -209,7 +209,8 @@ class ReaderState(models.Model):
 class Session(models.Model):
     """One card on one reader, from the order to write it until it is proved or void.
 
-    `values` are the data pinned when it was opened (sealed); `position` is the run of the plan that is at
+    `values` are the data pinned when it was opened (sealed); `key_count` how many keys of its own the card
+    gets; `position` is the run of the plan that is at
     work; `redone` counts how often the plan was begun again; `touched` says that something may have been
     written on the chip; `look` is what the last probe saw.
     """
@@ -227,6 +228,7 @@ class Session(models.Model):
     opened_by = models.CharField(max_length=80)
     chip_uid = models.CharField(max_length=20, blank=True)
     values = models.BinaryField()
+    key_count = models.SmallIntegerField(default=0)
     position = models.SmallIntegerField(default=0)
     redone = models.SmallIntegerField(default=0)
     touched = models.BooleanField(default=False)

@@ -93,7 +93,6 @@ def enrol(code: str, name: str, public_key: bytes, version: str, address: str) -
         enrolled_at=now,
         enrolled_by=found.made_by,
         address=address[:45],
-        counted_from=now,
     )
     EnrolCode.objects.filter(pk=found.pk).update(agent=agent)
     actor = Actor.system("enrol")
@@ -115,7 +114,8 @@ def unblock(actor: Actor, agent_id: int, reason: str) -> None:
 def resume(actor: Actor, agent_id: int, reason: str) -> None:
     """After failures in a row: somebody has looked and says why it may go on."""
     _move(actor, agent_id, "resume", reason)
-    Agent.objects.filter(pk=agent_id).update(counted_from=clock.now())
+    last = Session.objects.filter(agent_id=agent_id).order_by("-id").values_list("id", flat=True).first()
+    Agent.objects.filter(pk=agent_id).update(counted_after=last or 0)
 
 
 def seen(
@@ -148,7 +148,7 @@ def stop_after_failures(agent: Agent) -> None:
     """Stop an agent whose last cards all failed: a wrong key or a bad box must not spoil a hundred more."""
     limit = settings.PERSONALIZATION_STOP_AFTER
     over = Session.objects.filter(agent=agent, purpose="make", state__in=t.OVER)
-    over = over.exclude(state=t.CANCELLED).filter(state_at__gt=agent.counted_from)
+    over = over.exclude(state=t.CANCELLED).filter(pk__gt=agent.counted_after)
     last = list(over.order_by("-state_at", "-id").values_list("state", flat=True)[:limit])
     if len(last) == limit and all(state in (t.VOID, t.FAILED) for state in last):
         present = Agent.objects.select_for_update().get(pk=agent.pk)

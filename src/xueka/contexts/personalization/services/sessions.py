@@ -8,6 +8,7 @@ from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.domain import words as w
 from xueka.contexts.personalization.domain.compiling import compile_plan
 from xueka.contexts.personalization.domain.profiles import parse
+from xueka.contexts.personalization.domain.steps import WriteKey
 from xueka.contexts.personalization.models import Agent, CardProfile, CardScript, ReaderState, Session
 from xueka.contexts.personalization.services.agents import require_working
 from xueka.contexts.personalization.services.common import locked, reason_given
@@ -45,13 +46,14 @@ def open_session(actor: Actor, card_id: int, agent_id: int, reader: str, *, whol
     values = values_of_card(card)
     # A value that does not fit is told now, not with the plastic on the reader.
     sample = {**values, "chip_uid": "00"}
-    compile_plan(parse(profile.text), stages, sample, script_commands(scripts))
+    plan = compile_plan(parse(profile.text), stages, sample, script_commands(scripts))
     now = clock.now()
     session = Session.objects.create(
         card_id=card.pk,
         profile=profile,
         stages=stages,
         scripts=scripts,
+        key_count=len({step.role for step in plan.steps if isinstance(step, WriteKey) and step.key.factor}),
         agent=agent,
         reader=reader,
         state=t.WAITING,
