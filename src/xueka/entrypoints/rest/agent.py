@@ -17,7 +17,7 @@ from xueka.contexts.personalization import api as personalization
 from xueka.entrypoints.rest import agent_forms as forms
 from xueka.entrypoints.rest import agent_problems
 from xueka.entrypoints.rest.agent_problems import Problem
-from xueka.entrypoints.rest.printing import next_print_work, report_print
+from xueka.entrypoints.rest.printing import hear, next_print_work, report_print
 from xueka.entrypoints.rest.signatures import signed_by
 from xueka.platform.identity.addresses import client_address
 
@@ -76,6 +76,7 @@ def poll(request: HttpRequest, body: forms.Polling) -> dict[str, Any]:
     printers = [each.dict() for each in body.printers]
     with transaction.atomic():
         personalization.seen(agent, body.version, readers, printers, client_address(request))
+        hear(agent, printers)
     personalization.note_lost(agent, readers)
     work = _wait_for_work(agent, readers)
     return {"work": work, "poll_seconds": settings.AGENT_POLL_SECONDS}

@@ -1,16 +1,37 @@
-"""Print jobs on their way to an agent; what they are belongs to contexts/printing."""
+"""Print jobs on their way to an agent and back; what they are belongs to contexts/printing."""
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
+
 from xueka.contexts.personalization import api as personalization
-from xueka.entrypoints.rest.agent_problems import Problem
+from xueka.contexts.printing import api as printing
+
+
+def hear(agent: personalization.Agent, printers: Sequence[dict[str, str]]) -> None:
+    """What the agent says of its printers."""
+    printing.hear(agent.code, printers)
 
 
 def next_print_work(agent: personalization.Agent) -> dict[str, Any] | None:
     """The next job of this agent's printers."""
-    return None
+    with transaction.atomic():
+        job = printing.next_job(agent.code)
+    if job is None:
+        return None
+    return {
+        "kind": "print",
+        "job": str(job.job),
+        "printer": job.printer,
+        "media_type": job.media_type,
+        "document": base64.b64encode(job.document).decode("ascii"),
+        "copies": job.copies,
+        "title": job.title,
+    }
 
 
 def report_print(agent: personalization.Agent, job: str, state: str, message: str) -> str:
-    """Pass on what became of a job. Raises Problem 404 `JOB_UNKNOWN`."""
-    raise Problem(404, "JOB_UNKNOWN", "没有这个打印任务。")
+    """Pass on what became of a job. Raises NotFound `JOB_UNKNOWN`."""
+    return printing.report(agent.code, job, state, message)
