@@ -166,7 +166,11 @@ def _handler(server: CounterServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            content = self.rfile.read(length)
+            if len(content) < length:  # killed while it was sending
+                self.close_connection = True
+                return
             found = server.check(self.path, self.headers, content)
             found = found or server.answer(self.path.removeprefix(PREFIX), json.loads(content))
             if found is None:
