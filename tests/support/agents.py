@@ -13,6 +13,11 @@ from tests.support import pcsc
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _code(options: Sequence[str]) -> tuple[str, ...]:
+    place = options.index("--enrol") if "--enrol" in options else len(options)
+    return tuple(options[place : place + 2])
+
+
 class AgentProcess:
     """`xueka-agent` with this state folder; what it says is in `log`."""
 
@@ -31,11 +36,12 @@ class AgentProcess:
         ]
         for reader in readers:
             self._command += ["--reader", reader]
-        self._command += options
         folder.mkdir(parents=True, exist_ok=True)
-        self.start()
+        self._command += [each for each in options if each not in _code(options)]
+        self.start(*_code(options))
 
     def start(self, *more: str) -> None:
+        """The one-time code is given at the first start only."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*self._command, *more], stdout=log, stderr=log, env=environment)

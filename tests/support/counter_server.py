@@ -31,6 +31,7 @@ class CounterServer:
         self.printed: list[tuple[str, str]] = []
         self.polls: list[dict[str, Any]] = []
         self.problems: list[str] = []
+        self.known_keys: set[str] = set()  # of agents that were enrolled before
         self.public_key: Ed25519PublicKey | None = None
         self.down = False
         self.swallow = 0  # so many reports are taken and not answered
@@ -85,6 +86,12 @@ class CounterServer:
         if path == "/enrol":
             if body["code"] != CODE:
                 return 403, {"code": "CODE_WRONG", "title": "登记码不对", "detail": "请重新生成。"}
+            if body["public_key"] in self.known_keys:
+                return 409, {
+                    "code": "AGENT_KEY_KNOWN",
+                    "title": "这把公钥已经注册过。",
+                    "detail": "请换密钥。",
+                }
             self.public_key = Ed25519PublicKey.from_public_bytes(base64.b64decode(body["public_key"]))
             return 200, {"agent": AGENT, "poll_seconds": 1}
         if path == "/poll":

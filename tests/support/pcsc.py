@@ -1,19 +1,13 @@
-"""pcscd with a virtual reader, for one test: its own socket, its own ports, ended by its process id.
+"""pcscd with a virtual reader and a virtual card, for one test.
 
-pcscd takes its listening socket as systemd would hand it over (LISTEN_FDS), so that several can run side by
-side and none takes the machine's own away (they share its pid file alone). libpcsclite finds it by
-PCSCLITE_CSOCK_NAME, which it reads once in a process: the path is the same for all the daemons of one test
-process, and children inherit it.
+libpcsclite finds the service by PCSCLITE_CSOCK_NAME, which it reads once in a process: the path is the same
+for all the services of one test process, and children inherit it.
 """
 
 import contextlib
 import importlib.util
 import json
 import os
-import random
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,32 +18,21 @@ from typing import Any, Self
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
-RUN = Path("/run/pcscd")
-SOCKET = Path(tempfile.gettempdir()) / f"xueka-pcscd-{os.getpid()}.comm"
-READER = "Virtual PCD 00 00"
-os.environ["PCSCLITE_CSOCK_NAME"] = str(SOCKET)
+from xueka.sandbox.card import service
+from xueka.sandbox.card.service import READER, ReaderService
 
-_START = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[2], sys.argv[2:])
-"""
+__all__ = ["READER", "CardProcess", "Daemon", "missing", "require", "running", "until"]
+
+ROOT = Path(__file__).resolve().parents[2]
+SOCKET = Path(tempfile.gettempdir()) / f"xueka-pcscd-{os.getpid()}.comm"
+os.environ["PCSCLITE_CSOCK_NAME"] = str(SOCKET)
 
 
 def missing() -> list[str]:
     """What this machine lacks, with the package that brings it."""
-    found = []
-    if shutil.which("pcscd", path=f"{os.environ['PATH']}:/usr/sbin") is None:
-        found.append("pcscd (apt: pcscd)")
-    if not DRIVER.exists():
-        found.append("the virtual reader (apt: vsmartcard-vpcd)")
+    found = service.missing()
     if importlib.util.find_spec("smartcard") is None:
         found.append("pyscard (requirements/card.lock; apt: libpcsclite-dev gcc)")
-    if os.getuid() and not RUN.is_dir():
-        found.append("/run/pcscd (start pcscd once, or make the folder as root)")
     return found
 
 
@@ -62,45 +45,11 @@ def require() -> None:
         pytest.skip(text)
 
 
-class Daemon:
-    """One pcscd. After `kill` it can be started again on the same ports, as after a crash."""
+class Daemon(ReaderService):
+    """The service of this test process."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = _free_ports()
-        self._log = folder / "pcscd.log"
-        self._configuration = folder / "reader.conf.d"
-        self._configuration.mkdir(parents=True, exist_ok=True)
-        (self._configuration / "vpcd").write_text(
-            f'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x{self.port:04X}\n'
-            f"LIBPATH {DRIVER}\nCHANNELID 0x{self.port:04X}\n"
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        SOCKET.unlink(missing_ok=True)
-        binary = shutil.which("pcscd", path=f"{os.environ['PATH']}:/usr/sbin")
-        assert binary is not None
-        with socket.socket(socket.AF_UNIX) as listening, self._log.open("ab") as log:
-            listening.bind(str(SOCKET))
-            listening.listen(16)
-            command = [sys.executable, "-c", _START, str(listening.fileno()), binary]
-            self._process = subprocess.Popen(
-                [*command, "--foreground", "-c", str(self._configuration)],
-                pass_fds=[listening.fileno()],
-                stdout=log,
-                stderr=log,
-            )
-        until(lambda: _listening(self.port), f"pcscd does not listen: {self._log}")
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=20)
-            self._process = None
-        SOCKET.unlink(missing_ok=True)
-
-    def kill(self) -> None:
-        self.stop(signal.SIGKILL)
+        super().__init__(folder, SOCKET)
 
 
 class CardProcess:
@@ -177,20 +126,3 @@ def until(true: Any, otherwise: str, seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < end, otherwise
         time.sleep(0.02)
-
-
-def _free_ports() -> int:
-    """The first of two neighbours that nobody listens on, below those that the system gives away."""
-    dice = random.SystemRandom()
-    while True:
-        port = dice.randrange(20000, 32000)
-        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as two:
-            one.bind(("", port))
-            two.bind(("", port + 1))
-            return port
-
-
-def _listening(port: int) -> bool:
-    """Asked of the kernel: to connect would put a card in."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return any(fields[1].endswith(f":{port:04X}") and fields[3] == "0A" for fields in map(str.split, lines))

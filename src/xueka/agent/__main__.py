@@ -108,7 +108,13 @@ async def _run(options: argparse.Namespace, identity: Identity, printers: dict[s
 
 async def _enrol(options: argparse.Namespace, identity: Identity, server: Server) -> None:
     if options.enrol:
-        answer = await server.enrol(options.enrol, options.name, VERSION)
+        try:
+            answer = await server.enrol(options.enrol, options.name, VERSION)
+        except Refused as refused:
+            if refused.code != "AGENT_KEY_KNOWN":
+                raise
+            identity.renew_key()  # enrolled before; a code with the old key makes no new agent
+            answer = await server.enrol(options.enrol, options.name, VERSION)
         identity.enrolled(options.server, str(answer["agent"]))
         sys.stdout.write(f"已登记：{options.name}（{identity.agent}）\n")
         sys.stdout.flush()

@@ -37,16 +37,15 @@ class Identity:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         path = folder / KEY_FILE
-        if not path.exists():
-            private = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.Raw, PrivateFormat.Raw, NoEncryption()
-            )
-            write_private(path, base64.b64encode(private))
-        key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes()))
+        key = _new_key(path) if not path.exists() else _read_key(path)
         state: dict[str, Any] = {}
         if (folder / STATE_FILE).exists():
             state = json.loads((folder / STATE_FILE).read_text("utf-8"))
         return cls(folder, key, state.get("server", ""), state.get("agent", ""))
+
+    def renew_key(self) -> None:
+        """Another key pair: the server knows the old one as another agent's."""
+        self.key = _new_key(self.folder / KEY_FILE)
 
     def enrolled(self, server: str, agent: str) -> None:
         self.server, self.agent = server, agent
@@ -68,6 +67,17 @@ class Identity:
             "Xueka-Nonce": nonce,
             "Xueka-Signature": base64.b64encode(self.key.sign(text.encode())).decode(),
         }
+
+
+def _new_key(path: Path) -> Ed25519PrivateKey:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    write_private(path, base64.b64encode(private))
+    return key
+
+
+def _read_key(path: Path) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes()))
 
 
 def write_private(path: Path, content: bytes, durable: bool = True) -> None:

@@ -75,7 +75,7 @@ class Server:
         try:
             answer = await self._client.post(f"{self._address}{PATH}{path}", content=content, headers=headers)
         except httpx.HTTPError as error:
-            raise Unreachable(f"连不上服务器（{type(error).__name__}）") from error
+            raise Unreachable(_words(error)) from error
         try:
             found = answer.json()
         except ValueError:
@@ -91,6 +91,14 @@ class Server:
             # Also a proxy's page in place of an answer: it says nothing about the request.
             raise Unreachable(f"服务器没有正常回答（{answer.status_code}）")
         raise Refused(answer.status_code, problem)
+
+
+def _words(error: httpx.HTTPError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "服务器的证书不被信任"
+    if isinstance(error, httpx.ConnectError):
+        return "连不上服务器"
+    return "服务器没有及时回答" if isinstance(error, httpx.TimeoutException) else "与服务器的连接中断"
 
 
 def _seconds(text: str | None) -> float:

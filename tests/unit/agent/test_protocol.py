@@ -39,6 +39,19 @@ def test_wrong_code_is_said_and_the_next_one_works(server: CounterServer, tmp_pa
     assert server.problems == []
 
 
+def test_agent_enrolled_anew_gets_another_key(server: CounterServer, tmp_path: Path) -> None:
+    with AgentProcess(server.address, tmp_path, "--enrol", CODE) as agent:
+        pcsc.until(lambda: server.polls, agent.said)
+        assert agent.stop() == 0
+        before = Identity.open(tmp_path / "state").public_key
+        server.known_keys.add(before)
+        server.polls.clear()
+        agent.start("--enrol", CODE)
+        pcsc.until(lambda: server.polls, agent.said)
+    assert Identity.open(tmp_path / "state").public_key != before
+    assert server.problems == []
+
+
 def test_agent_that_is_not_known_any_more_stops(server: CounterServer, tmp_path: Path) -> None:
     with AgentProcess(server.address, tmp_path, "--enrol", CODE) as agent:
         pcsc.until(lambda: server.polls, agent.said)

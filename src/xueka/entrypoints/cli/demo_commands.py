@@ -60,3 +60,22 @@ def keys(as_json: common.Json = False) -> None:
         as_json,
         lambda: typer.echo("演示密钥已生成。" if made else "已有密钥，没有改动。"),
     )
+
+
+@app.command()
+def counter(
+    cards: Annotated[int, typer.Option(help="白卡张数。", min=1, max=500)] = 50,
+    printer: Annotated[
+        list[str] | None, typer.Option("--printer", metavar="NAME", help="打印机：名称=ipp://地址；可重复。")
+    ] = None,
+) -> None:
+    """虚拟的读卡器和白卡，加一个已登记的发卡代理：不用硬件就能试柜台制卡。服务须在运行。"""
+    from xueka.entrypoints.cli import demo_counter
+
+    server, code = demo_counter.serving_at(), ""
+    if not demo_counter.enrolled(server):
+        with common.edge() as actor:
+            from xueka.contexts.personalization import api
+
+            code, _ = api.make_code(actor)
+    demo_counter.run(server, code, cards, printer or [], sys.stdin, typer.echo)

@@ -6,6 +6,7 @@ Commands on standard input, one a line, each answered by one line of JSON: `inse
 """
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 
 from xueka.sandbox.card.faults import Faults
 from xueka.sandbox.card.memory import Card
+from xueka.sandbox.card.service import ReaderService, missing
 from xueka.sandbox.card.slot import Plastic, Slot
 from xueka.sandbox.card.system import Blank, System
 
+SOCKET = "pcscd.comm"
 ATR = "3b8a80015855454b4156434152440b"  # contactless: T=1
 
 
@@ -108,7 +111,9 @@ class Feeder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m xueka.sandbox.card", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="of vpcd's slot")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--port", type=int, help="of vpcd's slot")
+    place.add_argument("--pcscd", type=Path, metavar="DIR", help="run a pcscd too, with this socket's folder")
     parser.add_argument("--atr", default=ATR, metavar="HEX")
     parser.add_argument("--blank", type=Path, metavar="FILE", help="JSON: one blank, or a list of them")
     parser.add_argument("--count", type=int, default=1, help="cards in the stack")
@@ -120,11 +125,18 @@ def main() -> None:
     )
     parser.add_argument("--empty", action="store_true", help="begin with an empty slot")
     options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        _work(options, stack)
+
+
+def _work(options: argparse.Namespace, leaving: contextlib.ExitStack) -> None:
+    """Until the input ends."""
     try:
+        port = options.port or _own_service(options.pcscd, leaving)
         faults = Faults.read(options.faults)
         specs = specifications(options.blank, options.count)
         stack = Stack(specs, bytes.fromhex(options.atr), faults, options.folder)
-        feeder = Feeder(stack, Slot(options.port, back=options.back), options.place)
+        feeder = Feeder(stack, Slot(port, back=options.back), options.place)
         if not options.empty:
             feeder.obey("insert")
         _say(feeder.state())
@@ -138,6 +150,16 @@ def main() -> None:
         except (ValueError, IndexError) as error:
             _say({"error": f"{type(error).__name__}: {error}"})
     feeder.obey("pull")
+
+
+def _own_service(folder: Path, leaving: contextlib.ExitStack) -> int:
+    """A pcscd that lives as long as this process; the port of its first slot."""
+    if lacking := missing():
+        raise OSError(", ".join(lacking))
+    service = ReaderService(folder, folder / SOCKET)
+    service.start()
+    leaving.callback(service.stop)
+    return service.port
 
 
 def _say(answer: dict[str, Any]) -> None:
