@@ -166,6 +166,8 @@ class Line:
 
     def account(self) -> dict[str, Any]:
         """What is there at the end: every invariant, and every card counted on both sides."""
+        from django.contrib.postgres.aggregates import StringAgg
+
         from xueka.contexts.cards import api as cards_api
         from xueka.contexts.operations import api as operations
         from xueka.contexts.production import api as production
@@ -174,14 +176,12 @@ class Line:
 
         chain.seal()
         results = operations.verify()
-        steps = Counter(
-            tuple(
-                Transition.objects.filter(machine="card", object_id=card_id)
-                .order_by("seq")
-                .values_list("event", flat=True)
-            )
-            for card_id in cards_api.Card.objects.values_list("id", flat=True)
+        histories = (
+            Transition.objects.filter(machine="card")
+            .values("object_id")
+            .annotate(events=StringAgg("event", " ", ordering="seq"))
         )
+        steps = Counter(events for _, events in histories.values_list("object_id", "events"))
         out = self.floor.home / "bureau" / "dropbox" / "out"
         returned = sorted(path.name for path in out.glob("XKR_*"))
         made = cards_api.Card.objects.filter(state="made")
@@ -189,7 +189,7 @@ class Line:
         return {
             "made": made.count(),
             "chips": made.values("chip_uid").distinct().count(),
-            "card_histories": {" ".join(events): count for events, count in steps.items()},
+            "card_histories": dict(steps),
             "packages": production.Package.objects.count(),
             "uploads": sum(production.Package.objects.values_list("tries", flat=True)),
             "returns": {"made": len(returned), "applied": applied.count()},
