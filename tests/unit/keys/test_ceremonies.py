@@ -231,7 +231,7 @@ def refused(given: Callable[[], object]) -> XuekaError:
         ({"drill": "yes"}, "drill"),
         ({"keys": [{**LOCAL, "kind": "none"}]}, "keys 第 1 项"),
         ({"keys": [LOCAL, LOCAL]}, "keys 第 2 项"),
-        ({"keys": [LOCAL, {**KEK, "parent": ""}]}, "keys 第 2 项"),
+        ({"keys": [{**LOCAL, "parent": "local"}]}, "keys 第 1 项"),
         ({"keys": [{**MASTER, "kcv": "x"}]}, "keys 第 1 项"),
         ({"keys": [{**MASTER, "components": 4}]}, "keys 第 1 项"),
         ({"keys": [{**MASTER, "how": "block"}]}, "keys 第 1 项"),
@@ -265,6 +265,7 @@ def test_a_toml_file_reads_like_a_json_one() -> None:
 
 def test_a_plan_that_does_not_fit_what_stands_is_refused_before_anybody_sits_down() -> None:
     assert refused(lambda: keys.check_plan(plan(keys=[MASTER]))).code == "CEREMONY_PLAN"
+    assert refused(lambda: keys.check_plan(plan(keys=[LOCAL, {**KEK, "parent": ""}]))).code == "CEREMONY_PLAN"
     hold(plan())
     people = People()
     refusal = refused(lambda: hold(plan(), people))

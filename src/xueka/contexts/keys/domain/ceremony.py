@@ -247,8 +247,8 @@ def _making(where: str, each: Mapping[str, Any], custodians: int) -> Iterator[Pr
     if not isinstance(each.get("activate", True), bool):
         yield where, "activate 应为 true 或 false。"
     level = v.TYPES[each["kind"]].level
-    if (level == v.LOCAL) == bool(each.get("parent")):
-        yield where, "除本地主密钥外，都须写明由谁保护（parent）。"
+    if level == v.LOCAL and each.get("parent"):
+        yield where, "本地主密钥不由别的密钥保护。"
     if level == v.PLATFORM:
         yield where, "系统密钥由系统自己生成，不在仪式里做。"
     if how != GENERATE:

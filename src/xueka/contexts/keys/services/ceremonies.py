@@ -143,13 +143,15 @@ def transcript_digest(lines: object) -> str:
 def _obstacles(plan: Plan) -> Iterator[str]:
     known = {key.label: key for key in Key.objects.all()}
     planned: dict[str, str] = {}
+    outside = stores.wraps_outside(stores.name_for(drill=plan.drill))
     for each in plan.keys:
         level = v.TYPES[each.kind].level
-        if level != v.LOCAL:
+        if level != v.LOCAL and (each.parent or outside):
             wanted = v.LOCAL if level == v.KEK else v.KEK
             found = planned.get(each.parent) or (known[each.parent].level if each.parent in known else "")
             if found != wanted:
-                yield f"密钥 {each.label} 须由一个{v.LEVELS[wanted]}保护，{each.parent} 不是，或排在它后面。"
+                above = each.parent or "空"
+                yield f"密钥 {each.label} 须由一个{v.LEVELS[wanted]}保护，{above}不是，或排在它后面。"
         planned[each.label] = level
         if each.label in known:
             there = known[each.label]

@@ -11,7 +11,7 @@ from xueka.contexts.keys.domain import changes as rules
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.transitions import ASKED, KEY_CHANGE, KEY_VERSION, PRE_ACTIVE
 from xueka.contexts.keys.models import Key, KeyChange, KeyVersion
-from xueka.contexts.keys.services import finding, keeping, rewrapping, versions
+from xueka.contexts.keys.services import finding, keeping, rewrapping, stores, versions
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -131,13 +131,14 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
 
 
 def _parent(label: str, params: Mapping[str, Any]) -> Key | None:
-    """The wrapping key of a new one: none for the local master key, a held one for every other."""
+    """The wrapping key of a new one: none for the local master key, and none in a module."""
     level = v.TYPES[params["kind"]].level
-    if level == v.LOCAL:
+    drill = label.startswith(v.DRILL_PREFIX)
+    if level == v.LOCAL or (not params["parent"] and not stores.wraps_outside(stores.name_for(drill=drill))):
         return None
     parent = finding.held(params["parent"])
     wanted = v.LOCAL if level == v.KEK else v.KEK
-    if parent.level != wanted or parent.drill != label.startswith(v.DRILL_PREFIX):
+    if parent.level != wanted or parent.drill != drill:
         raise BadInput(
             "KEY_PARENT",
             f"密钥 {label} 不能由 {parent.label} 保护。",

@@ -135,7 +135,7 @@ def _clear(store: KeyStore, key: Key, number: int) -> None:
 
 def _above(key: Key) -> KeyVersion | None:
     """The version that wraps a new one: the active one of its parent."""
-    if key.parent is None:
+    if key.parent is None or not stores.wraps_outside(stores.name_for(drill=key.drill)):
         return None
     return finding.usable(key.parent.label, None)
 
