@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import platform
 import signal
@@ -87,6 +88,8 @@ def _alone(folder: Path) -> Iterator[Identity]:
 
 
 async def _run(options: argparse.Namespace, identity: Identity, printers: dict[str, str]) -> None:
+    if importlib.util.find_spec("smartcard") is None:
+        raise Stopped("没有安装 pyscard，驱动不了读卡器。见 docs/runbooks/counter-pc.md。")
     if not options.reader:
         found = await available()
         listed = "本机的读卡器：" + "、".join(found) if found else "本机没有读卡器，或读卡服务没有运行。"

@@ -14,7 +14,7 @@ from typing import Any
 
 from xueka.agent import VERSION
 from xueka.agent.identity import Identity
-from xueka.agent.journal import Journal, PrintReport, RunReport
+from xueka.agent.journal import IDENTIFIER, Journal, PrintReport, RunReport
 from xueka.agent.readers import Reader, Shown, watch
 from xueka.agent.server import Refused, Server, Unreachable
 
@@ -181,6 +181,10 @@ class Agent:
         self._reach = problem
 
     def _take(self, work: dict[str, Any]) -> bool:
+        names = [work["job"]] if work["kind"] == "print" else [work["session"], work["run"]["run"]]
+        if not all(IDENTIFIER.fullmatch(str(name)) for name in names):
+            log.warning("服务器交来的工作看不懂，没有执行。")
+            return False
         if work["kind"] == "print":
             if not self._journal.take_print(str(work["job"])):
                 return False

@@ -205,8 +205,16 @@ def work(reader: str) -> None:
 
 
 def watch(wanted: Sequence[str]) -> None:
-    """Until the service goes: `{name: [state, atr], …}`."""
-    context = establish()
+    """Until the service goes: `{name: [state, atr], …}`. All are gone as long as there has been none."""
+    context = None
+    while context is None and os.getppid() == PARENT:
+        try:
+            context = establish()
+        except CardError:
+            _say({name: _shown(None) for name in wanted})
+            time.sleep(HEARTBEAT / 2)
+    if context is None:
+        return
     said, at = "", 0.0
     known: dict[str, int] = {}
     while os.getppid() == PARENT:

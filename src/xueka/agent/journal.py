@@ -17,7 +17,7 @@ from typing import Any
 from xueka.agent.identity import write_private
 
 REMEMBERED = 5000
-_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,40}")
+IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,40}")
 INTERRUPTED = "interrupted"
 RESTARTED = "发卡代理重新启动，不知道是否已打印"
 NOT_BEGUN = "发卡代理重新启动，没有开始打印"
@@ -133,7 +133,7 @@ class Journal:
 
 
 def _safe(identifier: str) -> str:
-    if not _IDENTIFIER.fullmatch(identifier):
+    if not IDENTIFIER.fullmatch(identifier):
         raise ValueError("not an identifier")
     return identifier
 

@@ -188,11 +188,16 @@ def test_killed_in_the_middle_of_a_run(
     with pcsc.CardProcess(daemon.port, tmp_path, blank=BLANK, faults="slow=100") as card:
         pcsc.until(lambda: _answered(agent, 3), "no run")
         agent.kill()
+        written = [path for path in (agent.log.parent / "state").rglob("*") if path.is_file()]
+        kept = [path.read_bytes() for path in written]
         agent.start()
         pcsc.until(lambda: server.outcomes("s1"), "no report after the restart")
         assert server.outcomes("s1") == ["interrupted"]
         assert 3 <= len(server.reports[0][2]["answers"]) < 40
         assert card.say("state")["commands"] < 40
+        assert {path.name for path in written} >= {"agent.key", "agent.json"}
+        assert len(written) >= 4  # the run's file among them
+        assert not any(READ[0].encode() in content for content in kept)  # no command on the disk
 
 
 def test_told_to_stop_it_ends_the_run_first(
