@@ -49,7 +49,9 @@ def _tell_of_backups(*, is_demo: bool) -> None:
     if is_demo:
         configuration.make_demo_key()
     if configuration.key_lies_beside_the_data():
-        tell("演示用法：字段密钥和备份口令都是数据目录中的文件，只有所有者可读；正式使用请设立备份保管人。")
+        tell(
+            "演示用法：密钥文件的口令、演示主密钥和备份口令都在数据目录中，只有所有者可读；正式使用请设立保管人。"
+        )
     try:
         configuration.standing_seal()
     except XuekaError as refusal:
