@@ -30,6 +30,7 @@ from tests.support import factors
 from xueka.contexts.cards import api as cards
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
 from xueka.platform.identity import sessions
 from xueka.platform.identity.actor import Actor
@@ -41,6 +42,7 @@ ROLES = {
     "school": "school_officer",
     "reviewer": "school_reviewer",
     "district": "district_officer",
+    "counter": "counter_operator",
     "operator": "city_operator",
     "admin": "city_admin",
     "security": "security_admin",
@@ -292,6 +294,13 @@ def filled(town: Town) -> None:
             [last.id],
             [(f"{last.education_id}.jpg", wide.getvalue()), ("谁.jpg", towns.portrait(3)), ("a.txt", b"x")],
         )
+        at_counter = town.submitted(town.students("second")[2:4])
+        for _ in ("district", "city"):
+            cards.approve(SYSTEM, at_counter)
+        cards.to_counter(SYSTEM, at_counter)
+        desk = town.actor("district_officer")
+        printing.register_printer(SYSTEM, "一号柜台", "a-none", "证卡打印机", district=desk.scope.district)
+        cards.issue_at_counter(SYSTEM, at_counter[0])
         town.transfer(town.students("second")[1], town.schools["stranger"])
         keys.make_demo_keys()
         keys.ask(SYSTEM, "rotate", "education.mf.control", "每年一次")

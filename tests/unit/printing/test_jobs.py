@@ -57,7 +57,7 @@ def test_the_plain_way(counter: Counter) -> None:
 def test_only_the_agent_of_the_printer_gets_and_reports_a_job(counter: Counter) -> None:
     job = counter.job()
     assert printing.next_job("a-000000000002") is None
-    for agent, job_id in (("a-000000000002", job.id), (AGENT, job.id + 1), (AGENT, "x")):
+    for agent, job_id in (("a-000000000002", job.id), (AGENT, job.id + 1), (AGENT, "x"), (AGENT, "9" * 30)):
         with pytest.raises(NotFound):
             printing.report(agent, job_id, "printed")
     with pytest.raises(BadInput):

@@ -30,6 +30,7 @@ _ACCOUNTS = (
     ("school", "周敏", "school_officer"),
     ("reviewer", "吴岚", "school_reviewer"),
     ("district", "郑宇", "district_officer"),
+    ("counter", "秦朗", "counter_operator"),
     ("operator", "王芳", "city_operator"),
     ("operator2", "冯杰", "city_operator"),  # the second person
     ("admin", "陈立", "city_admin"),

@@ -36,6 +36,7 @@ def test_one_log_in_per_role_and_two_operators(file: Path) -> None:
         ("city_admin", "city"),
         ("city_operator", "city"),
         ("city_operator", "city"),
+        ("counter_operator", f"district:{DISTRICT}"),
         ("district_officer", f"district:{DISTRICT}"),
         ("key_admin", "city"),
         ("key_custodian", "city"),

@@ -218,7 +218,7 @@ def report(agent: str, job_id: int | str, state: str, message: str = "") -> str:
     if state not in REPORTS:
         raise BadInput("PRINT_STATE", "打印结果的写法不对。", found=state, expected="、".join(REPORTS))
     job = None
-    if str(job_id).isdecimal():
+    if str(job_id).isdecimal() and len(str(job_id)) <= 18:
         rows = PrintJob.objects.select_for_update(of=("self",)).select_related("printer")
         job = rows.filter(pk=int(job_id), printer__agent=agent).first()
     if job is None:

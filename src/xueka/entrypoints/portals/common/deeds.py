@@ -8,6 +8,7 @@ from xueka.entrypoints.design import states
 
 #: object_type of an entry → what it is.
 THINGS = {
+    "printer": "卡打印机",
     "account": "卡账户",
     "activation": "激活单",
     "application": "申领",

@@ -25,6 +25,8 @@ _LOOKS = {
     "refuse": ("ban", "danger", "f"),
     "recall": ("arrow-back-up", "default", ""),
     "withdraw": ("arrow-back-up", "default", ""),
+    "to_counter": ("id", "default", ""),
+    "to_bureau": ("building-factory-2", "default", ""),
     "cancel": ("ban", "danger", ""),
 }
 
@@ -121,6 +123,8 @@ def do(actor: Actor, verb: str, ids: list[int], code: str = "", text: str = "") 
     if verb == "cancel":
         return cards.cancel_applications(actor, ids, text or code)
     return {
+        "to_counter": cards.to_counter,
+        "to_bureau": cards.to_bureau,
         "submit": cards.submit,
         "withdraw": cards.withdraw,
         "approve": cards.approve,
@@ -136,7 +140,8 @@ def actions(actor: Actor, found: cards.Application, onward: str = "") -> list[Ac
             continue
         if not actor.may(cards.APPLICATION.permission(verb, found.state)):
             continue
-        refused = [message for _, _, message in cards.preview(verb, actor, [found.id]).refused]
+        preview = cards.preview_counter if verb in ("to_counter", "to_bureau") else cards.preview
+        refused = [message for _, _, message in preview(verb, actor, [found.id]).refused]
         if not refused or verb != "recall":  # somebody else's step is not worth a button
             drawn.append(_action(found, verb, onward, refused[0] if refused else ""))
     return drawn

@@ -22,8 +22,11 @@ document.addEventListener("keydown", (event) => {
     k: () => move(-1),
     x: () => document.activeElement.closest("[data-xk-row]")?.querySelector("[data-xk-key]")?.click(),
   };
-  const act = acts[event.key];
-  const named = [...document.querySelectorAll("[data-hotkey]:not([disabled])")].find((node) => node.dataset.hotkey === event.key);
+  const key = event.key === " " ? "Space" : event.key;
+  // The space bar belongs to the button or box that has the focus.
+  if (key === "Space" && event.target.closest("button, a, summary, input, [role=button]")) return;
+  const act = acts[key];
+  const named = [...document.querySelectorAll("[data-hotkey]:not([disabled])")].find((node) => node.dataset.hotkey === key);
   if (named) named.click();
   else if (act) act();
   else return;

@@ -1,0 +1,167 @@
+"""What is done at the counter, one step of one card at a time."""
+
+from collections.abc import Callable
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.personalization import api as personalization
+from xueka.contexts.printing import api as printing
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.portals.counter import desk
+from xueka.entrypoints.portals.counter.work import chip_uid
+from xueka.kernel.errors import Refused
+from xueka.platform.identity.sessions import StaffRequest
+from xueka.platform.identity.web import portal_view
+
+_OPEN_SESSION = ("waiting", "running", "unknown", "probing")
+
+
+@require_POST
+@portal_view("district:card:issue")
+def issue(request: StaffRequest, number: str) -> HttpResponse:
+    """The intent: numbers first; then the chip is asked for, where the kind has one."""
+    found = cards.application(request.actor.scope, number)
+    made = cards.issue_at_counter(request.actor, found.id, request.POST.get("blank", ""))
+    if desk.has_chip(made.kind):
+        _write(request, cards.card(request.actor.scope, made.id))
+    return redirect(reverse("counter:card", args=[made.number]))
+
+
+@require_POST
+@portal_view("district:card:issue")
+def choose(request: StaffRequest) -> HttpResponse:
+    """Work at another printer or reader."""
+    printer = request.POST.get("printer", "")
+    if not printer.isdecimal():
+        raise Http404
+    found = desk.choose(request, int(printer), request.POST.get("reader", "")[:100])
+    flash(request, f"现在用 {found.name}。")
+    return redirect(reverse("counter:home"))
+
+
+@require_POST
+@portal_view("district:card:issue")
+def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
+    """One step of one card; what it needs to be told comes with the form."""
+    if verb not in _VERBS:
+        raise Http404
+    found = cards.card(request.actor.scope, number)
+    onward = _VERBS[verb](request, found)
+    return redirect(onward or reverse("counter:card", args=[number]))
+
+
+def _write(request: StaffRequest, card: cards.Card) -> str:
+    agent, reader = desk.reader_needed(desk.needed(request))
+    whole = request.POST.get("whole") == "1"  # plastic as its maker delivers it
+    personalization.open_session(request.actor, card.id, agent.pk, reader, whole=whole)
+    return ""
+
+
+def _abort(request: StaffRequest, card: cards.Card) -> str:
+    session = _session(request, card)
+    if session is None:
+        raise Refused("SESSION_NONE", "没有正在写的卡。", action="请刷新页面。")
+    personalization.abort(request.actor, session.pk, request.POST.get("note", ""))
+    return ""
+
+
+def _print(request: StaffRequest, card: cards.Card) -> str:
+    printer = desk.needed(request).printer
+    printing.request_print(
+        request.actor,
+        card.id,
+        printer.pk,
+        plastic=chip_uid(request.actor, card),
+        reason=request.POST.get("reason", ""),
+        note=request.POST.get("note", ""),
+    )
+    return ""
+
+
+def _unprint(request: StaffRequest, card: cards.Card) -> str:
+    printing.cancel_print(request.actor, _job(request, card).pk)
+    return ""
+
+
+def _settle(request: StaffRequest, card: cards.Card) -> str:
+    printed = request.POST.get("printed") == "1"
+    printing.settle_print(request.actor, _job(request, card).pk, printed, request.POST.get("note", ""))
+    return ""
+
+
+def _finish(request: StaffRequest, card: cards.Card) -> str:
+    jobs = printing.jobs_of(request.actor.scope, card.id)
+    if not jobs or jobs[0].state != "printed":
+        raise Refused("NOT_PRINTED", "卡面还没有印好。", action="请先打印。")
+    session = personalization.sessions(request.actor.scope).filter(card=card, state="verified").first()
+    if desk.has_chip(card.kind) and session is None:
+        raise Refused("NOT_WRITTEN", "芯片还没有写好并验证。", action="请先写芯片。")
+    cards.finish_at_counter(request.actor, card.id, session.chip_uid if session else "")
+    return ""
+
+
+def _spoil(request: StaffRequest, card: cards.Card) -> str:
+    code, note = request.POST.get("reason", ""), request.POST.get("note", "")
+    session = _session(request, card)
+    if session is not None:
+        personalization.abort(request.actor, session.pk, note or printing.SPOIL_REASONS.get(code, "作废"))
+    uid = chip_uid(request.actor, card)
+    _throw_away(request, card, code, note, uid)
+    if cards.card(request.actor.scope, card.id).state in (cards.ISSUING, cards.READY):
+        said = "：".join(part for part in (printing.SPOIL_REASONS[code], note.strip()) if part)
+        cards.spoil_at_counter(request.actor, card.id, said)
+    flash(request, f"{card.number} 已作废。请把卡剪角，放入废卡盒。", "wait")
+    return reverse("counter:application", args=[card.application.number])
+
+
+def _scrap(request: StaffRequest, card: cards.Card) -> str:
+    """The plastic of a card that failed by itself lies in the box of spoilt ones."""
+    uid = chip_uid(request.actor, card)
+    if not printing.spoils(request.actor.scope).filter(card=card).exists():
+        _throw_away(request, card, "chip", "", uid)
+    return reverse("counter:application", args=[card.application.number])
+
+
+def _give(request: StaffRequest, card: cards.Card) -> str:
+    given = cards.give(
+        request.actor,
+        card.id,
+        request.POST.get("receiver", ""),
+        agreed=request.POST.get("agreed") == "1",
+    )
+    flash(request, f"{given.student.name}的卡 {given.number} 已发放。")
+    return ""
+
+
+_VERBS: dict[str, Callable[[StaffRequest, cards.Card], str]] = {
+    "write": _write,
+    "abort": _abort,
+    "print": _print,
+    "unprint": _unprint,
+    "settle": _settle,
+    "finish": _finish,
+    "spoil": _spoil,
+    "scrap": _scrap,
+    "give": _give,
+}
+
+
+def _throw_away(request: StaffRequest, card: cards.Card, code: str, note: str, uid: str) -> None:
+    printer = desk.needed(request).printer
+    printing.spoil_plastic(request.actor, printer.pk, code, note, card_id=card.id, plastic=uid)
+
+
+def _session(request: StaffRequest, card: cards.Card) -> personalization.Session | None:
+    rows = personalization.sessions(request.actor.scope).filter(card=card, state__in=_OPEN_SESSION)
+    return rows.first()
+
+
+def _job(request: StaffRequest, card: cards.Card) -> printing.PrintJob:
+    jobs = printing.jobs_of(request.actor.scope, card.id)
+    if not jobs:
+        raise Refused("JOB_NONE", "没有打印任务。", action="请刷新页面。")
+    return jobs[0]

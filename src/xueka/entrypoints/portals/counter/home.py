@@ -1,0 +1,236 @@
+"""The counter: left what waits, in the middle the card and its next step, right the machines."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.personalization import api as personalization
+from xueka.contexts.printing import api as printing
+from xueka.entrypoints.design import formats, states
+from xueka.entrypoints.design.ui import Action, Badge, Empty, Fact, Gauge
+from xueka.entrypoints.portals.counter import desk
+from xueka.entrypoints.portals.counter import work as working
+from xueka.entrypoints.portals.objects import shapes
+from xueka.kernel.errors import XuekaError
+from xueka.platform.identity.sessions import StaffRequest
+from xueka.platform.identity.web import portal_view
+
+_SHOWN = 50
+
+
+@require_GET
+@portal_view("district:card:issue")
+def home(request: StaffRequest) -> HttpResponse:
+    """What is at work first, else what has waited the longest; a scan or a name picks one."""
+    scope = request.actor.scope
+    if asked := request.GET.get("q", "").strip():
+        rows = cards.application_rows(scope).filter(
+            state=cards.AT_COUNTER, id__in=[each.id for each in cards.applications(scope, search=asked)]
+        )
+        found = list(rows[:2])
+        if len(found) == 1:
+            return redirect(reverse("counter:application", args=[found[0].number]))
+    busy = desk.at_work(scope).first()
+    if busy is not None and not asked:
+        return redirect(reverse("counter:card", args=[busy.number]))
+    first = desk.queue(scope).first()
+    if first is not None and not asked:
+        return redirect(reverse("counter:application", args=[first.number]))
+    return render(
+        request, "counter/home.html", {**_frame(request, ""), "asked": asked, "empty": _empty(asked)}
+    )
+
+
+@require_GET
+@portal_view("district:card:issue")
+def application(request: StaffRequest, number: str) -> HttpResponse:
+    """A paper that waits: who it is, how the card will look, and the button that begins."""
+    found = cards.application(request.actor.scope, number)
+    if found.state != cards.AT_COUNTER:
+        here = desk.at_work(request.actor.scope).filter(application=found).first()
+        if here is not None:
+            return redirect(reverse("counter:card", args=[here.number]))
+        return redirect(shapes.application_url(number))
+    problem = _problem(lambda: printing.face_to_come(request.actor, found))
+    start = Action(
+        "开始制卡", reverse("counter:issue", args=[number]), "post", "player-play", "primary",
+        disabled_reason="卡面不能打印，原因见上。" if problem else "", hotkey="" if problem else "Space",
+    )  # fmt: skip
+    student = found.account.student
+    shown = {
+        **_frame(request, number),
+        "who": student.name,
+        "state": states.badge("application", found.state),
+        "sides": _sides("counter:application_face", number, problem),
+        "facts": [
+            Fact("教育ID", student.education_id),
+            Fact("班级", f"{student.school.name} {shapes.class_of(student.school_class)}"),
+            Fact("卡种", found.kind.name),
+            Fact("原因", cards.REASONS[found.reason]),
+            Fact("旧卡", found.old_card.number if found.old_card else "—", _old(found)),
+        ],
+        "problem": problem,
+        "asks_blank": found.kind.transit_source == "bind",
+        "start": start,
+        "issue_url": reverse("counter:issue", args=[number]),
+    }
+    return render(request, "counter/application.html", shown)
+
+
+@require_GET
+@portal_view("district:card:issue")
+def card(request: StaffRequest, number: str) -> HttpResponse:
+    """A card on its way: its face, how far it is, and the one next step."""
+    found = cards.card(request.actor.scope, number)
+    problem = _problem(lambda: printing.face(request.actor, found))
+    shown = {
+        **_frame(request, found.application.number),
+        "who": found.student.name,
+        "state": states.badge("card", found.state),
+        "card": found,
+        "sides": _sides("counter:card_face", number, problem),
+        "problem": problem,
+        "work": working.work(request.actor, found),
+        "receivers": list(cards.RECEIVERS.items()),
+    }
+    return render(request, "counter/card.html", shown)
+
+
+@require_GET
+@portal_view("district:card:issue")
+def progress(request: StaffRequest, number: str) -> HttpResponse:
+    """The part of the page that a working machine changes; when it has done, the page is loaded anew."""
+    found = cards.card(request.actor.scope, number)
+    now = working.work(request.actor, found)
+    if not now.busy:
+        answer = HttpResponse(status=204)
+        answer.headers["HX-Refresh"] = "true"
+        return answer
+    return render(request, "counter/progress.html", {"card": found, "work": now})
+
+
+@require_GET
+@portal_view("district:card:issue")
+def equipment(request: StaffRequest) -> HttpResponse:
+    """Reader, printer and stock, asked for every few seconds."""
+    return render(request, "counter/equipment.html", _equipment(request))
+
+
+@require_GET
+@portal_view("district:card:issue")
+def application_face(request: StaffRequest, number: str, side: str) -> HttpResponse:
+    found = cards.application(request.actor.scope, number)
+    return _picture(side, lambda: printing.face_to_come(request.actor, found))
+
+
+@require_GET
+@portal_view("district:card:issue")
+def card_face(request: StaffRequest, number: str, side: str) -> HttpResponse:
+    found = cards.card(request.actor.scope, number)
+    return _picture(side, lambda: printing.face(request.actor, found))
+
+
+def _picture(side: str, face: Any) -> HttpResponse:
+    if side not in printing.SIDES:
+        raise Http404
+    answer = HttpResponse(printing.pictures(face())[side], content_type="image/png")
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _problem(face: Any) -> XuekaError | None:
+    try:
+        printing.pictures(face())
+    except XuekaError as error:
+        return error
+    return None
+
+
+def _sides(name: str, number: str, problem: XuekaError | None) -> list[tuple[str, str]]:
+    if problem:
+        return []
+    return [(label, reverse(name, args=[number, side])) for side, label in printing.SIDE_LABELS.items()]
+
+
+def _frame(request: StaffRequest, selected: str) -> dict[str, Any]:
+    scope = request.actor.scope
+    working_on = [
+        (
+            reverse("counter:card", args=[each.number]),
+            each.student.name,
+            states.badge("card", each.state),
+            "",
+            each.application_id and each.application.number == selected,
+        )
+        for each in desk.at_work(scope).select_related("student", "application", "kind")[:_SHOWN]
+    ]
+    waiting = [
+        (
+            reverse("counter:application", args=[each.number]),
+            each.account.student.name,
+            Badge(cards.REASONS[each.reason], "wait"),
+            f"{each.school.name}，等了 {formats.age(each.updated_at)}",
+            each.number == selected,
+        )
+        for each in desk.queue(scope)[:_SHOWN]
+    ]
+    return {
+        "working_on": working_on,
+        "waiting": waiting,
+        "waiting_count": desk.queue(scope).count(),
+        **_equipment(request),
+    }
+
+
+def _equipment(request: StaffRequest) -> dict[str, Any]:
+    here = desk.chosen(request)
+    if here is None:
+        return {"desk": None}
+    said = here.printer.said_state
+    printer_words = {"idle": "空闲", "processing": "打印中", "stopped": "已停止", "gone": "连不上"}
+    printer_tones = {"idle": "ok", "processing": "progress"}
+    return {
+        "desk": here,
+        "reader_badge": _reader_badge(here.reader),
+        "printer_badge": Badge(printer_words.get(said, "没有消息"), printer_tones.get(said, "bad")),
+        "printer_words": here.printer.said_message if said not in ("idle", "processing") else "",
+        "gauges": [
+            Gauge(each.label, each.capacity - each.left, each.capacity, each.low)
+            for each in printing.supplies(here.printer)
+        ],
+        "spoilt": printing.spoils(request.actor.scope).filter(printer=here.printer).count(),
+        "choices": [
+            (each.pk, each.name)
+            for each in printing.printers(request.actor.scope).filter(is_open=True)
+        ],
+    }  # fmt: skip
+
+
+def _reader_badge(reader: personalization.ReaderView | None) -> Badge | None:
+    if reader is None:
+        return None
+    if reader.away:
+        return Badge("代理没有消息", "bad")
+    tones = {"card": "ok", "busy": "progress", "empty": "neutral"}
+    return Badge(reader.label, tones.get(reader.state, "bad"))
+
+
+def _old(found: cards.Application) -> str:
+    return cards.CARD.state(found.old_card.state).label if found.old_card else ""
+
+
+def _empty(asked: str) -> Empty:
+    if asked:
+        return Empty(
+            "队列里没有这一份", "请核对号码；要在柜台制的，先在“已受理”里改为柜台制卡。", icon="search"
+        )
+    return Empty(
+        "没有等着制的卡",
+        "补换申领受理后，改为柜台制卡，就出现在这里。",
+        Action("看已受理的申领", reverse("counter:accepted"), icon="checks", tone="primary", hotkey="Space"),
+        "id",
+    )

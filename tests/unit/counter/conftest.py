@@ -1,0 +1,3 @@
+from tests.unit.printing.conftest import counter
+
+__all__ = ["counter"]
