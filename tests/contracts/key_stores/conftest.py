@@ -11,6 +11,8 @@ from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
 
 __all__ = ["softhsm_token"]
 
+VENDOR = Path(__file__).parent / "vendor.toml"
+
 
 @pytest.fixture
 def software(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftwareStore:
@@ -30,7 +32,19 @@ def pkcs11(softhsm_token: tuple[str, str, Path]) -> Iterator[KeyStore]:
     store.close()
 
 
-@pytest.fixture(params=["software", "pkcs11"])
+@pytest.fixture
+def vendor(monkeypatch: pytest.MonkeyPatch) -> KeyStore:
+    """A module whose table brings SM4."""
+    pytest.importorskip("PyKCS11")
+    from tests.contracts.key_stores.vendor_module import VendorSessions
+    from xueka.contexts.keys.adapters import pkcs11_store
+    from xueka.contexts.keys.adapters.pkcs11_table import Module, Table
+
+    monkeypatch.setattr(pkcs11_store, "Sessions", lambda module: VendorSessions(module.table))
+    return pkcs11_store.Pkcs11Store(Module("vendor.so", "vendor", VENDOR, Table.read(VENDOR)))
+
+
+@pytest.fixture(params=["software", "pkcs11", "vendor"])
 def store(request: pytest.FixtureRequest) -> Iterator[KeyStore]:
     return request.getfixturevalue(request.param)
 

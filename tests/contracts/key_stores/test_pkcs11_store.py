@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.key_stores.conftest import Shelf
+from tests.contracts.key_stores.conftest import VENDOR, Shelf
 from tests.support.softhsm import LABEL, library
 from xueka.contexts.keys.ports import KeySpec, StoredKey
 from xueka.kernel.errors import Refused, XuekaError
@@ -138,38 +138,12 @@ def test_settings(monkeypatch, tmp_path):
     assert code(Module.configured) == "PKCS11_TABLE"
 
 
-VENDOR = """
-[algorithms.sm4]
-key_type = 0x80000102
-generate = 0x80000104
-encrypt = 0x80000105
-derive = 0x80000106
-[algorithms.3des]
-key_type = "CKK_DES2"
-generate = "CKM_DES2_KEY_GEN"
-encrypt = "CKM_DES3_ECB"
-derive = "CKM_DES3_ECB_ENCRYPT_DATA"
-[algorithms.aes]
-key_type = "CKK_AES"
-key_size = 32
-generate = "CKM_AES_KEY_GEN"
-encrypt = "CKM_AES_ECB"
-derive = "CKM_AES_ECB_ENCRYPT_DATA"
-[block]
-algorithm = "aes"
-wrap = "CKM_AES_KEY_WRAP"
-mac = "CKM_AES_CMAC"
-"""
-
-
-def test_a_vendor_s_table_brings_sm4(tmp_path, softhsm_token):
+def test_a_vendor_s_table_brings_sm4(softhsm_token):
     """The table decides. That SoftHSM then fails at the vendor's constant is a failure, no fallback."""
     from xueka.contexts.keys.adapters.pkcs11_store import Pkcs11Store
     from xueka.contexts.keys.adapters.pkcs11_table import Module, Table
 
-    path = tmp_path / "vendor.toml"
-    path.write_text(VENDOR)
-    table = Table.read(path)
+    table = Table.read(VENDOR)
     assert (table.algorithms["sm4"].generate, table.algorithms["sm4"].key_size) == (0x80000104, 16)
     found, label, pin = softhsm_token
     store = Pkcs11Store(Module(found, label, pin, table))
@@ -194,6 +168,6 @@ def test_a_wrong_table_is_refused(tmp_path: Path, change: tuple[str, str]) -> No
     from xueka.contexts.keys.adapters.pkcs11_table import Table
 
     path = tmp_path / "vendor.toml"
-    path.write_text(VENDOR.replace(*change))
-    assert path.read_text() != VENDOR
+    path.write_text(VENDOR.read_text().replace(*change))
+    assert path.read_text() != VENDOR.read_text()
     assert code(Table.read, path) == "PKCS11_TABLE"
