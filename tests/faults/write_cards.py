@@ -116,16 +116,16 @@ class Line:
         self.applications = city.accepted(city.students(self.options.cards))
         with transaction.atomic():
             cards.to_counter(SYSTEM, self.applications)
-            self.code, _ = personalization.make_code(FIRST)
         blanks = self.folder / "cards"
         blanks.mkdir()
         dice = random.Random(self.options.seed)
-        for place in range(self.options.cards * 2 + 10):
+        for place in range(self.options.cards + self.options.cards // 5 + 4):
             uid = f"04{dice.getrandbits(48):012X}"
             self.chips.append(uid)
-            card = from_the_maker(profile, uid, blanks / f"{place:04}.json")
             with transaction.atomic():
-                initialise(profile, uid, card)
+                initialise(profile, uid, from_the_maker(profile, uid, blanks / f"{place:04}.json"))
+        with transaction.atomic():  # last: it holds for ten minutes
+            self.code, _ = personalization.make_code(FIRST)
 
     def work(self, hand: Any) -> None:
         """Every application in its turn; one whose plastic is void gets the next blank."""

@@ -55,6 +55,11 @@ SAMPLES: dict[str, dict[str, object]] = {}
 #: Pages of things that this town has not (a file taken in, a bureau, blanks on their way, a result just
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
+    "city:agent",
+    "city:agent_code",
+    "city:profile",
+    "city:script",
+    "city:session",
     "city:batch_change",
     "city:bureau_change",
     "city:destruction",

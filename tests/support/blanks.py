@@ -27,7 +27,7 @@ def from_the_maker(profile: personalization.Profile, uid: str, path: Path | None
     """A card with its maker's transport key; with a path it keeps its memory there."""
     first = profile.mf.key("control")
     assert first is not None
-    key = keys.transport_key(SYSTEM, first.initial, purpose="test", subject=uid).plain_write_body(b"")
+    key = card_key(CardKeyName(first.initial), {}).plain_write_body(b"")
     blank = Blank(uid=bytes.fromhex(uid), algorithm=profile.algorithm, transport_key=key)
     return System(blank.make(path))
 
@@ -36,8 +36,9 @@ def initialise(profile: personalization.Profile, uid: str, card: System) -> None
     """Carry out the plan of the first stage on the card."""
     values = {**encoding.SAMPLE, "chip_uid": uid}
     challenge = b""
-    for step in personalization.compile_plan(profile, ["initialise"], values).steps:
-        in_hand = {name: card_key(name, values) for name in key_names((step,))}
+    plan = personalization.compile_plan(profile, ["initialise"], values)
+    in_hand = {name: card_key(name, values) for name in key_names(plan.steps)}
+    for step in plan.steps:
         command = render(step, in_hand, challenge, b"", "")
         if command.what == "chip":
             continue

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.personalization import api as personalization
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
@@ -37,7 +38,8 @@ def build_demo_city() -> None:
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         keys.make_demo_keys()
-        accounts.name_the_staff(keys.demo_people())
+        personalization.put_demo_profiles_in_force()
+        accounts.name_the_staff({**keys.demo_people(), **personalization.DEMO_PEOPLE})
         keys.note_platform_keys(Actor.system("demo"))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
     chain.seal()

@@ -48,6 +48,7 @@ from xueka.contexts.personalization.services.agents import (
     seen,
     unblock,
 )
+from xueka.contexts.personalization.services.demo import PEOPLE as DEMO_PEOPLE
 from xueka.contexts.personalization.services.demo import put_demo_profiles_in_force
 from xueka.contexts.personalization.services.handing_out import next_card_work, note_lost
 from xueka.contexts.personalization.services.loading import (
@@ -77,6 +78,7 @@ from xueka.contexts.personalization.services.sessions import (
 
 __all__ = [
     "AGENT",
+    "DEMO_PEOPLE",
     "INVARIANTS",
     "PROFILE",
     "PROFILES",

@@ -7,13 +7,13 @@ from xueka.contexts.personalization.services.reviewing import PROFILES, approve,
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 
+#: user name → name, for pages that show who did what.
+PEOPLE = {"demo.profile1": "演示结构维护", "demo.profile2": "演示结构复核"}
+
 
 def put_demo_profiles_in_force() -> int:
     """The first version of every profile that has none in force; returns how many came into force."""
-    one, two = (
-        Actor.in_role(f"demo.{name}", label, "city_operator", Scope("city"))
-        for name, label in (("profile1", "演示结构维护"), ("profile2", "演示结构复核"))
-    )
+    one, two = (Actor.in_role(*each, "city_operator", Scope("city")) for each in PEOPLE.items())
     sync_profiles(one)
     done = 0
     for code in CardProfile.objects.order_by("code").values_list("code", flat=True).distinct():

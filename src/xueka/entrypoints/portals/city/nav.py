@@ -8,6 +8,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
+from xueka.contexts.personalization import api as personalization
 from xueka.contexts.production import api as production
 from xueka.contexts.repairs import api as repairs
 from xueka.contexts.reporting import api as reporting
@@ -97,6 +98,31 @@ for machine, tones in (
     states.register(machine, tones)
 
 
+_REVIEWED = {
+    "draft": "neutral",
+    "in_review": "wait",
+    "approved": "progress",
+    "in_force": "ok",
+    "retired": "ended",
+}
+states.register(personalization.PROFILE, _REVIEWED)
+states.register(personalization.SCRIPT, _REVIEWED)
+states.register(personalization.AGENT, {"enrolled": "ok", "stopped": "bad", "blocked": "stop"})
+states.register(
+    personalization.SESSION,
+    {
+        "waiting": "wait",
+        "running": "progress",
+        "unknown": "bad",
+        "probing": "progress",
+        "verified": "ok",
+        "void": "bad",
+        "failed": "neutral",
+        "cancelled": "ended",
+    },
+)
+
+
 def _repairs(request: StaffRequest) -> int:
     return repairs.waiting(request.actor.scope)
 
@@ -177,6 +203,14 @@ register(
                     NavItem("号段与空白卡", "city:numbers", "number-123", "city:range:read"),
                     NavItem("排产与交接", "city:schedule", "arrows-exchange", "city:range:read", _overdue),
                     NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
+                ],
+            ),
+            NavGroup(
+                "柜台写卡",
+                [
+                    NavItem("写卡记录", "city:sessions", "cpu", "city:personalization:read"),
+                    NavItem("发卡代理", "city:agents", "device-desktop", "city:personalization:read"),
+                    NavItem("卡片结构", "city:profiles", "file-code", "city:personalization:read"),
                 ],
             ),
             NavGroup(

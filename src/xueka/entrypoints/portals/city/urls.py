@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from xueka.entrypoints.portals.city import (
+    agents,
     audit,
     audit_export,
     backups,
@@ -19,6 +20,7 @@ from xueka.entrypoints.portals.city import (
     numbers,
     plan,
     problems,
+    profiles,
     ranges,
     repairs,
     schedule,
@@ -100,6 +102,17 @@ urlpatterns = [
     path("kinds/<slug:code>/change/", kinds.change, name="kind_change"),
     path("kinds/<slug:code>/change/do/", kinds.do, name="kind_do"),
     path("kinds/<slug:code>/file/", kinds.from_file, name="kind_from_file"),
+    path("agents/", agents.listing, name="agents"),
+    path("agents/code/", agents.make_code, name="agent_code"),
+    path("agents/<int:agent_id>/", agents.page, name="agent"),
+    path("agents/<int:agent_id>/<slug:verb>/", agents.act, name="agent_act"),
+    path("profiles/", profiles.listing, name="profiles"),
+    path("profiles/load/", profiles.load, name="profile_load"),
+    path("profiles/<int:id_>/", profiles.page, name="profile"),
+    path("profiles/scripts/<int:id_>/", profiles.script, name="script"),
+    path("profiles/<slug:sort>/<int:id_>/<slug:verb>/", profiles.act, name="profile_act"),
+    path("sessions/", profiles.sessions, name="sessions"),
+    path("sessions/<int:session_id>/", profiles.session, name="session"),
     path("imports/", imports.page, name="imports"),
     path("imports/form/<slug:kind>/", imports.form, name="import_form"),
     path("imports/<int:run_id>/", imports.result, name="import_run"),

@@ -7,6 +7,12 @@ from xueka.entrypoints.portals.common import deeds
 
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
+    "reader": "读卡器",
+    "chip": "芯片",
+    "profile": "卡片结构",
+    "source": "来源",
+    "earlier": "被接替的版本",
+    "expires_at": "有效期至",
     "accepted": "对方接受",
     "account": "账户",
     "added": "新增",
