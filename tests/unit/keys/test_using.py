@@ -1,5 +1,8 @@
 """Using keys: policy, the record, the key; without the record no key."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.db.utils import ProgrammingError
@@ -151,3 +154,11 @@ def test_uses_are_never_changed() -> None:
     use()
     with pytest.raises(ProgrammingError), connection.cursor() as cursor:
         cursor.execute("UPDATE keys_keyuse SET subject = 'C2'")
+
+
+def test_six_keys_of_a_card_cost_few_statements(django_assert_max_num_queries: Callable[..., Any]) -> None:
+    """At a counter and in a batch alike: one statement a key, and the record."""
+    labels = [f"education.{each}" for each in ("mf.control", "mf.maintain", "adf.control", "adf.maintain",
+                                               "adf.internal", "adf.external")]  # fmt: skip
+    with django_assert_max_num_queries(12):
+        use(wanted=[(label, None) for label in labels])

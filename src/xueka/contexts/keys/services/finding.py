@@ -1,5 +1,7 @@
 """Finding and locking keys and versions for the services."""
 
+from django.db.models import QuerySet
+
 from xueka.contexts.keys.domain.transitions import ACTIVE
 from xueka.contexts.keys.models import Key, KeyVersion
 from xueka.kernel.errors import NotFound, Refused
@@ -34,12 +36,12 @@ def locked(label: str) -> Key:
 
 
 def active(of: Key) -> KeyVersion | None:
-    return KeyVersion.objects.filter(key=of, state=ACTIVE).select_related("key", "wrapped_by").first()
+    return _versions().filter(key=of, state=ACTIVE).first()
 
 
 def version(of: Key, number: int) -> KeyVersion:
     """Raises NotFound `KEY_VERSION_NOT_FOUND`."""
-    found = KeyVersion.objects.filter(key=of, number=number).select_related("key", "wrapped_by").first()
+    found = _versions().filter(key=of, number=number).first()
     if found is None:
         raise NotFound(
             "KEY_VERSION_NOT_FOUND", f"密钥 {of.label} 没有第 {number} 版。", where=of.label, found=number
@@ -49,11 +51,12 @@ def version(of: Key, number: int) -> KeyVersion:
 
 def usable(label: str, number: int | None) -> KeyVersion:
     """The version named, or the active one. Raises NotFound, Refused `KEY_FOREIGN`, `KEY_NONE_ACTIVE`."""
-    of = held(label)
-    if number is not None:
-        return version(of, number)
-    found = active(of)
+    wanted = {"state": ACTIVE} if number is None else {"number": number}
+    found = _versions().filter(key__label=label, **wanted).first()
     if found is None:
+        of = held(label)
+        if number is not None:
+            return version(of, number)
         raise Refused(
             "KEY_NONE_ACTIVE",
             f"密钥 {label} 没有使用中的版本。",
@@ -61,3 +64,8 @@ def usable(label: str, number: int | None) -> KeyVersion:
             action="请由密钥保管人两人启用一个版本。",
         )
     return found
+
+
+def _versions() -> QuerySet[KeyVersion]:
+    """Versions with what they are wrapped by, read in one statement, so that a block and its key agree."""
+    return KeyVersion.objects.select_related("key", "wrapped_by__key", "wrapped_by__wrapped_by__key")

@@ -18,10 +18,7 @@ def spec_of(key: Key, number: int) -> KeySpec:
 
 def stored(version: KeyVersion) -> StoredKey:
     """The version as its store knows it, with what it is wrapped by, up to the local master key."""
-    above = None
-    if version.wrapped_by_id is not None:
-        wrapping = KeyVersion.objects.select_related("key").get(pk=version.wrapped_by_id)
-        above = stored(wrapping)
+    above = stored(version.wrapped_by) if version.wrapped_by else None
     return StoredKey(version.store, version.handle, bytes(version.block or b""), version.kcv, above)
 
 

@@ -42,7 +42,9 @@ def step(actor: Actor, piece: int = PIECE) -> int:
         return 0
     wrapped = KeyVersion.objects.filter(wrapped_by=task.source, block__isnull=False)
     rows = list(
-        wrapped.select_related("key", "wrapped_by").select_for_update(of=("self",)).order_by("id")[:piece]
+        wrapped.select_related("key", "wrapped_by__wrapped_by")
+        .select_for_update(of=("self",))
+        .order_by("id")[:piece]
     )
     for version in rows:
         block = keeping.rewrap(version, task.target)

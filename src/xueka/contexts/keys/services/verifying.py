@@ -41,7 +41,11 @@ def verify(actor: Actor) -> Verified:
     for ceremony in held:
         findings += _ceremony(actor, ceremony)
     locked: set[str] = set()
-    rows = KeyVersion.objects.exclude(state=DESTROYED).select_related("key").order_by("key__label", "number")
+    rows = (
+        KeyVersion.objects.exclude(state=DESTROYED)
+        .select_related("key", "wrapped_by__wrapped_by")
+        .order_by("key__label", "number")
+    )
     opened = 0
     for version in rows:
         if version.store != FILES and not stores.is_open(version.store):
