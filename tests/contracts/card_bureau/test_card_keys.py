@@ -218,6 +218,59 @@ def test_masters_that_differ_or_are_missing_refuse_it(works: Works) -> None:
     assert not made(works)
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda keys: keys.update(way="post"), "FORMAT"),
+        (lambda keys: keys.update(masters=[]), "FORMAT"),
+        (lambda keys: keys.update(masters=keys["masters"][:1] * 2), "FORMAT"),
+        (lambda keys: keys.update(transport=None), "FORMAT"),
+        (lambda keys: keys["masters"][0].update(factor="moon"), "FORMAT"),
+        (lambda keys: keys["masters"][0].pop("label"), "FORMAT"),
+        (lambda keys: keys["masters"][0].update(algorithm="SM1"), "KEYS"),
+        (lambda keys: keys["masters"][0].pop("control"), "KEYS"),
+        (lambda keys: keys["transport"].pop("cipher"), "KEYS"),
+        (lambda keys: keys.update(reference="EDU"), "KEYS"),
+        (lambda keys: keys.update(way="loaded", transport=None), "KEYS"),
+    ],
+)
+def test_a_manifest_that_breaks_section_15_is_refused(
+    works: Works, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], object], code: str
+) -> None:
+    keys = m.card_keys(k.FILE, "SM2")
+    said_of_keys = keys.manifest()
+    change(said_of_keys)
+    monkeypatch.setattr(k.CardKeys, "manifest", lambda _: said_of_keys)
+    assert said(works, m.package(keys))[:2] == (False, code)
+    assert not made(works)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("XKKEY", "XKREC"), "首行"),
+        (lambda text: text.replace("K|2|", "K|3|"), "第 2 条"),
+        (lambda text: text[:-2], "末行"),
+        (lambda text: text.replace("\r\nT|4", "\r\nT|5"), "末行"),
+        (lambda text: text.replace("\r\nK|4", "\r\nX|4"), "第 4 条"),
+        (lambda text: text.upper(), "不合格式"),
+        (lambda text: text.replace("K|1|", "键|1|"), "ASCII"),
+        (lambda text: "\r\n".join([*text.split("\r\n")[:4], *text.split("\r\n")[5:]]), "条数"),
+        (lambda text: text[:-4] + ("0" if text[-3] != "0" else "1") + text[-3:], "控制校验值"),
+    ],
+)
+def test_a_keys_file_that_breaks_section_15_is_refused(
+    works: Works, monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str], words: str
+) -> None:
+    keys = m.card_keys(k.FILE, "SM2")
+    plain = keys.render(BATCH, [record.card_number for record in records()]).decode()
+    assert change(plain) != plain
+    monkeypatch.setattr(k.CardKeys, "render", lambda *_: change(plain).encode())
+    taken, code, message = said(works, m.package(keys))
+    assert (taken, code) == (False, "KEYS")
+    assert words in message
+
+
 def test_the_bureau_opens_the_key_block_of_the_key_scheme() -> None:
     from tests.unit.keys.test_key_blocks import KEY, PUBLISHED_SM4, WRAPPING
 

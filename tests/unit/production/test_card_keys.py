@@ -251,6 +251,23 @@ def test_what_a_plan_names_must_exist() -> None:
         production.enter_delivery(FIRST, KIND, FILE)
 
 
+def test_a_bound_blank_s_chip_diversifies(made_line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blank's UID is known before, so that its keys may go into the file."""
+    batch = made_line.approved(2)
+    cards.CardKind.objects.filter(code=KIND).update(transit_source="bind")
+    agreed({**FILE, "masters": [{"label": INTERNAL, "factor": "blank_uid"}]})
+    placed = batch.items.order_by("position").values_list("card_id", flat=True)
+    uids = dict(zip(placed, ("04A1B2C3", "04FFEE01"), strict=True))
+    monkeypatch.setattr("xueka.contexts.numbers.api.blank_uids", lambda of: uids)
+    jobs.build_packages()
+    lines = member(the_package(batch), "keys.sm4").decode().split("\r\n")[1:3]
+    for uid, text in zip(uids.values(), lines, strict=True):
+        factor = keys.factor_from_digits(uid)
+        assert factor.hex().endswith(uid.lower())
+        [card] = keys.card_keys(Actor.system("x"), [(INTERNAL, None)], [factor], purpose="x", subject="y")
+        assert text.split("|")[4] == card.kcv
+
+
 def test_a_plan_reads_back_as_it_was_entered() -> None:
     plan = rules.read_plan(FILE)
     assert rules.read_plan(plan.as_dict()) == plan

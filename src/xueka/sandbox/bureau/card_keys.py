@@ -88,6 +88,20 @@ def check(
     vault: Vault,
 ) -> int:
     """Prove a package's keys before anything is made; how many were compared. Raises KeysRefused."""
+    try:
+        return _checked(manifest, orders, keyrefs, content, private, vault)
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise KeysRefused("清单或密钥文件中的密钥说明不合格式") from None
+
+
+def _checked(
+    manifest: dict[str, Any],
+    orders: Sequence[Any],
+    keyrefs: set[str],
+    content: bytes | None,
+    private: Path,
+    vault: Vault,
+) -> int:
     keys = manifest["keys"]
     if content is not None and (keys is None or keys["way"] != "file"):
         raise KeysRefused("不应有密钥文件")
