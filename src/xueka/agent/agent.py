@@ -62,7 +62,9 @@ class Agent:
         try:
             while not stopping.done():
                 done, _ = await asyncio.wait(
-                    {main, stopping, *helpers, *self._works}, return_when=asyncio.FIRST_COMPLETED
+                    {main, stopping, *helpers, *self._works},
+                    timeout=1.0,  # works may have begun meanwhile
+                    return_when=asyncio.FIRST_COMPLETED,
                 )
                 for task in done - {stopping}:
                     self._works.discard(task)

@@ -94,7 +94,6 @@ class Slot:
         self._thread: threading.Thread | None = None
         self._leave = threading.Event()
         self._emptied = 0.0
-        self.card: Plastic | None = None
 
     @property
     def inserted(self) -> bool:
@@ -105,7 +104,7 @@ class Slot:
         if self.inserted:
             raise RuntimeError("a card is in the slot")
         time.sleep(max(0.0, self._emptied + NOTICED - time.monotonic()))
-        self.card, self._leave = card, threading.Event()
+        self._leave = threading.Event()
         self._thread = threading.Thread(target=self._stay, args=(card, self._leave), daemon=True)
         self._thread.start()
 
@@ -125,7 +124,7 @@ class Slot:
             try:
                 with socket.create_connection(self._address) as connection:
                     self._connection = connection
-                    pulled = self._talk(connection, card, leave)
+                    pulled = not leave.is_set() and self._talk(connection, card, leave)
             except OSError:
                 pulled = False
             self._connection = None
