@@ -1,5 +1,6 @@
 """The agent as a process, with pcscd, a virtual reader and a virtual card, against the written interface."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,10 @@ def test_killed_in_the_middle_of_a_run(
         agent.kill()
         written = [path for path in (agent.log.parent / "state").rglob("*") if path.is_file()]
         kept = [path.read_bytes() for path in written]
+        time.sleep(0.3)  # the command under way
+        sent = card.say("state")["commands"]
+        time.sleep(0.5)
+        assert card.say("state")["commands"] == sent, "its child goes on without it"
         agent.start()
         pcsc.until(lambda: server.outcomes("s1"), "no report after the restart")
         assert server.outcomes("s1") == ["interrupted"]

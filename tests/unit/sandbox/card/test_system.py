@@ -125,6 +125,20 @@ def test_authenticated_file(hand: Hand) -> None:
     assert hand.word("04d695000501ffffffff") == "6985"
 
 
+def test_keys_for_reading_and_writing_are_named_apart(hand: Hand) -> None:
+    """Access byte: bits 4, 3 for reading, 2, 1 for writing; 11 is key 00, 10 is 01, 01 is 02, 00 is 03."""
+    hand.authenticate(CONTROL)
+    hand.must(f"80d4010115 36f0f1ff33 {CONTROL}")
+    hand.must(f"80d4010315 36f0f1ff33 {FF}")
+    hand.must("80e0000107a80010f0f0ff7b")  # reads 10, writes 11
+    hand.must("80e0000207a80010f0f0ff6c")  # reads 11, writes 00
+    hand.must(hand.protected("04d68100", LINE, "a1"))
+    assert hand.word(hand.protected("04d68100", CONTROL, "a1")) == "6988"
+    hand.must(hand.protected("04b08100", CONTROL, le="01"))
+    hand.must(hand.protected("04d68200", FF, "a1"))
+    hand.must(hand.protected("04b08200", LINE, le="01"))
+
+
 def test_code_on_an_answer_is_under_the_same_challenge(hand: Hand) -> None:
     random = hand.challenge()
     code = ciphers.mac("3des", bytes.fromhex(LINE), random, bytes.fromhex("04b0960004"))
