@@ -56,7 +56,6 @@ SAMPLES: dict[str, dict[str, object]] = {}
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
     "city:agent",
-    "city:agent_code",
     "city:profile",
     "city:script",
     "city:session",
@@ -85,8 +84,14 @@ NO_LINK_HERE = {
     "objects:year_report",
     "school:apply_done",
 }
-#: Where one goes in and out; their pages are looked at in test_design.
-ELSEWHERE = {"login", "logout", "home", ""}
+#: Where one goes in and out (looked at in test_design), and what is there for programs.
+ELSEWHERE = {
+    "login",
+    "logout",
+    "home",
+    "",
+    *(f"{space}:{name}" for space in ("agent_api", "partner-v1") for name in ("api-root", "openapi-json")),
+}
 _LINK = re.compile(r'(?:href|src|hx-get)="(/[^"#]*)"')
 
 

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from xueka.contexts.personalization.domain import words as w
@@ -138,8 +139,12 @@ class ProfileRejected(BadInput):
         self.problems = problems
 
 
+@lru_cache(maxsize=32)
 def parse(text: str) -> Profile:
-    """The profile of a file's text. Raises ProfileRejected with every defect, and where it is."""
+    """The profile of a file's text. Raises ProfileRejected with every defect, and where it is.
+
+    The few that are in use are read at every step of every card, so they are kept.
+    """
     from xueka.contexts.personalization.domain.checking import check
 
     try:
