@@ -35,7 +35,7 @@ def submit(actor: Actor, sort: _Sort, id_: int) -> None:
     found = _locked(actor, sort, id_)
     apply(sort.machine, sort.model, [id_], "submit", actor)
     _set(sort, id_, submitted_by=actor.username)
-    _record(actor, sort, "submit", found)
+    _record(actor, "submit", sort, found)
 
 
 def approve(actor: Actor, sort: _Sort, id_: int) -> None:
@@ -45,7 +45,7 @@ def approve(actor: Actor, sort: _Sort, id_: int) -> None:
     sort.machine.target("approve", found.state)
     _set(sort, id_, approved_by=actor.username, approved_at=clock.now())
     apply(sort.machine, sort.model, [id_], "approve", actor)
-    _record(actor, sort, "approve", found)
+    _record(actor, "approve", sort, found)
 
 
 def send_back(actor: Actor, sort: _Sort, id_: int, reason: str) -> None:
@@ -55,7 +55,7 @@ def send_back(actor: Actor, sort: _Sort, id_: int, reason: str) -> None:
     _not_submitter(actor, found)
     apply(sort.machine, sort.model, [id_], "send_back", actor, reason=reason)
     _set(sort, id_, submitted_by="")
-    _record(actor, sort, "send_back", found, reason=reason)
+    _record(actor, "send_back", sort, found, reason=reason)
 
 
 def put_in_force(actor: Actor, sort: _Sort, id_: int) -> None:
@@ -67,7 +67,7 @@ def put_in_force(actor: Actor, sort: _Sort, id_: int) -> None:
     if isinstance(found, CardProfile):
         _one_per_kind(found)
     apply(sort.machine, sort.model, [id_], "put_in_force", actor)
-    _record(actor, sort, "put_in_force", found, earlier=old.version if old else None)
+    _record(actor, "put_in_force", sort, found, earlier=old.version if old else None)
 
 
 def retire(actor: Actor, sort: _Sort, id_: int, reason: str) -> None:
@@ -75,7 +75,7 @@ def retire(actor: Actor, sort: _Sort, id_: int, reason: str) -> None:
     found = _locked(actor, sort, id_)
     reason = reason_given(reason)
     apply(sort.machine, sort.model, [id_], "retire", actor, reason=reason)
-    _record(actor, sort, "retire", found, reason=reason)
+    _record(actor, "retire", sort, found, reason=reason)
 
 
 def _one_per_kind(found: CardProfile) -> None:
@@ -107,6 +107,6 @@ def _set(sort: _Sort, id_: int, **values: object) -> None:
     sort.model.objects.filter(id=id_).update(**values)  # type: ignore[attr-defined]
 
 
-def _record(actor: Actor, sort: _Sort, verb: str, found: Reviewed, **detail: object) -> None:
+def _record(actor: Actor, verb: str, sort: _Sort, found: Reviewed, **detail: object) -> None:
     told = {"version": found.version, "sm3": bytes(found.sm3).hex(), **detail}
     record(actor, f"{sort.name}.{verb}", sort.name, found.code, detail=told)

@@ -8,6 +8,8 @@ from xueka.entrypoints.portals.common import deeds
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
     "reader": "读卡器",
+    "way": "密钥交付方式",
+    "masters": "主密钥",
     "chip": "芯片",
     "profile": "卡片结构",
     "source": "来源",
