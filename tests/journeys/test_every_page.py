@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -27,9 +28,11 @@ from tests.journeys import town as towns
 from tests.journeys.support import DESK, DRAWN, PHONE, axe_source
 from tests.journeys.town import KIND, SYSTEM, Town, town
 from tests.support import factors
+from tests.unit.multiapp.conftest import CONTACT, DIRECTORIES, FILES, KEYS
 from xueka.contexts.cards import api as cards
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
 from xueka.platform.identity import sessions
@@ -61,6 +64,13 @@ NO_LINK_HERE = {
     "city:session",
     "city:batch_change",
     "city:bureau_change",
+    "city:card_grant_renew",
+    "city:credential",
+    "city:credential_rotate",
+    "city:pack",
+    "city:sam_risk",
+    "city:sam_step",
+    "city:stock_take",
     "city:destruction",
     "city:destruction_candidates",
     "city:destruction_scan",
@@ -80,6 +90,7 @@ NO_LINK_HERE = {
     "objects:export",
     "officers:hand_over",
     "officers:import_result",
+    "partner-v1:validity",
     "objects:year_job",
     "objects:year_report",
     "school:apply_done",
@@ -314,7 +325,23 @@ def filled(town: Town) -> None:
         town.transfer(town.students("second")[1], town.schools["stranger"])
         keys.make_demo_keys()
         keys.ask(SYSTEM, "rotate", "education.mf.control", "每年一次")
+        partner(operator, town)
     assert found
+
+
+def partner(operator: Actor, town: Town) -> None:
+    """A campus-card vendor with a grant to be decided, and a module in the store."""
+    multiapp.set_areas(operator, KIND, DIRECTORIES, "student 1.0")
+    unit = multiapp.add_unit(
+        operator, name="晨光一卡通公司", kind="vendor", purpose="食堂消费", contacts=[CONTACT],
+        schools=[town.schools["first"].code], contract="HT-1",
+        contract_from=date(2026, 1, 1), contract_until=date(2039, 12, 31),
+    )  # fmt: skip
+    multiapp.propose_grant(
+        operator, unit.code, KIND, "campus", size=400, files=FILES, wanted=KEYS,
+        valid_from=date(2026, 1, 1), valid_until=date(2035, 8, 31),
+    )  # fmt: skip
+    multiapp.receive_sams(operator, ["PSAM-0001"], "PSAM-B", multiapp.Slip("厂家", "赵库管", "JJ-1"))
 
 
 def test_every_page_filled_empty_and_failing(

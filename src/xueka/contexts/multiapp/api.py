@@ -1,13 +1,14 @@
 """Units, card grants, secure access modules, the partner interface: the only door into this context."""
 
 from xueka.contexts.multiapp.adapters.signing import public_key
-from xueka.contexts.multiapp.domain.custody import Slip
+from xueka.contexts.multiapp.domain.custody import Loading, Slip, read_loadings
 from xueka.contexts.multiapp.domain.grants import (
     ASKED_FOR,
     FILE_TYPES,
     KEY_USAGES,
     condition_word,
     conditions_words,
+    read_keys,
 )
 from xueka.contexts.multiapp.domain.hot_list import REASONS
 from xueka.contexts.multiapp.domain.interface import (
@@ -40,12 +41,15 @@ from xueka.contexts.multiapp.models import (
 )
 from xueka.contexts.multiapp.models.units import UNIT_KINDS
 from xueka.contexts.multiapp.queries import (
+    ListFigures,
     Room,
+    calls_by_day,
     credential,
     credentials,
     grant,
     grants,
     last_reports,
+    list_figures,
     open_risks,
     packs,
     risk,
@@ -93,7 +97,6 @@ from xueka.contexts.multiapp.services.granting import (
 from xueka.contexts.multiapp.services.hot_list import compare, follow
 from xueka.contexts.multiapp.services.packing import download_pack, make_pack
 from xueka.contexts.multiapp.services.sams import (
-    Loading,
     destroy_sam,
     find_sam,
     give_back_sam,
@@ -158,6 +161,7 @@ __all__ = [
     "Credential",
     "Directory",
     "FreshCredential",
+    "ListFigures",
     "Loading",
     "Pack",
     "Reach",
@@ -177,6 +181,7 @@ __all__ = [
     "ask_change",
     "authenticate",
     "begin_stock_take",
+    "calls_by_day",
     "cancel_stock_take",
     "change_contacts",
     "change_contract",
@@ -207,6 +212,7 @@ __all__ = [
     "issue_sam",
     "keep_terms",
     "last_reports",
+    "list_figures",
     "load_sam",
     "lose_sam",
     "make_credential",
@@ -218,6 +224,8 @@ __all__ = [
     "propose_grant",
     "public_key",
     "reach",
+    "read_keys",
+    "read_loadings",
     "receive_sams",
     "refuse_grant",
     "reopen_unit",

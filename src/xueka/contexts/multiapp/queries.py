@@ -1,14 +1,18 @@
 """Reads on units, grants, modules and credentials. They are the city's affair: other scopes see nothing."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import TruncDate
 
 from xueka.contexts.multiapp.domain.transitions import HOLDING, OPEN, PROPOSED
 from xueka.contexts.multiapp.models import (
+    ApiCall,
     Area,
     CardGrant,
     Credential,
+    HotCard,
     Pack,
     Report,
     Risk,
@@ -16,6 +20,7 @@ from xueka.contexts.multiapp.models import (
     StockTake,
     Unit,
 )
+from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
 
@@ -141,3 +146,35 @@ def stock_take(scope: Scope, number: str) -> StockTake:
     if found is None:
         raise NotFound("STOCK_TAKE_NOT_FOUND", "没有这次盘点。", found=number[:20])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ListFigures:
+    """What stands on the hot-list: cards by reason."""
+
+    by_reason: dict[str, int]
+    total: int
+
+
+def list_figures(scope: Scope) -> ListFigures:
+    """The city's figures of the list; nothing for other scopes."""
+    if scope.level not in ("system", "city"):
+        return ListFigures({}, 0)
+    rows = HotCard.objects.exclude(state="").order_by().values_list("state").annotate(n=Count("pk"))
+    found = dict(rows)
+    return ListFigures(found, sum(found.values()))
+
+
+def calls_by_day(scope: Scope, unit_: Unit, days: int = 14) -> list[tuple[date, int, int]]:
+    """(day, calls, refused) of a unit's last days that have any, newest first; today's are counted live."""
+    if scope.level not in ("system", "city"):
+        return []
+    since = clock.now() - timedelta(days=days)
+    rows = (
+        ApiCall.objects.filter(credential__unit=unit_, at__gte=since)
+        .annotate(day=TruncDate("at"))
+        .order_by()
+        .values_list("day")
+        .annotate(n=Count("id"), wrong=Count("id", filter=Q(status__gte=400)))
+    )
+    return sorted(((day, n, wrong) for day, n, wrong in rows), reverse=True)

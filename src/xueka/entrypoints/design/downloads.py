@@ -11,10 +11,15 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def xlsx(name: str, content: bytes) -> HttpResponse:
-    """A workbook to be saved under `name`, never kept by a cache."""
+    """A workbook to be saved under `name`."""
+    return attachment(name, content, XLSX)
+
+
+def attachment(name: str, content: bytes, media_type: str) -> HttpResponse:
+    """A file to be saved under `name`, never kept by a cache."""
     return HttpResponse(
         content,
-        content_type=XLSX,
+        content_type=media_type,
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
             "Cache-Control": "no-store",

@@ -42,6 +42,34 @@ class Slip:
             raise BadInput("SLIP_LONG", "交接单编号最多 100 个字。", found=self.document[:20])
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A key version that was put into a module: the number people know and the check value they read off."""
+
+    label: str
+    version: int
+    kcv: str
+
+
+def read_loadings(lines: str) -> list[Loading]:
+    """What was loaded, one key a line: «密钥 版本 校验值». Raises BadInput `SAM_KEYS` with the line."""
+    found = []
+    for number, line in enumerate(lines.splitlines(), 1):
+        if not (parts := line.replace("，", " ").replace(",", " ").split()):
+            continue
+        version = parts[1].removeprefix("v") if len(parts) > 1 else ""
+        if len(parts) < 3 or not version.isascii() or not version.isdigit():
+            raise BadInput(
+                "SAM_KEYS",
+                f"第 {number} 行：应为密钥名称、版本和校验值。",
+                where=f"第 {number} 行",
+                found=line.strip()[:60],
+                expected="例如 education.adf.external 1 8baf47",
+            )
+        found.append(Loading(parts[0], int(version), "".join(parts[2:])))
+    return found
+
+
 def check_serial(text: str) -> str:
     """A module's number, in capitals. Raises BadInput `SAM_SERIAL`."""
     serial = text.strip().upper()

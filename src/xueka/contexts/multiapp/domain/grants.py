@@ -98,6 +98,25 @@ def read_files(lines: str, keys: Iterable[str]) -> list[PartnerFile]:
     return found
 
 
+def read_keys(lines: str) -> dict[str, str]:
+    """Keys as people write them, one a line: «密钥 用途». Raises BadInput `GRANT_KEYS` with the line."""
+    words = {label: code for code, label in KEY_USAGES.items()} | {code: code for code in KEY_USAGES}
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines.splitlines(), 1):
+        if not (parts := line.replace("，", " ").replace(",", " ").split()):
+            continue
+        if len(parts) != 2 or parts[1] not in words or parts[0] in found:
+            raise BadInput(
+                "GRANT_KEYS",
+                f"第 {number} 行：应为密钥名称和用途，每个密钥一次。",
+                where=f"第 {number} 行",
+                found=line.strip()[:60],
+                expected=f"例如 education.adf.external 外部认证；用途有 {'、'.join(KEY_USAGES.values())}",
+            )
+        found[parts[0]] = words[parts[1]]
+    return found
+
+
 def taken_by(files: Sequence[PartnerFile]) -> int:
     """Bytes that these files take in their directory: content, and the head that the card keeps of each."""
     return sum(each.size + 24 for each in files)

@@ -1,13 +1,18 @@
 """Secure access modules: taken into stock, loaded, issued and handed on with signatures, lost, destroyed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Max
 
 from xueka.contexts.keys import api as keys
-from xueka.contexts.multiapp.domain.custody import Slip, check_destruction, check_loading, check_serial
+from xueka.contexts.multiapp.domain.custody import (
+    Loading,
+    Slip,
+    check_destruction,
+    check_loading,
+    check_serial,
+)
 from xueka.contexts.multiapp.domain.grants import check_reason, check_second_person
 from xueka.contexts.multiapp.domain.transitions import IN_FORCE, ISSUED, RISK, SAM
 from xueka.contexts.multiapp.models import Custody, GrantKey, Risk, Sam, SamKey, Unit
@@ -20,15 +25,6 @@ from xueka.platform.identity.actor import Actor
 
 _MAY = "city:sam:manage"
 MOST = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """A key version that was put into a module: the number people know and the check value they read off."""
-
-    label: str
-    version: int
-    kcv: str
 
 
 def receive_sams(actor: Actor, serials: Sequence[str], model: str, slip: Slip) -> list[Sam]:

@@ -127,6 +127,14 @@ def _repairs(request: StaffRequest) -> int:
     return repairs.waiting(request.actor.scope)
 
 
+def _grants(request: StaffRequest) -> int:
+    return multiapp.waiting_grants(request.actor.scope)
+
+
+def _risks(request: StaffRequest) -> int:
+    return multiapp.open_risks(request.actor.scope)
+
+
 def _overdue(request: StaffRequest) -> int:
     return numbers.overdue(request.actor.scope)
 
@@ -235,6 +243,15 @@ register(
                 ],
             ),
             NavGroup(
+                "合作单位",
+                [
+                    NavItem("应用单位", "city:units", "building-community", "city:unit:read"),
+                    NavItem("卡上授权", "city:card_grants", "device-sd-card", "city:unit:read", _grants),
+                    NavItem("安全模块", "city:sams", "cpu", "city:unit:read", _risks),
+                    NavItem("黑名单", "city:hot_list", "ban", "city:unit:read"),
+                ],
+            ),
+            NavGroup(
                 "查询",
                 [
                     NavItem("学生", "objects:students", "users", "school:student:read"),
@@ -277,6 +294,8 @@ register(
                 [
                     NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("应用单位", "city:units", "building-community", "city:unit:read"),
+                    NavItem("安全模块", "city:sams", "cpu", "city:unit:read"),
                 ],
             ),
         ],
