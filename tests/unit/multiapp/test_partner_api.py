@@ -197,6 +197,10 @@ def test_what_cannot_be_read_is_said_in_words(partners: Partners, vendor: Partne
     assert status in (400, 422)
 
 
+def test_a_body_that_is_too_large_is_not_read(partners: Partners, vendor: Partner) -> None:
+    assert code(vendor.post("/cards/validity", "x" * 70_000)) == (413, "BODY_TOO_LARGE")
+
+
 def test_plain_http_from_elsewhere_is_refused(partners: Partners, vendor: Partner) -> None:
     answer = Client(REMOTE_ADDR="10.1.2.3").get(f"{BASE}/me", headers=vendor.headers)
     assert code(answer) == (403, "TLS_REQUIRED")

@@ -16,9 +16,10 @@ def _small(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLRes
 
 
 _agent, _agent_app, _agent_space = agent.api.urls
+_partner, _partner_app, _partner_space = partner.api.urls
 urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/docs", partner.docs, name="partner_docs"),
-    path("partner/v1/", partner.api.urls),
+    path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("agent/v1/docs", agent.docs, name="agent_docs"),
     path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]
 ]
