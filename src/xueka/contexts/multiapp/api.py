@@ -96,7 +96,9 @@ from xueka.contexts.multiapp.services.granting import (
 )
 from xueka.contexts.multiapp.services.hot_list import compare, follow
 from xueka.contexts.multiapp.services.packing import download_pack, make_pack
+from xueka.contexts.multiapp.services.profiles import adopt_profiles, profiles_waiting
 from xueka.contexts.multiapp.services.sams import (
+    cards_at_risk,
     destroy_sam,
     find_sam,
     give_back_sam,
@@ -176,6 +178,7 @@ __all__ = [
     "Validity",
     "add_school",
     "add_unit",
+    "adopt_profiles",
     "approve_change",
     "approve_grant",
     "ask_change",
@@ -183,6 +186,7 @@ __all__ = [
     "begin_stock_take",
     "calls_by_day",
     "cancel_stock_take",
+    "cards_at_risk",
     "change_contacts",
     "change_contract",
     "change_list",
@@ -221,6 +225,7 @@ __all__ = [
     "once",
     "open_risks",
     "packs",
+    "profiles_waiting",
     "propose_grant",
     "public_key",
     "reach",

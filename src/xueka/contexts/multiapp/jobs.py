@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from xueka.contexts.multiapp.models import HotList
-from xueka.contexts.multiapp.services import calling, credentials, granting, hot_list
+from xueka.contexts.multiapp.services import calling, credentials, granting, hot_list, profiles
 from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
@@ -34,6 +34,14 @@ def keep_terms() -> None:
         granting.keep_terms(WORKER)
     with transaction.atomic():
         credentials.end_credentials(WORKER)
+
+
+@every(58, "multiapp.areas")
+def adopt_profiles() -> None:
+    """A card profile that came into force brings its directories."""
+    with transaction.atomic():
+        if profiles.profiles_waiting(WORKER):
+            profiles.adopt_profiles(WORKER)
 
 
 @every(57, "multiapp.calls")

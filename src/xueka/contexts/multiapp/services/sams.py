@@ -17,6 +17,7 @@ from xueka.contexts.multiapp.domain.grants import check_reason, check_second_per
 from xueka.contexts.multiapp.domain.transitions import IN_FORCE, ISSUED, RISK, SAM
 from xueka.contexts.multiapp.models import Custody, GrantKey, Risk, Sam, SamKey, Unit
 from xueka.contexts.multiapp.services.common import locked, text
+from xueka.contexts.personalization import api as personalization
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -206,6 +207,14 @@ def settle_risk(actor: Actor, number: str, measure: str) -> Risk:
     record(actor, "sam_risk.settle", "sam_risk", risk.number, detail={"resolution": done})
     risk.refresh_from_db()
     return risk
+
+
+def cards_at_risk(risk: Risk) -> dict[str, int]:
+    """«label version» → how many cards hold a key that the lost module could make."""
+    return {
+        f"{each['label']} {each['version']}": personalization.made_by(each["label"], each["version"]).count()
+        for each in risk.keys
+    }
 
 
 def destroy_sam(

@@ -113,12 +113,23 @@ def listing(request: StaffRequest) -> HttpResponse:
             "device-sd-card",
         ),
     )
+    adopt = Action("采用新的卡结构", reverse("city:areas_adopt"), "post", "refresh")
+    waits = may and multiapp.profiles_waiting(request.actor)
     shown = {
-        "actions": [new_] if may else [],
+        "actions": ([new_] if may else []) + ([adopt] if waits else []),
         "chips": [(name, bars(multiapp.rooms(scope, code))) for code, name in _kinds(scope)],
         "list": rows,
     }
     return render(request, "city/card_grants.html", shown)
+
+
+@require_POST
+@portal_view("city:unit:manage")
+def adopt(request: StaffRequest) -> HttpResponse:
+    """The directories of the profiles in force; the worker does the same within a minute."""
+    count = multiapp.adopt_profiles(request.actor)
+    flash(request, f"已采用现行卡结构，{count} 个目录有变动。")
+    return redirect("city:card_grants")
 
 
 @require_http_methods(["GET", "POST"])

@@ -272,6 +272,7 @@ def risk(request: StaffRequest, number: str) -> HttpResponse:
             "处置", "换密钥版本、换卡，或承担风险：写明办法。", "处置", "required", reason_label="办法"
         ),
     )
+    made = multiapp.cards_at_risk(found)
     shown = {
         "head": ObjectHead(
             f"{found.sam.serial} 丢失",
@@ -287,7 +288,13 @@ def risk(request: StaffRequest, number: str) -> HttpResponse:
             actions=[settle] if may else [],
         ),
         "keys": [
-            (each["label"], each["version"], each["kcv"], multiapp.KEY_USAGES[each["usage"]])
+            (
+                each["label"],
+                each["version"],
+                each["kcv"],
+                multiapp.KEY_USAGES[each["usage"]],
+                made[f"{each['label']} {each['version']}"],
+            )
             for each in found.keys
         ],
         "sam": Link(found.sam.serial, reverse("city:sam", args=[found.sam.serial]), "安全模块", "cpu"),

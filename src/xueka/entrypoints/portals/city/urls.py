@@ -150,6 +150,7 @@ urlpatterns = [
     path("units/<str:code>/credential/", partner_access.make, name="credential_make"),
     path("units/<str:code>/<slug:verb>/", units.act, name="unit_act"),
     path("card-grants/", card_grants.listing, name="card_grants"),
+    path("card-grants/adopt/", card_grants.adopt, name="areas_adopt"),
     path("card-grants/new/", card_grants.new, name="card_grant_new"),
     path("card-grants/<str:number>/", card_grants.page, name="card_grant"),
     path("card-grants/<str:number>/renew/", card_grants.renew, name="card_grant_renew"),
