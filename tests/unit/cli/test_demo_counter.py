@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import pcsc
-from tests.support.counter_server import CODE, CounterServer
+from tests.support.counter_server import AGENT, CODE, CounterServer
+from tests.support.printers import require_printer
 from xueka.entrypoints.cli import demo_counter
 from xueka.kernel.errors import Refused
 
@@ -29,12 +30,15 @@ def test_it_asks_for_a_server(place: Path) -> None:
 
 def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pcsc.require()
+    require_printer()
     monkeypatch.setenv("PYTHONPATH", str(pcsc.ROOT / "src"))
     said: list[str] = []
+    known: list[str] = []
     with CounterServer() as server:
 
         def hand() -> Iterator[str]:
             pcsc.until(lambda: server.last_state(pcsc.READER) == "card", "the agent tells no card")
+            pcsc.until(lambda: server.polls[-1]["printers"], "the agent tells no printer", seconds=40)
             yield "o\n"
             pcsc.until(lambda: server.last_state(pcsc.READER) == "empty", "the agent still tells a card")
             yield "\n"
@@ -42,10 +46,12 @@ def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatc
             yield "?\n"
             yield "q\n"
 
-        demo_counter.run(server.address, CODE, 2, [], hand(), said.append)
+        demo_counter.run(server.address, CODE, 2, hand(), said.append, known.append)
         assert server.problems == []
         assert demo_counter.enrolled(server.address)
         assert not demo_counter.enrolled("http://127.0.0.1:1")
+    assert known == [AGENT]
+    assert server.polls[-1]["printers"][0]["name"] == demo_counter.DEVICE
     assert "04a1b2c3000001" in said[0]
     assert said[1:] == [
         "第 1 张（04a1b2c3000001）已取出。",

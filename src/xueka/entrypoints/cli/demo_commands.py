@@ -63,19 +63,20 @@ def keys(as_json: common.Json = False) -> None:
 
 
 @app.command()
-def counter(
-    cards: Annotated[int, typer.Option(help="白卡张数。", min=1, max=500)] = 50,
-    printer: Annotated[
-        list[str] | None, typer.Option("--printer", metavar="NAME", help="打印机：名称=ipp://地址；可重复。")
-    ] = None,
-) -> None:
-    """虚拟的读卡器和白卡，加一个已登记的发卡代理：不用硬件就能试柜台制卡。服务须在运行。"""
+def counter(cards: Annotated[int, typer.Option(help="白卡张数。", min=1, max=500)] = 50) -> None:
+    """虚拟的读卡器、白卡和打印机，加一个已登记的发卡代理：不用硬件就能试柜台制卡。服务须在运行。"""
     from xueka.entrypoints.cli import demo_counter
 
     server, code = demo_counter.serving_at(), ""
-    if not demo_counter.enrolled(server):
-        with common.edge() as actor:
-            from xueka.contexts.personalization import api
+    with common.edge() as actor:
+        from xueka.contexts.personalization import api
 
-            code, _ = api.make_code(actor)
-    demo_counter.run(server, code, cards, printer or [], sys.stdin, typer.echo)
+        district = demo_counter.district_of_the_demo()
+        if not demo_counter.enrolled(server):
+            code, _ = api.make_code(actor, district)
+
+    def introduced(agent: str) -> None:
+        with common.edge() as actor:
+            demo_counter.introduce(actor, agent, district)
+
+    demo_counter.run(server, code, cards, sys.stdin, typer.echo, introduced)

@@ -1,6 +1,6 @@
-"""A counter to try: reader, cards and issuing agent of this machine, all of them virtual or local.
+"""A counter to try: reader, cards, printer and issuing agent of this machine, all of them virtual or local.
 
-The cards are processes of the sandbox, the agent is the one of a counter PC; each is started as a stranger.
+Cards and printer are processes of the sandbox, the agent is the one of a counter PC; each is a stranger.
 """
 
 import contextlib
@@ -8,14 +8,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.database import home
 
-NAME, READER = "演示柜台", "Virtual PCD 00 00"
+if TYPE_CHECKING:
+    from xueka.platform.identity.actor import Actor
+
+NAME, READER, DEVICE = "演示柜台", "Virtual PCD 00 00", "虚拟证卡打印机"
+ENROL_LIMIT = 60.0  # seconds
 FIRST_CHIP = "04a1b2c3000001"
 HELP = "回车：换下一张卡；o：取出；i：放回；q：结束。"
 WORDS = {"": "next", "o": "pull", "i": "insert"}
@@ -35,17 +40,48 @@ def serving_at() -> str:
 
 def enrolled(server: str) -> bool:
     """Whether the demo's agent is known to this server from an earlier time."""
-    state = home.home() / "demo-counter" / "agent" / "agent.json"
-    return state.exists() and json.loads(state.read_text("utf-8"))["server"] == server
+    return _state().get("server") == server
+
+
+def district_of_the_demo() -> str:
+    """Where the demo city's counter operator works; empty where there is none: the counter is the city's."""
+    from xueka.platform.identity import accounts
+
+    try:
+        return accounts.actor_for("counter").scope.district
+    except XuekaError:
+        return ""
+
+
+def introduce(actor: "Actor", agent: str, district: str) -> None:
+    """The printer of this agent, with everything loaded."""
+    from xueka.contexts.printing import api as printing
+
+    if printing.printers(actor.scope).filter(agent=agent).exists():
+        return
+    made = printing.register_printer(actor, f"{NAME} {agent[-4:]}", agent, DEVICE, district=district)
+    for supply in printing.supplies(made):
+        printing.load_supply(actor, supply.id)
 
 
 def run(
-    server: str, code: str, cards: int, printers: list[str], hand: Iterable[str], tell: Callable[[str], None]
+    server: str,
+    code: str,
+    cards: int,
+    hand: Iterable[str],
+    tell: Callable[[str], None],
+    introduced: Callable[[str], None],
 ) -> None:
-    """Until `hand` says q or ends. Cards and agent keep what they have in the home."""
+    """Until `hand` says q or ends. Cards and agent keep what they have in the home.
+
+    `introduced` gets what the server calls the agent, before the first card is put in.
+    """
     folder = home.made_home() / "demo-counter"
     folder.mkdir(exist_ok=True)
-    with _cards(folder, cards) as ask, _agent(folder, server, code, printers):
+    with _cards(folder, cards) as ask, _printer(folder) as printer, _agent(folder, server, code, printer):
+        if not printer:
+            tell("没有虚拟打印机：Debian 上请安装 cups-ipp-utils 和 dbus。")
+        introduced(_enrolled(server))
         first = ask("insert")
         tell(f"{NAME}已就绪，读卡器里是第 1 张卡（{first['uid']}）。{HELP}")
         for line in hand:
@@ -61,6 +97,34 @@ def run(
                 continue
             state = "在读卡器里" if answer["inserted"] else "已取出"
             tell(f"第 {answer['place'] + 1} 张（{answer['uid']}）{state}。")
+
+
+def _state() -> dict[str, Any]:
+    state = home.home() / "demo-counter" / "agent" / "agent.json"
+    return dict(json.loads(state.read_text("utf-8"))) if state.exists() else {}
+
+
+def _enrolled(server: str) -> str:
+    """What the server calls the agent, once it is enrolled."""
+    end = time.monotonic() + ENROL_LIMIT
+    while not enrolled(server):
+        if time.monotonic() > end:
+            raise Refused("NOT_ENROLLED", "发卡代理没有登记成功。", action="原因见上面它说的话。")
+        time.sleep(0.1)
+    return str(_state()["agent"])
+
+
+@contextlib.contextmanager
+def _printer(folder: Path) -> Iterator[str]:
+    """The address of an IPP printer; empty where the machine has no such program."""
+    command = [sys.executable, "-m", "xueka.sandbox.printer", str(folder / "printer")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            line = process.stdout.readline()
+            yield str(json.loads(line)["uri"]) if line else ""
+        finally:
+            process.stdin.close()
 
 
 @contextlib.contextmanager
@@ -97,12 +161,11 @@ def _cards(folder: Path, count: int) -> Iterator[Callable[[str], dict[str, Any]]
 
 
 @contextlib.contextmanager
-def _agent(folder: Path, server: str, code: str, printers: list[str]) -> Iterator[None]:
+def _agent(folder: Path, server: str, code: str, printer: str) -> Iterator[None]:
     """The issuing agent; what it says goes to standard error."""
     options = ["--server", server, "--reader", READER, "--state", str(folder / "agent"), "--name", NAME]
     options += ["--enrol", code] if code else []
-    for printer in printers:
-        options += ["--printer", printer]
+    options += ["--printer", f"{DEVICE}={printer}"] if printer else []
     environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(folder / "pcscd.comm")}
     process = subprocess.Popen([sys.executable, "-m", "xueka.agent", *options], env=environment)
     try:
