@@ -5,11 +5,13 @@ from django.db import IntegrityError, connection, transaction
 
 from tests.unit.keys.conftest import FIRST, LEADER, SECOND, SYSTEM, changed
 from xueka.contexts.keys import api as keys
+from xueka.contexts.keys.domain.key_block import parse
 from xueka.contexts.keys.models import Key
 from xueka.contexts.keys.services import keeping, stores
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused, XuekaError
 from xueka.platform.audit.models import Entry
+from xueka.platform.invariants import check
 
 pytestmark = pytest.mark.usefixtures("demo_keys")
 
@@ -271,3 +273,39 @@ def test_a_drill_key_never_stands_under_a_live_one() -> None:
             label="drill.control", title="x", level="master", kind="control", algorithm="3des",
             usages=["diversify"], drill=False, created_at=clock.now(), created_by="a",
         )  # fmt: skip
+
+
+def test_a_key_leaves_in_a_block_when_two_people_agree() -> None:
+    """For a bureau that diversifies itself: it opens the block with the transport key that it holds."""
+    asked = keys.ask(FIRST, "export", CONTROL, "交卡厂预先装入", {"version": 1, "under": "transport.bureau"})
+    assert asked.result == {}
+    done = keys.confirm(SECOND, asked.number)
+    said = parse(done.result["block"].encode())
+    assert (said.spec.label, said.spec.version, said.spec.usage) == (CONTROL, 1, "control")
+    assert done.result["under"] == "transport.bureau/1"
+    store = stores.named("software")
+    transport, version = (keys.version(SYSTEM.scope, label, 1) for label in ("transport.bureau", CONTROL))
+    said_spec, taken = store.import_block(
+        done.result["block"].encode(), keeping.stored(transport), keeping.stored(version).under
+    )
+    assert (said_spec, taken.kcv) == (said.spec, version.kcv)
+    uses = {
+        (use.version.key.label, use.usage) for use in keys.uses(SYSTEM.scope).filter(subject=asked.number)
+    }
+    assert uses == {(CONTROL, "export"), ("transport.bureau", "wrap")}
+    assert done.result["block"] not in str(list(Entry.objects.values_list("detail", flat=True)))
+    assert [each.name for each in keys.INVARIANTS if check(each).violated] == []
+
+
+def test_what_may_not_leave_does_not() -> None:
+    for label, under, expected in (
+        ("education.adf.pin_unlock", "transport.bureau", "KEY_USAGE"),  # registered without export
+        (CONTROL, "education.adf.internal", "KEY_USAGE"),
+        (CONTROL, "transit.load", "KEY_FOREIGN"),
+        (CONTROL, "no.such", "KEY_NOT_FOUND"),
+    ):
+        with pytest.raises((Refused, NotFound)) as refusal:
+            keys.ask(FIRST, "export", label, "想要", {"version": 1, "under": under})
+        assert code(refusal) == expected
+    with pytest.raises(BadInput):
+        keys.ask(FIRST, "export", CONTROL, "想要", {"version": 1})

@@ -8,7 +8,7 @@ from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.policy import check_definition
 from xueka.kernel.errors import BadInput
 
-REGISTER, FOREIGN, GENERATE, IMPORT = "register", "foreign", "generate", "import"
+REGISTER, FOREIGN, GENERATE, IMPORT, EXPORT = "register", "foreign", "generate", "import", "export"
 ACTIVATE, ROTATE, REINSTATE, RETIRE, DESTROY = "activate", "rotate", "reinstate", "retire", "destroy"
 
 
@@ -37,6 +37,12 @@ KINDS: dict[str, ChangeKind] = {
         ),
         ChangeKind(GENERATE, "生成新版本", {}, "新版本先待启用，不影响制卡。"),
         ChangeKind(IMPORT, "导入密钥块", {"block": "密钥块", "kcv": "校验值", "under": "传输密钥"}),
+        ChangeKind(
+            EXPORT,
+            "导出密钥块",
+            {**_VERSION, "under": "传输密钥"},
+            "对方持有传输密钥，就能使用导出的密钥。",
+        ),
         ChangeKind(ACTIVATE, "启用", _VERSION, "此后制的卡用这个版本。"),
         ChangeKind(ROTATE, "轮换", {}, "新版本启用，现在的版本转为仅验证。"),
         ChangeKind(REINSTATE, "恢复使用", _VERSION, "此后制的卡用回这个版本。"),

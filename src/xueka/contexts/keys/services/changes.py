@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xueka.contexts.keys.domain import changes as rules
+from xueka.contexts.keys.domain import policy
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.transitions import ASKED, KEY_CHANGE, KEY_VERSION, PRE_ACTIVE
 from xueka.contexts.keys.models import Key, KeyChange, KeyVersion
-from xueka.contexts.keys.services import finding, keeping, rewrapping, stores, versions
+from xueka.contexts.keys.services import finding, keeping, rewrapping, stores, using, versions
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -68,7 +69,8 @@ def confirm(actor: Actor, number: str) -> KeyChange:
     apply(KEY_CHANGE, KeyChange, [asked.pk], "confirm", actor)
     result = _DO[asked.kind](actor, asked)
     KeyChange.objects.filter(pk=asked.pk).update(result=result)
-    _audit(actor, "confirm", asked, asked_by=asked.asked_by, **result)
+    told = {name: value for name, value in result.items() if name != "block"}
+    _audit(actor, "confirm", asked, asked_by=asked.asked_by, **told)
     asked.refresh_from_db()
     return asked
 
@@ -122,12 +124,23 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
         rewrapping.not_under_way(key)
         return
     version = finding.version(key, params["version"])
+    if kind == rules.EXPORT:
+        _may_leave(version, params["under"])
+        return
     if kind in (rules.ACTIVATE,):
         versions.alone(version, "activate")
     if kind == rules.RETIRE:
         rewrapping.not_needed(version)
     event = {rules.ACTIVATE: "activate"}.get(kind, kind)
     KEY_VERSION.target(event, version.state)
+
+
+def _may_leave(version: KeyVersion, under: str) -> KeyVersion:
+    """The transport key under which a version may be exported. Raises Refused as a use of either does."""
+    transport = finding.usable(under, None)
+    for each, usage in ((version, v.EXPORT), (transport, v.WRAP)):
+        policy.check_use(each.key.label, each.number, each.state, each.key.usages, usage)
+    return transport
 
 
 def _parent(label: str, params: Mapping[str, Any]) -> Key | None:
@@ -197,6 +210,16 @@ def _do_import(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     return _told(made)
 
 
+def _do_export(actor: Actor, asked: KeyChange) -> dict[str, Any]:
+    """Both people have seen that it leaves; the use is on record before the block is made."""
+    version = finding.version(finding.locked(asked.label), asked.params["version"])
+    transport = _may_leave(version, asked.params["under"])
+    for each, usage in ((version, v.EXPORT), (transport, v.WRAP)):
+        using.written(actor, [each], usage, "export", asked.number, cards=0)
+    block = keeping.exported(version, transport)
+    return {**_told(version), "under": f"{asked.params['under']}/{transport.number}", "block": block}
+
+
 def _do_rotate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     key = finding.locked(asked.label)
     before = finding.active(key)
@@ -239,6 +262,7 @@ _DO: dict[str, Callable[[Actor, KeyChange], dict[str, Any]]] = {
     rules.GENERATE: _do_generate,
     rules.IMPORT: _do_import,
     rules.ACTIVATE: _do_activate,
+    rules.EXPORT: _do_export,
     rules.ROTATE: _do_rotate,
     rules.REINSTATE: _do_reinstate,
     rules.RETIRE: _do_retire,

@@ -72,6 +72,11 @@ def rewrap(version: KeyVersion, target: KeyVersion) -> bytes:
     return made.block
 
 
+def exported(version: KeyVersion, transport: KeyVersion) -> str:
+    """The key block of an exportable version under a transport key."""
+    return _store(version).export_block(stored(version), stored(transport)).decode("ascii")
+
+
 def destroy(version: KeyVersion) -> None:
     stores.named(version.store).destroy(stored(version))
 

@@ -138,6 +138,7 @@ def _result(found: keys.KeyChange) -> list[Fact]:
         "kcv": "校验值",
         "before": "原版本",
         "rewrap": "要重新加密",
+        "under": "传输密钥",
     }
     return [Fact(named[name], value) for name, value in found.result.items() if name in named and value]
 
