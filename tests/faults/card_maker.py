@@ -9,7 +9,7 @@ import sys
 
 from xueka.entrypoints.cli import common
 
-KEYS = 60
+KEYS = 18
 
 
 def main() -> None:

