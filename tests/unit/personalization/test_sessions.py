@@ -140,7 +140,13 @@ def test_what_nobody_comes_back_to(counter: Counter) -> None:
     with clock.at(NOW + timedelta(hours=25)):
         jobs.sweep_abandoned()
     lost.refresh_from_db()
-    assert (lost.state, lost.code) == ("void", "NOT_RETURNED")
+    assert (lost.state, lost.code) == ("failed", "NOT_RETURNED"), "nothing had been written"
+    written = counter.open(waiting.card_id)
+    counter.lay_down(counter.blank(), (6, "after"))
+    with clock.at(NOW + timedelta(hours=25)):
+        jobs.sweep_abandoned()
+    written.refresh_from_db()
+    assert (written.state, written.code) == ("void", "NOT_RETURNED")
 
 
 def test_a_poll_without_busy_means_that_the_run_was_lost(counter: Counter) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.models import Nonce, Session
-from xueka.contexts.personalization.services.ending import cancel, spoil
+from xueka.contexts.personalization.services.ending import cancel, give_up
 from xueka.contexts.personalization.services.handing_out import lose
 from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
@@ -35,7 +35,7 @@ def sweep_abandoned() -> None:
     for session_id in _old(t.UNKNOWN, timedelta(hours=settings.PERSONALIZATION_UNKNOWN_HOURS)):
         with transaction.atomic():
             if session := _still(session_id, t.UNKNOWN):
-                spoil(WORKER, session, "NOT_RETURNED", "原卡没有放回")
+                give_up(WORKER, session, "NOT_RETURNED", "原卡没有放回")
     Nonce.objects.filter(at__lt=clock.now() - timedelta(minutes=NONCE_MINUTES)).delete()
 
 

@@ -94,6 +94,8 @@ SESSION = Machine(
         Transition("spoil", PROBING, VOID, _AGENT, "作废", "卡不能再用"),
         Transition("spoil", UNKNOWN, VOID, _RUN, "作废", "原卡没有放回，或由人放弃"),
         Transition("fail", RUNNING, FAILED, _AGENT, "未写入", "卡上没有任何改动"),
+        Transition("fail", PROBING, FAILED, _AGENT, "未写入", "卡上没有任何改动"),
+        Transition("fail", UNKNOWN, FAILED, _RUN, "未写入", "卡上没有任何改动"),
         Transition("cancel", WAITING, CANCELLED, _RUN, "取消", "还没有放卡"),
     ],
 )

@@ -46,6 +46,11 @@ def spoil(actor: Actor, session: Session, code: str, why: str) -> None:
     _end(actor, session, "spoil", code, f"卡已作废：{why}", SCRAP)
 
 
+def give_up(actor: Actor, session: Session, code: str, why: str) -> None:
+    """It will not become a card: void where something may have been written, else still a blank."""
+    (spoil if session.touched else fail)(actor, session, code, why)
+
+
 def fail(actor: Actor, session: Session, code: str, why: str) -> None:
     """Nothing was changed on the card; for an upgrade: it did not come about."""
     if session.purpose == "make" and session.touched:

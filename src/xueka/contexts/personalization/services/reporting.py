@@ -15,7 +15,7 @@ from xueka.contexts.personalization.models import Agent, Run, Session
 from xueka.contexts.personalization.services import upgrading
 from xueka.contexts.personalization.services.chips import identified
 from xueka.contexts.personalization.services.common import acting
-from xueka.contexts.personalization.services.ending import claim, fail, prove, spoil
+from xueka.contexts.personalization.services.ending import claim, fail, give_up, prove
 from xueka.contexts.personalization.services.handing_out import look, lose
 from xueka.contexts.personalization.services.preparing import (
     answers_of,
@@ -196,12 +196,12 @@ def _looked(actor: Actor, session: Session, verdict: Verdict) -> Next:
         )
         return None
     if not session.chip_uid and (why := identified(session, verdict.chip)):
-        # The very first run was lost: nothing was written, and the card that lies there now cannot be used.
-        spoil(actor, session, "CHIP_NOT_FREE", why)
+        # The very first run was lost, and the card that lies there now cannot be used.
+        give_up(actor, session, "CHIP_NOT_FREE", why)
         return None
     seen = judging.look(verdict)
     if not seen.selected:
-        spoil(actor, session, "APPLICATION_GONE", "教育应用不见了")
+        give_up(actor, session, "APPLICATION_GONE", "教育应用不见了")
         return None
     kept = {"contents": seen.contents, "proof": seen.proof, "selected": True}
     Session.objects.filter(pk=session.pk).update(look=kept)
@@ -238,7 +238,7 @@ def _answered(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Nex
         prove(actor, session, f"写卡完成：{why}")
         return None
     if event == "spoil":
-        spoil(actor, session, "CARD_BAD", why)
+        give_up(actor, session, "CARD_BAD", why)
         return None
     apply(t.SESSION, Session, [session.pk], "redo", actor, reason=why)
     Session.objects.filter(pk=session.pk).update(

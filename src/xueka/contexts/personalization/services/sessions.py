@@ -12,7 +12,7 @@ from xueka.contexts.personalization.domain.steps import WriteKey
 from xueka.contexts.personalization.models import Agent, CardProfile, CardScript, ReaderState, Session
 from xueka.contexts.personalization.services.agents import require_working
 from xueka.contexts.personalization.services.common import locked, reason_given
-from xueka.contexts.personalization.services.ending import cancel, spoil
+from xueka.contexts.personalization.services.ending import cancel, give_up
 from xueka.contexts.personalization.services.preparing import script_commands
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
@@ -70,7 +70,8 @@ def open_session(actor: Actor, card_id: int, agent_id: int, reader: str, *, whol
 
 
 def abort(actor: Actor, session_id: int, reason: str) -> Session:
-    """Give it up: before a card was laid down nothing happened; afterwards its plastic is void.
+    """Give it up: before a card was laid down nothing happened; afterwards its plastic is
+    void, unless nothing was written on it.
 
     Raises NotFound, BadInput `REASON_MISSING`, Refused `SESSION_AT_WORK` while a run is out.
     """
@@ -82,7 +83,7 @@ def abort(actor: Actor, session_id: int, reason: str) -> Session:
     if session.state == t.WAITING:
         cancel(actor, session, reason)
     elif session.state == t.UNKNOWN and session.purpose == "make":
-        spoil(actor, session, "GIVEN_UP", f"放弃：{reason}")
+        give_up(actor, session, "GIVEN_UP", f"放弃：{reason}")
     else:
         raise Refused(
             "SESSION_AT_WORK",
