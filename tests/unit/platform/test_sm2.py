@@ -293,3 +293,14 @@ def test_sm3_standard_vectors() -> None:
     """GB/T 32905-2016, annex A."""
     assert sm3.hexdigest(b"abc") == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
     assert sm3.hexdigest(b"abcd" * 16) == "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"
+
+
+def test_a_signature_in_pieces_is_that_of_the_whole() -> None:
+    key = PrivateKey.generate()
+    with key.signing() as signature:
+        for piece in (b"a\0", b"", b"bc" * 5000):
+            signature.update(piece)
+        made = signature.finish()
+    whole = b"a\0" + b"bc" * 5000
+    assert key.public.verify(made, whole)
+    assert not key.public.verify(made, whole[:-1])

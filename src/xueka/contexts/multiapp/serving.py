@@ -19,6 +19,9 @@ from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
 
+AT_A_TIME = 2_000
+"""Lines that are signed and sent together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -113,7 +116,7 @@ def head() -> lines.Head:
 def full_list(actor: Actor, unit: Unit) -> Iterator[bytes]:
     """The whole list of the partner's part, as signed lines, piece by piece."""
     actor.require(words.LIST)
-    return _lines(lines.FULL, reach(unit), head(), 0)
+    return lines_of(lines.FULL, reach(unit), head(), 0)
 
 
 def change_list(actor: Actor, unit: Unit, since: int) -> Iterator[bytes]:
@@ -121,10 +124,10 @@ def change_list(actor: Actor, unit: Unit, since: int) -> Iterator[bytes]:
     actor.require(words.LIST)
     part, now = reach(unit), head()
     lines.check_since(since, now)
-    return _lines(lines.CHANGES, part, now, since)
+    return lines_of(lines.CHANGES, part, now, since)
 
 
-def _lines(what: str, part: Reach, now: lines.Head, since: int) -> Iterator[bytes]:
+def lines_of(what: str, part: Reach, now: lines.Head, since: int) -> Iterator[bytes]:
     """The database writes the lines itself (COPY); they are signed as they pass, never held together."""
     count = 0
     with signing_key().signing() as signature:
@@ -134,16 +137,19 @@ def _lines(what: str, part: Reach, now: lines.Head, since: int) -> Iterator[byte
             return piece
 
         yield signed(lines.first_line(what, now, since))
-        with connection.cursor() as cursor, cursor.copy(_statement(part, what, since)) as copy:
-            for piece in copy:
-                content = bytes(piece)
-                count += content.count(b"\n")
-                yield signed(content)
+        with connection.cursor() as cursor, cursor.copy(statement(part, what, since)) as copy:
+            waiting: list[bytes] = []
+            for count, line in enumerate(copy, start=1):  # noqa: B007 - the last number is the answer
+                waiting.append(bytes(line))
+                if len(waiting) == AT_A_TIME:
+                    yield signed(b"".join(waiting))
+                    waiting.clear()
+            yield signed(b"".join(waiting))
         yield signed(lines.last_line(count))
         yield lines.signature_line(base64.b64encode(signature.finish()).decode())
 
 
-def _statement(part: Reach, what: str, since: int) -> sql.Composed:
+def statement(part: Reach, what: str, since: int) -> sql.Composed:
     """`+⇥number⇥chip⇥reason` for what is not to be accepted, `-⇥number⇥chip⇥` for what is so again."""
     places = []
     for kind, schools in part.parts:

@@ -48,6 +48,7 @@ _ALL = """
 def follow() -> int:
     """One tick, in the caller's transaction; returns how many cards changed."""
     head = _head()
+    before = _place(head)
     with connection.cursor() as cursor:
         cursor.execute("SELECT last_value FROM history_transition_id_seq")
         (last,) = cursor.fetchone()
@@ -68,7 +69,8 @@ def follow() -> int:
         head.read_up_to, head.pending_xid = head.pending_up_to, 0
     if not head.pending_xid and until > head.read_up_to:
         head.pending_up_to, head.pending_xid = until, newest
-    head.save()
+    if _place(head) != before:
+        head.save()
     return changed
 
 
@@ -90,6 +92,10 @@ def compare() -> int:
 def _head() -> HotList:
     HotList.objects.get_or_create(id=1, defaults={"at": clock.now()})
     return HotList.objects.select_for_update().get(id=1)
+
+
+def _place(head: HotList) -> tuple[object, ...]:
+    return head.version, head.read_up_to, head.pending_up_to, head.pending_xid, head.compared_at
 
 
 def _write(head: HotList, touched: str, values: dict[str, int]) -> int:
