@@ -87,6 +87,7 @@ NO_LINK_HERE = {
     "city:schedule_move",
     "city:schedule_order",
     "city:takeover_set",
+    "counter:progress",
     "objects:export",
     "officers:hand_over",
     "officers:import_result",

@@ -159,6 +159,11 @@ def fate(scope: Scope, number: str) -> list[dict[str, Any]]:
     return found
 
 
+def blanks_left(at_most: int = 10_000) -> int:
+    """How many blanks lie in stock, counted no further than `at_most`: a counter asks often."""
+    return Blank.objects.filter(state="in_stock")[:at_most].count()
+
+
 def blank_uids(card_ids: Sequence[int]) -> dict[int, str]:
     """Chip UIDs that the blanks of these cards brought along, by card."""
     found = Blank.objects.filter(card_id__in=card_ids, state__in=["bound", "used"]).exclude(uid="")

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design import formats, states
@@ -36,10 +37,10 @@ def home(request: StaffRequest) -> HttpResponse:
             return redirect(reverse("counter:application", args=[found[0].number]))
     busy = desk.at_work(scope).first()
     if busy is not None and not asked:
-        return redirect(reverse("counter:card", args=[busy.number]))
+        return card(request, busy.number)
     first = desk.queue(scope).first()
     if first is not None and not asked:
-        return redirect(reverse("counter:application", args=[first.number]))
+        return application(request, first.number)
     return render(
         request, "counter/home.html", {**_frame(request, ""), "asked": asked, "empty": _empty(asked)}
     )
@@ -202,6 +203,7 @@ def _equipment(request: StaffRequest) -> dict[str, Any]:
             Gauge(each.label, each.capacity - each.left, each.capacity, each.low)
             for each in printing.supplies(here.printer)
         ],
+        "blanks": numbers.blanks_left(),
         "spoilt": printing.spoils(request.actor.scope).filter(printer=here.printer).count(),
         "choices": [
             (each.pk, each.name)

@@ -26,11 +26,14 @@ class Work:
     message: str = ""
     plastic: str = ""
     busy: bool = False
-    percent: int | None = None
     chip_steps: Sequence[personalization.StepView] = ()
     steps: Sequence[Step] = ()
     actions: Sequence[Action] = ()
     give: bool = False
+
+    @property
+    def chip_steps_done(self) -> int:
+        return sum(step.state == "done" for step in self.chip_steps)
 
 
 @dataclass(slots=True)
@@ -102,7 +105,6 @@ def _writing(facts: _Facts, session: personalization.Progress | None) -> Work:
             session.message,
             session.plastic,
             True,
-            session.percent,
             session.steps,
             steps,
             [giving_up] if may_stop else [],
