@@ -93,6 +93,15 @@ def _build(batch_id: int) -> None:
             raise AssertionError("nothing was built")
 
 
+def _build_with_keys(batch_id: int) -> None:
+    from xueka.contexts.keys import api as keys
+    from xueka.platform.identity.actor import Actor
+
+    _build(batch_id)
+    if not keys.uses(Actor.system("bench").scope).exists():
+        raise AssertionError("no key was used")
+
+
 def floor(data: tuple[list[int], dict[str, list[Any]]]) -> None:
     import polars
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -110,5 +119,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="xueka-bench-") as home:
         Path(home).chmod(0o711)  # the database server may run as another user
         os.environ["XUEKA_HOME"] = home
-        others = {"file": (approved, _build), "file_with_keys": (approved_with_keys, _build)}
+        others = {"file": (approved, _build), "file_with_keys": (approved_with_keys, _build_with_keys)}
         compare("production file", "cards", SIZES, prepare, ours, floor, others)

@@ -41,7 +41,13 @@ from xueka.contexts.production.queries import (
     remakes,
     six_numbers,
 )
-from xueka.contexts.production.services.card_keys import confirm_delivery, delivery, enter_delivery
+from xueka.contexts.production.services.card_keys import (
+    Delivery,
+    confirm_delivery,
+    deliveries,
+    delivery,
+    enter_delivery,
+)
 from xueka.contexts.production.services.composing import (
     add_applications,
     create_batch,
@@ -64,6 +70,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchView",
+    "Delivery",
     "InboxFile",
     "Package",
     "Partner",
@@ -86,6 +93,7 @@ __all__ = [
     "confirm_partner",
     "create_batch",
     "declare_missing",
+    "deliveries",
     "delivery",
     "dissolve",
     "enter_delivery",

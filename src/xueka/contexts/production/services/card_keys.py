@@ -35,6 +35,11 @@ class Delivery:
     plan: KeyPlan
     waiting: KeyDelivery | None
 
+    @property
+    def asked(self) -> KeyPlan | None:
+        """The plan that waits."""
+        return rules.read_plan(self.waiting.plan) if self.waiting else None
+
 
 def delivery(kind: str) -> Delivery:
     """What is in force for a kind: no keys, unless two people said otherwise."""
@@ -42,6 +47,12 @@ def delivery(kind: str) -> Delivery:
     waiting = KeyDelivery.objects.filter(kind=kind, confirmed_by="").first()
     plan = rules.read_plan(found[True].plan) if found else KeyPlan(rules.NONE)
     return Delivery(kind, plan, waiting)
+
+
+def deliveries() -> list[tuple[cards.CardKind, Delivery]]:
+    """Every kind whose cards have a chip, by name."""
+    kinds = cards.CardKind.objects.order_by("name", "code")
+    return [(kind, delivery(kind.code)) for kind in kinds if contents_of(kind).chip]
 
 
 def enter_delivery(actor: Actor, kind: str, given: Any) -> KeyDelivery:

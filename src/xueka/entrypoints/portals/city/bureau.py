@@ -109,6 +109,32 @@ def our_key(request: StaffRequest, name: str) -> HttpResponse:
     return answer
 
 
+def _delivery(name: str, found: production.Delivery) -> dict[str, object]:
+    """A kind's row: how its keys reach the bureau, and what waits for a second person."""
+    waiting, asked = found.waiting, found.asked
+    return {
+        "kind": found.kind,
+        "name": name,
+        "way": production.KEY_WAYS[found.plan.way],
+        "masters": [each.label for each in found.plan.masters],
+        "reference": found.plan.reference,
+        "waiting": waiting,
+        "asked_way": production.KEY_WAYS[asked.way] if asked else "",
+        "asked_masters": [each.label for each in asked.masters] if asked else [],
+        "asked_by": shapes.actor_name(waiting.entered_by) if waiting else "",
+    }
+
+
+@require_POST
+@portal_view("city:partner:manage")
+def confirm_keys(request: StaffRequest) -> HttpResponse:
+    """The second person repeats the digest of what the first one entered."""
+    kind = request.POST.get("kind", "")
+    production.confirm_delivery(request.actor, kind, request.POST.get("digest", ""))
+    flash(request, "卡密钥的交付方式已启用，下一批制卡文件起照此办理。")
+    return redirect("city:bureau")
+
+
 @require_GET
 @portal_view("city:batch:read")
 def page(request: StaffRequest) -> HttpResponse:
@@ -134,6 +160,7 @@ def page(request: StaffRequest) -> HttpResponse:
         "me": actor.username,
         "ours": production.public_keys(),
         "inbox": production.inbox(actor.scope),
+        "deliveries": [_delivery(kind.name, found) for kind, found in production.deliveries()],
     }
     return render(request, "city/bureau.html", shown)
 

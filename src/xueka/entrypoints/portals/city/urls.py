@@ -80,6 +80,7 @@ urlpatterns = [
     path("bureau/our-keys/<str:name>", bureau.our_key, name="our_key"),
     path("bureau/confirm/", bureau.confirm, name="bureau_confirm"),
     path("bureau/retry/", bureau.retry, name="bureau_retry"),
+    path("bureau/confirm-keys/", bureau.confirm_keys, name="bureau_confirm_keys"),
     path("deliveries/", deliveries.listing, name="deliveries"),
     path("deliveries/prepare/", deliveries.prepare, name="prepare"),
     path("deliveries/<str:number>/", deliveries.work, name="delivery"),
