@@ -93,13 +93,9 @@ def authenticate(key_id: str, secret: str, address: str) -> tuple[Actor, Credent
 
     An unknown id takes as long as a wrong secret.
     """
-    found = (
-        Credential.objects.select_related("unit")
-        .filter(
-            key_id=key_id[:24], state__in=[ACTIVE, ENDING], expires_at__gt=clock.now(), unit__state=IN_USE
-        )
-        .first()
-    )
+    named = key_id[:24] if key_id.isascii() and key_id.isalnum() else ""
+    rows = Credential.objects.select_related("unit").filter(unit__state=IN_USE)
+    found = rows.filter(key_id=named, state__in=[ACTIVE, ENDING], expires_at__gt=clock.now()).first()
     stored = bytes(found.secret) if found else bytes(32)
     fits = hmac.compare_digest(hashed(key_id, secret), stored)
     if found is None or not fits:
