@@ -161,6 +161,20 @@ def test_a_poll_without_busy_means_that_the_run_was_lost(counter: Counter) -> No
     assert Run.objects.get(session=session, seq=1).late
 
 
+def test_an_older_poll_that_is_held_brings_no_work(counter: Counter) -> None:
+    """It says that a card lies there, and a fresher one knows that it was taken away."""
+    counter.poll("card")
+    older = personalization.by_code(counter.agent.code)
+    with clock.at(NOW + timedelta(seconds=5)):
+        counter.poll("empty")
+        counter.open()
+        stale = [personalization.ReaderReport(READER, "card", "3b68")]
+        assert personalization.next_card_work(older, stale) is None
+        assert not personalization.is_latest(older)
+        assert personalization.is_latest(counter.agent)
+        assert counter.poll() is not None
+
+
 def test_the_same_report_twice_gets_one_answer(counter: Counter) -> None:
     session, plastic = counter.open(), counter.blank()
     work = counter.poll()

@@ -104,13 +104,15 @@ def print_job(request: HttpRequest, job: str, body: forms.PrintReported) -> dict
 def _wait_for_work(
     agent: personalization.Agent, readers: list[personalization.ReaderReport]
 ) -> dict[str, Any] | None:
-    """Work at once, or as soon as there is some while this process may hold the request."""
+    """Work at once, or as soon as there is some while this process may hold the request. A fresher poll of
+    the same agent ends it: what this one says of the readers is no longer so.
+    """
     until = time.monotonic() + settings.AGENT_POLL_HOLD
     held = False
     try:
         while True:
             work = personalization.next_card_work(agent, readers) or next_print_work(agent)
-            if work or time.monotonic() >= until:
+            if work or time.monotonic() >= until or not personalization.is_latest(agent):
                 return work
             held = held or _HELD.acquire(blocking=False)
             if not held:

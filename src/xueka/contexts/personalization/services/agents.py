@@ -125,8 +125,11 @@ def seen(
     printers: Sequence[Mapping[str, Any]],
     address: str,
 ) -> None:
-    """Keep what the agent says of itself. A reader that is not named any more is gone."""
-    now = clock.now()
+    """Keep what the agent says of itself. A reader that is not named any more is gone.
+
+    `agent` remembers the moment: what this poll says counts until a fresher one comes (`is_latest`).
+    """
+    agent.last_seen_at = now = clock.now()
     Agent.objects.filter(pk=agent.pk).update(
         last_seen_at=now, version=version[:20], address=address[:45], printers=list(printers)
     )
@@ -142,6 +145,11 @@ def seen(
         before.save()
     gone = [each.pk for each in known.values() if each.state != "gone"]
     ReaderState.objects.filter(pk__in=gone).update(state="gone", since=now, met=False)
+
+
+def is_latest(agent: Agent) -> bool:
+    """Whether the agent has said nothing newer of itself than `agent` remembers."""
+    return Agent.objects.filter(pk=agent.pk, last_seen_at=agent.last_seen_at).exists()
 
 
 def stop_after_failures(agent: Agent) -> None:

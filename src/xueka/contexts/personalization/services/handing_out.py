@@ -51,7 +51,8 @@ def lose(actor: Actor, session: Session, outcome: str = "lost") -> None:
 
 
 def next_card_work(agent: Agent, readers: Sequence[ReaderReport]) -> dict[str, Any] | None:
-    """The work for the first of its readers with a card that has something to do; None where there is none.
+    """The work for the first of its readers with a card that has something to do; None where there is none,
+    and where the agent has said something fresher of its readers meanwhile.
 
     What cannot be prepared (a key that may not be used) is told on the session and tried again.
     """
@@ -72,7 +73,9 @@ def next_card_work(agent: Agent, readers: Sequence[ReaderReport]) -> dict[str, A
 
 
 def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
-    agent = Agent.objects.select_for_update().get(pk=agent.pk)
+    said_at, agent = agent.last_seen_at, Agent.objects.select_for_update().get(pk=agent.pk)
+    if agent.last_seen_at != said_at:
+        return None
     session = (
         Session.objects.select_for_update(of=("self",))
         .select_related("profile", "agent")
