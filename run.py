@@ -220,6 +220,7 @@ def _missing_parts():
         ("虚拟读卡器", "vsmartcard-vpcd"): Path("/etc/reader.conf.d/vpcd").exists(),
         ("软件密码令牌", "softhsm2"): shutil.which("softhsm2-util"),
         ("IPP 打印机", "cups-ipp-utils"): shutil.which("ippeveprinter", path=SYSTEM_PATH),
+        ("D-Bus，IPP 打印机启动要用", "dbus"): shutil.which("dbus-daemon"),
     }
     return dict(part for part, present in found.items() if not present)
 
