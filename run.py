@@ -31,6 +31,8 @@ def main(arguments):
     with _one_at_a_time():
         _environment("dev" if command in ("test", "bench") else "run")
         _assets()
+        if command == "agent" or arguments[:2] == ["demo", "counter"]:
+            _card_packages()
     if command == "test":
         return _test(arguments[1:])
     if command == "bench":
@@ -198,7 +200,9 @@ def _card_packages():
     if _read(stamp) == wanted:
         return
     if not Path("/usr/include/PCSC/winscard.h").exists() or not shutil.which("gcc"):
-        return _say("未安装读卡器、PKCS#11、打印机的 Python 包：需要它们的测试将跳过。")
+        return _say(
+            "缺少 gcc 或 libpcsclite-dev，未安装读卡器、PKCS#11、打印机的 Python 包；需要它们的测试将跳过。"
+        )
     _say("安装读卡器、PKCS#11、打印机的 Python 包……")
     _pip_install(_lock("card"))
     _write(stamp, wanted)
