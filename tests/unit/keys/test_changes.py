@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.unit.keys.conftest import FIRST, LEADER, SECOND, SYSTEM, changed
 from xueka.contexts.keys import api as keys
@@ -309,3 +310,51 @@ def test_what_may_not_leave_does_not() -> None:
         assert code(refusal) == expected
     with pytest.raises(BadInput):
         keys.ask(FIRST, "export", CONTROL, "想要", {"version": 1})
+
+
+def test_a_destroyed_key_does_not_keep_what_it_lay_under() -> None:
+    changed("generate", CONTROL)
+    changed("destroy", CONTROL, version=2)
+    changed("rotate", "kek.card")
+    keys.finish_rewrapping(SYSTEM)
+    changed("retire", "kek.card", version=1)
+    changed("destroy", "kek.card", version=1)
+    assert states("kek.card") == ["active", "destroyed"]
+    assert keys.verify(SYSTEM).findings == []
+
+
+def test_a_wrapping_key_comes_back_and_goes_again() -> None:
+    under = keys.KeyVersion.objects.filter(wrapped_by__key__label="kek.card").count()
+    changed("rotate", "kek.card")
+    keys.finish_rewrapping(SYSTEM)
+    changed("reinstate", "kek.card", version=1)
+    with pytest.raises(Refused) as refusal:
+        keys.ask(FIRST, "rotate", "kek.card", "再换")
+    assert code(refusal) == "KEY_REWRAP_OPEN"
+    assert keys.finish_rewrapping(SYSTEM) == under
+    changed("rotate", "kek.card")
+    assert keys.finish_rewrapping(SYSTEM) == under
+    for version in (1, 2):
+        changed("retire", "kek.card", version=version)
+    assert keys.verify(SYSTEM).findings == []
+
+
+def test_a_rotation_of_the_local_master_key_that_broke_off_can_be_done_again() -> None:
+    local = stores.sealed("software")
+    assert local is not None
+    local.reseal_to_passphrase("correct horse battery")
+    asked = keys.ask(FIRST, "rotate", "local", "每年一次")
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        keys.confirm(SECOND, asked.number)
+        raise KeyboardInterrupt
+    keys.confirm(SECOND, asked.number)
+    assert keys.finish_rewrapping(SYSTEM) == 2
+    assert keys.verify(SYSTEM).findings == []
+
+
+def test_who_makes_a_key_holds_the_one_above_until_it_is_on_record() -> None:
+    """A rotation of the wrapping key in between would leave the new block behind."""
+    with CaptureQueriesContext(connection) as queries:
+        changed("generate", CONTROL)
+    locked = [each["sql"] for each in queries if "FOR UPDATE" in each["sql"] and "kek.card" in each["sql"]]
+    assert len(locked) == 1

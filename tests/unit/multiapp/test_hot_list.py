@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import psycopg
 import pytest
 from django.db import connection, transaction
 
 from tests.unit.cards.conftest import NOW
-from tests.unit.multiapp.conftest import SYSTEM, Partners, make_partners
+from tests.unit.multiapp.conftest import CONTACT, ONE, SYSTEM, Partners, make_partners
 from xueka.contexts.cards import api as cards
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.multiapp.models import HotCard, HotList
@@ -183,3 +183,22 @@ def test_nothing_is_missed_when_an_older_step_is_committed_later(late: Partners)
     with connection.cursor() as cursor:
         cursor.execute("SELECT last_value FROM history_transition_id_seq")
         assert head.read_up_to == cursor.fetchone()[0]
+
+
+def test_who_begins_to_see_cards_is_told_of_them_in_the_next_change_list(partners: Partners) -> None:
+    schools = [school.code for school in partners.city.schools[:2]]
+    with transaction.atomic():
+        unit = multiapp.add_unit(
+            ONE, name="两校合用一卡通", kind="vendor", purpose="食堂消费", contacts=[CONTACT],
+            schools=schools, contract="HT-2026-2", contract_from=date(2026, 1, 1),
+            contract_until=date(2029, 12, 31),
+        )  # fmt: skip
+    partners.granted(unit.code, schools=schools[1:])
+    [card] = partners.city.active(partners.city.students(1))
+    cards.report_lost(SYSTEM, card)
+    tick()
+    since = multiapp.head().version
+    assert changes(unit, 0) == {}
+    partners.granted(unit.code, schools=schools[:1])
+    assert changes(unit, since) == {number(card): "+lost"}
+    assert full(unit) == {number(card): "+lost"}

@@ -129,6 +129,8 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
         return
     if kind in (rules.ACTIVATE,):
         versions.alone(version, "activate")
+    if kind == rules.REINSTATE:
+        rewrapping.not_under_way(key)
     if kind == rules.RETIRE:
         rewrapping.not_needed(version)
     event = {rules.ACTIVATE: "activate"}.get(kind, kind)
@@ -228,10 +230,14 @@ def _do_rotate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     )
     made = waiting or _generate(actor, asked)
     versions.activate(actor, made, reason=asked.reason)
-    told = {**_told(made), "before": before.number if before else None}
-    if key.level in (v.LOCAL, v.KEK) and before is not None:
-        told["rewrap"] = rewrapping.start(actor, before, made).total
-    return told
+    return {**_told(made), "before": before.number if before else None, **_moved(actor, key, before, made)}
+
+
+def _moved(actor: Actor, key: Key, before: KeyVersion | None, made: KeyVersion) -> dict[str, int]:
+    """What lies under a wrapping key follows to the version that is in use now."""
+    if before is None or key.level not in (v.LOCAL, v.KEK):
+        return {}
+    return {"rewrap": rewrapping.start(actor, before, made).total}
 
 
 def _do_activate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
@@ -240,8 +246,10 @@ def _do_activate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
 
 
 def _do_reinstate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
-    version = finding.version(finding.locked(asked.label), asked.params["version"])
-    return _told(versions.activate(actor, version, event="reinstate", reason=asked.reason))
+    key = finding.locked(asked.label)
+    before, version = finding.active(key), finding.version(key, asked.params["version"])
+    made = versions.activate(actor, version, event="reinstate", reason=asked.reason)
+    return {**_told(made), **_moved(actor, key, before, made)}
 
 
 def _do_retire(actor: Actor, asked: KeyChange) -> dict[str, Any]:

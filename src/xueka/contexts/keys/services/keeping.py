@@ -26,8 +26,7 @@ def generate(key: Key, number: int) -> tuple[StoredKey, KeyVersion | None]:
     """A new random key and the version it is wrapped by."""
     above = _above(key)
     store = stores.for_new(key)
-    if above is None:
-        _clear(store, key, number)
+    _clear(store, key, number)
     return store.generate(spec_of(key, number), stored(above) if above else None), above
 
 
@@ -36,9 +35,9 @@ def from_components(
 ) -> tuple[StoredKey, KeyVersion | None]:
     """The key that the components make together; its check value has to be `kcv`."""
     above = _above(key)
-    made = stores.for_new(key).import_components(
-        spec_of(key, number), components, stored(above) if above else None
-    )
+    store = stores.for_new(key)
+    _clear(store, key, number)
+    made = store.import_components(spec_of(key, number), components, stored(above) if above else None)
     _same(key, kcv, made.kcv)
     return made, above
 
@@ -129,16 +128,23 @@ def _store(version: KeyVersion) -> KeyStore:
 
 
 def _clear(store: KeyStore, key: Key, number: int) -> None:
-    """What a ceremony that broke off has left in a store that nobody has sealed yet goes first."""
-    local = stores.sealed(store.name)
-    if local is not None and local.seal_kind == "open":
+    """What a ceremony or a rotation that broke off has left in the store's file goes first.
+
+    The file is written before the record: without this the number, which no record has, stayed taken.
+    """
+    if key.level == v.LOCAL and stores.sealed(store.name) is not None:
         store.destroy(StoredKey(store.name, f"{key.label}/{number}", b"", ""))
 
 
 def _above(key: Key) -> KeyVersion | None:
-    """The version that wraps a new one: the active one of its parent."""
+    """The version that wraps a new one: the active one of its parent.
+
+    The parent is locked: were it rotated meanwhile, the new block would lie under the version before, and the
+    re-wrapping might have ended without it.
+    """
     if key.parent is None or not stores.wraps_outside(stores.name_for(drill=key.drill)):
         return None
+    finding.locked(key.parent.label)
     return finding.usable(key.parent.label, None)
 
 

@@ -18,9 +18,13 @@ PIECE = 20  # blocks in one transaction
 
 
 def start(actor: Actor, source: KeyVersion, target: KeyVersion) -> Rewrap:
-    """Remember that it is to be done. The sweep does it; who cannot wait calls `step` herself."""
+    """Remember that it is to be done. The sweep does it; who cannot wait calls `step` herself.
+
+    A version that came back into use and goes again has had its task already: it is opened anew.
+    """
     total = _left(source)
-    made = Rewrap.objects.create(source=source, target=target, total=total, started_at=clock.now())
+    told = {"target": target, "total": total, "started_at": clock.now(), "finished_at": None}
+    made, _ = Rewrap.objects.update_or_create(source=source, defaults=told)
     detail = {"from": source.number, "to": target.number, "blocks": total}
     record(actor, "key.rewrap_start", "key", source.key.label, detail=detail)
     return made

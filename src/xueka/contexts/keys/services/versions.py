@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from xueka.contexts.keys.domain.transitions import ACTIVE, KEY_VERSION, PRE_ACTIVE
+from xueka.contexts.keys.domain.transitions import ACTIVE, DESTROYED, KEY_VERSION, PRE_ACTIVE
 from xueka.contexts.keys.models import FILES, Key, KeyChange, KeyVersion
 from xueka.contexts.keys.ports import StoredKey
 from xueka.contexts.keys.services import finding, keeping
@@ -98,7 +98,7 @@ def destroy(actor: Actor, version: KeyVersion, reason: str) -> None:
     Raises Refused `KEY_WRAPS_OTHERS`, `KEY_OF_FILES`.
     """
     KEY_VERSION.target("destroy", version.state)
-    if wrapped := version.wraps.count():
+    if wrapped := version.wraps.exclude(state=DESTROYED).count():
         raise Refused(
             "KEY_WRAPS_OTHERS",
             f"还有 {wrapped} 个密钥由 {version.key.label} 第 {version.number} 版保护，不能销毁。",

@@ -16,6 +16,7 @@ from xueka.contexts.multiapp.domain.transitions import (
     SUSPENDED,
 )
 from xueka.contexts.multiapp.models import Area, CardGrant, GrantKey, GrantPlace, Unit
+from xueka.contexts.multiapp.services import hot_list
 from xueka.contexts.multiapp.services.common import locked
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
@@ -296,8 +297,12 @@ def _excluding(write: Callable[[], object], grant: CardGrant) -> None:
 
 
 def _move(actor: Actor, grant: CardGrant, event: str, reason: str = "", **detail: Any) -> None:
+    before = grant.state
     apply(CARD_GRANT, CardGrant, [grant.id], event, actor, reason=reason, detail=detail or None)
     grant.refresh_from_db()
+    if grant.state == IN_FORCE != before:
+        schools = set(grant.places.values_list("school_id", flat=True))
+        hot_list.tell_again(grant.area.kind_id, None if None in schools else schools)
     _audit(actor, event, grant, reason=reason, **detail)
 
 

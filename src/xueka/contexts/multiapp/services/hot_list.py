@@ -6,6 +6,7 @@ elsewhere delays nobody, and nothing is missed: ids of history rows are given be
 the place moves on only when every transaction that could still bring an older row has ended (docs/adr/0141).
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import connection
@@ -87,6 +88,22 @@ def compare() -> int:
         head.compared_at = clock.now()
     head.save()
     return changed
+
+
+def tell_again(kind: str, schools: Collection[int] | None) -> int:
+    """Cards of a kind (at these schools; None: all) get a new version, for a partner that begins to see them.
+
+    Its change lists left them out until now. Who sees them already is told once more, which alters nothing.
+    """
+    head = _head()
+    rows = HotCard.objects.filter(kind_id=kind)
+    if schools is not None:
+        rows = rows.filter(school_id__in=schools)
+    told = rows.update(version=head.version + 1, at=clock.now())
+    if told:
+        head.version, head.at = head.version + 1, clock.now()
+        head.save(update_fields=["version", "at"])
+    return told
 
 
 def _head() -> HotList:
