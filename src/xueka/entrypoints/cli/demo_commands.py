@@ -79,4 +79,4 @@ def counter(cards: Annotated[int, typer.Option(help="白卡张数。", min=1, ma
         with common.edge() as actor:
             demo_counter.introduce(actor, agent, district)
 
-    demo_counter.run(server, code, cards, sys.stdin, typer.echo, introduced)
+    demo_counter.run(server, code, cards, demo_counter.typed(0), typer.echo, introduced)

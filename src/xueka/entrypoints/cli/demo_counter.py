@@ -6,6 +6,7 @@ Cards and printer are processes of the sandbox, the agent is the one of a counte
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -24,6 +25,20 @@ ENROL_LIMIT = 60.0  # seconds
 FIRST_CHIP = "04a1b2c3000001"
 HELP = "回车：换下一张卡；o：取出；i：放回；q：结束。"
 WORDS = {"": "next", "o": "pull", "i": "insert"}
+
+
+def typed(descriptor: int) -> Iterator[str]:
+    """Lines of a terminal or pipe; between two looks at it signals are heard."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], 0.5)
+        if not ready:
+            continue
+        found = os.read(descriptor, 4096)
+        if not found:
+            return
+        *lines, rest = (rest + found).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in lines)
 
 
 def serving_at() -> str:
