@@ -82,7 +82,13 @@ class Journal:
     def runs(self) -> list[RunReport]:
         """Not acknowledged yet, the oldest first. What has no outcome was interrupted."""
         paths = sorted(self._folder.glob("run_*.jsonl"), key=lambda path: path.stat().st_mtime)
-        return [_run_report(path) for path in paths]
+        found = []
+        for path in paths:
+            try:
+                found.append(_run_report(path))
+            except (IndexError, TypeError):  # a power cut left no head: the server asks the card
+                self._forget(path)
+        return found
 
     def run_acknowledged(self, report: RunReport) -> None:
         self._forget(self._run_file(report.session, report.run))

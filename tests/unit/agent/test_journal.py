@@ -51,6 +51,15 @@ def test_run_without_an_end_was_interrupted(tmp_path: Path, tail: bytes) -> None
     assert len(report.answers) == tail.count(b"}")
 
 
+@pytest.mark.parametrize("left", [b"", b"\0" * 60, b"{}\n"])
+def test_run_without_a_head_does_not_keep_the_agent_from_starting(tmp_path: Path, left: bytes) -> None:
+    path = Journal(tmp_path).begin_run("s1", "s1-1", "R")
+    assert path is not None
+    path.write_bytes(left)  # what a power cut may leave
+    assert Journal(tmp_path).runs() == []
+    assert Journal(tmp_path).begin_run("s1", "s1-1", "R") is None
+
+
 def test_names_from_outside_are_no_paths(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for name in ("../x", "", "a/b", "a" * 41, "a_b"):

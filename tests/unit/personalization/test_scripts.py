@@ -97,6 +97,11 @@ def test_an_interrupted_upgrade_is_not_repeated(counter: Counter) -> None:
     assert counter.lay_down(plastic, (2, "after")) == "failed"
     found = Upgrade.objects.get(card_id=card_id)
     assert found.state == "failed" and "对方核查" in found.session.message
+    sent = list(plastic.sent)
+    counter.poll("empty")
+    assert counter.lay_down(plastic) == "failed"
+    assert plastic.sent[len(sent) :] == ["ffca000000"], "it is identified and left alone"
+    assert Upgrade.objects.filter(card_id=card_id).count() == 1
     assert cards.card(SYSTEM.scope, card_id).state == "active"
 
 

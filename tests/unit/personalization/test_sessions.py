@@ -186,6 +186,20 @@ def test_the_same_report_twice_gets_one_answer(counter: Counter) -> None:
     assert Run.objects.filter(session=session).count() == 2
 
 
+def test_a_run_that_was_given_up_is_not_handed_out_again(counter: Counter) -> None:
+    session, plastic = counter.open(), counter.blank()
+    work = counter.poll()
+    assert work is not None
+    answers = [(*counter.send(plastic, each["apdu"]), 1) for each in work["run"]["commands"]]
+    assert counter.report(work["session"], work["run"]["run"], "done", answers)["next"] is not None
+    with clock.at(NOW + timedelta(minutes=11)):
+        jobs.sweep_abandoned()  # the answer was lost on its way, and the agent away for long
+    again = counter.report(work["session"], work["run"]["run"], "done", answers)
+    assert again["next"] is None
+    session.refresh_from_db()
+    assert session.state == "unknown"
+
+
 def test_a_key_that_may_not_be_used_loses_no_answer(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,11 @@
 """Cards written through the services onto the virtual card: the plain way, and every way of being pulled."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support.blanks import SYSTEM, card_key
+from tests.unit.cards.conftest import NOW
 from tests.unit.personalization.conftest import Counter
 from xueka.contexts.cards import api as cards
 from xueka.contexts.operations.verify import INVARIANTS, verify
@@ -10,6 +13,7 @@ from xueka.contexts.personalization import api as personalization
 from xueka.contexts.personalization.domain.steps import CardKeyName
 from xueka.contexts.personalization.models import CardKeyVersion, Run, Session
 from xueka.contexts.personalization.services.preparing import values_of
+from xueka.kernel import clock
 from xueka.platform.identity.scope import EVERYWHERE
 
 #: How many commands the plain way has: what a pull may hit.
@@ -138,3 +142,48 @@ def test_no_run_ever_carries_a_key_in_clear(both: Counter) -> None:
         for half in (value[:8], value[8:]):
             assert half.hex() not in sent, name
             assert half not in stored, name
+
+
+def test_a_wrong_card_that_is_left_lying_is_looked_at_once(counter: Counter) -> None:
+    counter.open()
+    right, other = counter.blank(), counter.blank()
+    counter.lay_down(right, (6, "after"))
+    with clock.at(NOW + timedelta(seconds=5)):
+        assert counter.lay_down(other) == "running"
+    with clock.at(NOW + timedelta(seconds=6)):
+        assert counter.poll() is None, "the same card still lies there"
+    with clock.at(NOW + timedelta(seconds=36)):
+        assert counter.lay_down(other) == "running", "a swap may have gone unseen"
+    with clock.at(NOW + timedelta(seconds=37)):
+        counter.poll("empty")
+    with clock.at(NOW + timedelta(seconds=38)):
+        assert counter.lay_down(right) == "verified"
+
+
+def test_a_stranger_with_a_long_answer_is_no_blank(counter: Counter) -> None:
+    session = counter.open()
+    plastic = counter.blank()
+    plastic.uid = "AB" * 11
+    assert counter.lay_down(plastic) == "failed"
+    session.refresh_from_db()
+    assert "太长" in session.message and not session.touched
+
+
+def test_a_refused_first_key_keeps_the_card_from_nobody(counter: Counter) -> None:
+    """Its key was on the way to that plastic: card and plastic are void together."""
+    session = counter.open(whole=True)
+    plastic = counter.blank(initialised=False)
+    work = counter.poll()
+    assert work is not None
+    run = work["run"]
+    while run is not None:
+        answers, outcome = [], "done"
+        for command in run["commands"]:
+            if command["apdu"].startswith("84d4"):
+                answers, outcome = [*answers, (b"", "6988", 1)], "stopped"
+                break
+            answers.append((*counter.send(plastic, command["apdu"]), 1))
+        run = counter.report(work["session"], run["run"], outcome, answers)["next"]
+    session.refresh_from_db()
+    assert session.state == "void"
+    assert violated() == []

@@ -206,3 +206,32 @@ def test_the_page_of_the_interface_has_nothing_from_outside(hand: Hand) -> None:
         f"{PREFIX}/enrol", f"{PREFIX}/poll", f"{PREFIX}/sessions/{{session}}/runs/{{run}}",
         f"{PREFIX}/print-jobs/{{job}}",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [{"version": "²"}, {"public_key": "钥" * 44}, {"name": "a\0b"}])
+def test_an_odd_enrolment_is_refused(hand: Hand, wrong: dict[str, str]) -> None:
+    with transaction.atomic():
+        code, _ = personalization.make_code(FIRST)
+    body = {"code": code, "name": "二号", "public_key": "A" * 44, "version": "0.1.0", **wrong}
+    answer = hand.client.post(f"{PREFIX}/enrol", json.dumps(body), content_type="application/json")
+    assert answer.status_code == 422, answer.content
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"readers": [{"name": "a\0", "state": "empty"}]},
+        {"printers": [{"name": "a", "state": "idle", "message": "\0"}]},
+        {"version": "1.²"},
+    ],
+)
+def test_an_odd_poll_is_refused(hand: Hand, odd: dict[str, Any]) -> None:
+    status, answer = hand.post("/poll", {**IDLE, **odd})
+    assert (status, answer["code"]) == (422, "BODY_INVALID")
+
+
+def test_a_reader_that_is_named_twice_is_one(hand: Hand) -> None:
+    twice = [{"name": READER, "state": "empty"}, {"name": READER, "state": "mute"}]
+    hand.agent.readers.all().delete()
+    assert hand.post("/poll", {**IDLE, "readers": twice})[0] == 200
+    assert [each.state for each in personalization.readers(hand.agent.pk)] == ["mute"]

@@ -1,7 +1,6 @@
 """The interface of the issuing agents: enrol, poll, report (docs/interfaces/issuing-agent.md)."""
 
 import base64
-import binascii
 import threading
 import time
 from typing import Any
@@ -60,7 +59,7 @@ def enrol(request: HttpRequest, body: forms.Enrolling) -> dict[str, Any]:
     _new_enough(body.version)
     try:
         key = base64.b64decode(body.public_key, validate=True)
-    except binascii.Error:
+    except ValueError:  # also for what is not ASCII
         key = b""
     with transaction.atomic():
         agent = personalization.enrol(body.code, body.name, key, body.version, address)

@@ -7,14 +7,18 @@ from pydantic import Field
 
 Hex = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$", max_length=66)]
 Data = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$", max_length=2048)]
-Said = Annotated[str, Field(max_length=200)]
+# No NUL: PostgreSQL holds none.
+_TEXT = r"^[^\x00]*$"
+Said = Annotated[str, Field(pattern=_TEXT, max_length=200)]
+Name = Annotated[str, Field(pattern=_TEXT, min_length=1, max_length=100)]
+Version = Annotated[str, Field(pattern=r"^[!-~]+$", max_length=20)]
 
 
 class Enrolling(Schema):
     code: Annotated[str, Field(min_length=1, max_length=40)]
-    name: Annotated[str, Field(min_length=1, max_length=40)]
+    name: Annotated[str, Field(pattern=_TEXT, min_length=1, max_length=40)]
     public_key: Annotated[str, Field(min_length=44, max_length=44)]
-    version: Annotated[str, Field(min_length=1, max_length=20)]
+    version: Version
 
 
 class Enrolled(Schema):
@@ -23,20 +27,20 @@ class Enrolled(Schema):
 
 
 class Reader(Schema):
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Name
     state: Literal["empty", "card", "mute", "busy", "gone"]
     atr: Hex = ""
 
 
 class Printer(Schema):
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    uri: Annotated[str, Field(max_length=200)] = ""
+    name: Name
+    uri: Said = ""
     state: Literal["idle", "processing", "stopped", "gone"]
     message: Said = ""
 
 
 class Polling(Schema):
-    version: Annotated[str, Field(min_length=1, max_length=20)]
+    version: Version
     readers: Annotated[list[Reader], Field(max_length=8)]
     printers: Annotated[list[Printer], Field(max_length=8)]
 

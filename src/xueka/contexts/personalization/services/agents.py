@@ -134,7 +134,7 @@ def seen(
         last_seen_at=now, version=version[:20], address=address[:45], printers=list(printers)
     )
     known = {each.name: each for each in ReaderState.objects.filter(agent=agent)}
-    for each in readers:
+    for each in {each.name: each for each in readers}.values():
         before = known.pop(each.name, None)
         if before is None:
             before = ReaderState(agent=agent, name=each.name, since=now, state="")

@@ -1,6 +1,7 @@
 """What an agent may do now: the first run of a card that waits, a probe of one that came back."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -8,7 +9,7 @@ from django.db import transaction
 
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.domain.compiling import probe
-from xueka.contexts.personalization.models import Agent, Run, Session
+from xueka.contexts.personalization.models import Agent, ReaderState, Run, Session
 from xueka.contexts.personalization.services import upgrading
 from xueka.contexts.personalization.services.agents import ReaderReport, require_working
 from xueka.contexts.personalization.services.common import acting
@@ -19,12 +20,15 @@ from xueka.contexts.personalization.services.preparing import (
     profile_of,
     values_of,
 )
+from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 log = structlog.get_logger("xueka.personalization")
 
+#: A swap that the agent did not see is found after this long.
+LOOK_AGAIN = timedelta(seconds=30)
 PUT_BACK = "结果不明：请把刚才那张卡放回读卡器"
 
 
@@ -43,7 +47,7 @@ def lose(actor: Actor, session: Session, outcome: str = "lost") -> None:
     """The outcome of the run under way is unknown; its report, if it still comes, is only kept."""
     Run.objects.filter(session=session, outcome="").update(outcome=outcome)
     if session.purpose == "upgrade":
-        fail(actor, session, "UPGRADE_FAILED", upgrading.UNSURE)
+        fail(actor, session, upgrading.UPGRADE_UNSURE, upgrading.UNSURE)
         return
     apply(t.SESSION, Session, [session.pk], "lose", actor, reason=outcome)
     Session.objects.filter(pk=session.pk).update(message=PUT_BACK)
@@ -77,14 +81,15 @@ def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
     if agent.last_seen_at != said_at:
         return None
     session = (
-        Session.objects.select_for_update(of=("self",))
+        # One that is just being given up or moved is left alone: its holder may be waiting for the agent.
+        Session.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("profile", "agent")
         .filter(agent=agent, reader=reader.name, state__in=(t.WAITING, t.UNKNOWN))
         .first()
     )
     if session is None:
         session = upgrading.meet(agent, reader)
-    if session is None:
+    if session is None or _same_wrong_card(session):
         return None
     actor = acting(agent)
     if session.state == t.WAITING:
@@ -93,6 +98,16 @@ def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
     else:
         run = look(actor, session)
     return {"kind": "card", "session": str(session.pk), "reader": reader.name, "run": run}
+
+
+def _same_wrong_card(session: Session) -> bool:
+    """Whether the card of another that was looked at still lies there: it would be read over and over."""
+    if session.state != t.UNKNOWN or not session.look.get("other"):
+        return False
+    if clock.now() > session.state_at + LOOK_AGAIN:
+        return False
+    reader = ReaderState.objects.filter(agent=session.agent_id, name=session.reader)
+    return reader.filter(since__lt=session.state_at).exists()
 
 
 def _start(actor: Actor, session: Session) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from xueka.contexts.personalization.domain import judging
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.domain.compiling import ask_control
 from xueka.contexts.personalization.domain.judging import Verdict, judge
-from xueka.contexts.personalization.models import Agent, Run, Session
+from xueka.contexts.personalization.models import Agent, CardKeyVersion, Run, Session
 from xueka.contexts.personalization.services import upgrading
 from xueka.contexts.personalization.services.chips import identified
 from xueka.contexts.personalization.services.common import acting
@@ -88,12 +88,14 @@ def report(agent: Agent, session_id: int, run_code: str, given: Report) -> dict[
 
 
 def _expanded(run: Run) -> dict[str, Any]:
-    """The reply as it was given, the next run read from the journal."""
+    """The reply as it was given, the next run read from the journal; one that was given up meanwhile is not
+    begun any more.
+    """
     assert run.reply is not None
     code = run.reply["next"]
     seq = int(code.rpartition("-")[2]) if code else 0
-    next_ = payload(Run.objects.get(session_id=run.session_id, seq=seq)) if code else None
-    return {**run.reply, "next": next_}
+    next_ = Run.objects.get(session_id=run.session_id, seq=seq) if code else None
+    return {**run.reply, "next": payload(next_) if next_ is not None and next_.outcome != "lost" else None}
 
 
 def _run(agent: Agent, session_id: int, run_code: str) -> Run:
@@ -155,13 +157,15 @@ def _made(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Next:
 def _untouched(session: Session, run: Run, verdict: Verdict) -> bool:
     """Whether the card that refused a command is as it was before the session."""
     earlier = Run.objects.filter(session=session, writes=True, seq__lt=run.seq).exists()
-    return not earlier and judging.changed_nothing(commands_of(run), verdict)
+    # A key that was on its way to this plastic stands in the lineage of its card: no other may take it over.
+    sent = CardKeyVersion.objects.filter(session=session).exists()
+    return not earlier and not sent and judging.changed_nothing(commands_of(run), verdict)
 
 
 def _wrong_card(actor: Actor, session: Session, why: str) -> None:
     if session.touched:
         lose(actor, session)
-        Session.objects.filter(pk=session.pk).update(message=why)
+        Session.objects.filter(pk=session.pk).update(message=why, look={"other": True})
     else:
         fail(actor, session, "CHIP_NOT_FREE", why)
 
@@ -192,7 +196,7 @@ def _looked(actor: Actor, session: Session, verdict: Verdict) -> Next:
     if session.chip_uid and verdict.chip != session.chip_uid:
         lose(actor, session)
         Session.objects.filter(pk=session.pk).update(
-            message=f"这是另一张卡，请放回芯片为 {session.chip_uid} 的那张"
+            message=f"这是另一张卡，请放回芯片为 {session.chip_uid} 的那张", look={"other": True}
         )
         return None
     if not session.chip_uid and (why := identified(session, verdict.chip)):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Q
+
 from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.domain.compiling import identify as identify_steps
@@ -27,6 +29,7 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
 
 ACTIVE = "active"
+UPGRADE_UNSURE = "UPGRADE_UNSURE"
 UNSURE = "升级中断，不能确定脚本是否已执行，请由对方核查这张卡"
 Next = dict[str, Any] | None
 
@@ -74,7 +77,7 @@ def advance(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Next:
     if verdict.kind == "ok":
         prove(actor, session, "升级完成")
     elif verdict.kind == "unknown":
-        fail(actor, session, "UPGRADE_FAILED", UNSURE)
+        fail(actor, session, UPGRADE_UNSURE, UNSURE)
     else:
         fail(actor, session, "UPGRADE_FAILED", f"升级没有完成：{verdict.title}，{verdict.refusal}")
     return None
@@ -109,7 +112,7 @@ def _waiting_scripts() -> list[CardScript]:
 
 
 def _pending(card: cards.Card) -> list[CardScript]:
-    done = set(
-        Upgrade.objects.filter(card=card, state__in=["running", "done"]).values_list("script_id", flat=True)
-    )
+    """Not what was run, nor what may have been: a partner's commands are not ours to repeat."""
+    run = Q(state__in=["running", "done"]) | Q(session__code=UPGRADE_UNSURE)
+    done = set(Upgrade.objects.filter(run, card=card).values_list("script_id", flat=True))
     return [each for each in _waiting_scripts() if card.kind_id in each.kinds and each.pk not in done]
