@@ -114,7 +114,7 @@ def listing(request: StaffRequest) -> HttpResponse:
     )
     shown = {
         "title": "安全模块",
-        "actions": [receive_, count] if may else [count],
+        "actions": [receive_, count] if may else [],
         "risks": [
             (
                 Link(each.number, reverse("city:sam_risk", args=[each.number])),
