@@ -11,8 +11,11 @@ import pytest
 from django.db import connection, connections
 from psycopg import sql
 
+from tests.support.softhsm import softhsm_token
 from xueka.platform.database import address, migrate, server
 from xueka.platform.database.address import Role
+
+__all__ = ["softhsm_token"]  # here, so that a process has one: the module reads its settings only once
 
 # A run that is told to end (`timeout`, a cancelled job) ends as by Ctrl-C: fixtures stop what they started.
 if threading.current_thread() is threading.main_thread():

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.softhsm import softhsm_token
 from xueka.contexts.keys.adapters.software_store import SoftwareStore
 from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
-
-__all__ = ["softhsm_token"]
 
 VENDOR = Path(__file__).parent / "vendor.toml"
 

@@ -143,12 +143,26 @@ def test_a_key_block_comes_in_and_its_check_value_is_compared() -> None:
     keys.confirm(SECOND, keys.ask(FIRST, "import", CONTROL, "接管", given).number)
     made = keys.version(SYSTEM.scope, CONTROL, 2)
     assert (made.kcv, made.origin, made.state) == (kcv, "block", "pre_active")
+    # The sender's block calls it version 1; here it is version 2, and a card is told so.
+    changed("retire", CONTROL, version=1)
+    changed("activate", CONTROL, version=2)
+    [card_key] = keys.card_keys(SYSTEM, [(CONTROL, None)], [bytes(8)], purpose="x", subject="C1")
+    assert (card_key.label, card_key.version) == (CONTROL, 2)
     assert not Entry.objects.filter(detail__icontains=block).exists()
     # A block of one kind is not taken in as another.
     asked = keys.ask(FIRST, "import", "education.mf.maintain", "接管", given)
     with pytest.raises(Refused) as refusal, transaction.atomic():
         keys.confirm(SECOND, asked.number)
     assert code(refusal) == "KEY_BLOCK_OTHER"
+
+
+def test_blocks_that_changed_places_are_not_used() -> None:
+    changed("generate", CONTROL)
+    first, second = (keys.version(SYSTEM.scope, CONTROL, number) for number in (1, 2))
+    keys.KeyVersion.objects.filter(pk=first.pk).update(block=second.block)
+    with pytest.raises(Refused) as refusal:
+        keys.card_keys(SYSTEM, [(CONTROL, 1)], [bytes(8)], purpose="x", subject="C1")
+    assert code(refusal) == "KEY_BLOCK_EXCHANGED"
 
 
 def test_keys_are_registered_by_two_people_and_foreign_ones_never_held() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from tests.support.softhsm import softhsm_token
 from tests.unit.keys.conftest import FIRST, LEADER, NOW, SECOND, SYSTEM, changed
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.services import stores
@@ -16,7 +15,6 @@ from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.crypto import card_ciphers
 
-__all__ = ["softhsm_token"]
 pytestmark = pytest.mark.django_db
 KEY = {"title": "主控", "kind": "control", "algorithm": "3des", "usages": ["diversify"]}
 PLAN = {

@@ -44,6 +44,16 @@ def test_what_cannot_be_opened(counter: Counter) -> None:
     )
 
 
+def test_a_chip_that_is_written_is_not_written_again(counter: Counter) -> None:
+    """A page that was left open, or a second operator, would spend another piece of plastic on one number."""
+    card = counter.ordered()
+    session = counter.open(card)
+    counter.lay_down(counter.blank())
+    session.refresh_from_db()
+    assert session.state == "verified"
+    refused_with("CARD_WRITTEN", lambda: counter.open(card))
+
+
 def test_a_district_sees_its_own_agents_only(counter: Counter) -> None:
     with transaction.atomic():
         code, _ = personalization.make_code(FIRST, "110102")

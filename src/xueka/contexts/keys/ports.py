@@ -56,9 +56,16 @@ class KeyStore(Protocol):
         """
 
     def import_block(
-        self, block: bytes, transport: StoredKey, under: StoredKey | None = None
+        self,
+        block: bytes,
+        transport: StoredKey,
+        under: StoredKey | None = None,
+        name: tuple[str, int] | None = None,
     ) -> tuple[KeySpec, StoredKey]:
         """A key that arrives in a key block under `transport`; the block's own head says what it is.
+
+        `name` is what it is called here, label and version number; without it the sender's words stay. The
+        spec returned is the sender's.
 
         Raises BadInput `KEY_BLOCK_FORMAT`, `KEY_BLOCK_BROKEN`.
         """

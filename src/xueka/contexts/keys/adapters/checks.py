@@ -1,6 +1,7 @@
 """What every store refuses in the same words."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from xueka.contexts.keys.domain.key_block import KEY_SIZES, KeySpec
 from xueka.contexts.keys.ports import StoredKey
@@ -55,6 +56,11 @@ def exportable(spec: KeySpec) -> None:
             where=spec.label,
             action="是否可导出在生成时定下，不能更改。",
         )
+
+
+def called(spec: KeySpec, name: tuple[str, int] | None) -> KeySpec:
+    """The same kind of key under the label and number that it has here."""
+    return spec if name is None else replace(spec, label=name[0], version=name[1])
 
 
 def levels(factors: Sequence[bytes]) -> None:

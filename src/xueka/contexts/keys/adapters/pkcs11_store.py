@@ -69,7 +69,11 @@ class Pkcs11Store:
         return self._kept(spec, template, lambda session, full: session.createObject(full))
 
     def import_block(
-        self, block: bytes, transport: StoredKey, under: StoredKey | None = None
+        self,
+        block: bytes,
+        transport: StoredKey,
+        under: StoredKey | None = None,
+        name: tuple[str, int] | None = None,
     ) -> tuple[KeySpec, StoredKey]:
         checks.kind(self._spec(transport), ("partner",), purpose="保护传来的密钥")
         parts = parse(block)
@@ -90,7 +94,8 @@ class Pkcs11Store:
                 raise broken()
             return session.unwrapKey(wrapping, parts.cipher, full, Mechanism(self._table.wrap))
 
-        return parts.spec, self._kept(parts.spec, self._template(parts.spec), unwrap)
+        spec = checks.called(parts.spec, name)
+        return parts.spec, self._kept(spec, self._template(spec), unwrap)
 
     def export_block(self, key: StoredKey, transport: StoredKey) -> bytes:
         spec = self._spec(key)

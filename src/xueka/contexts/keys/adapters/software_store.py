@@ -50,12 +50,16 @@ class SoftwareStore:
         return self._keep(spec, checks.combined(spec, components), under)
 
     def import_block(
-        self, block: bytes, transport: StoredKey, under: StoredKey | None = None
+        self,
+        block: bytes,
+        transport: StoredKey,
+        under: StoredKey | None = None,
+        name: tuple[str, int] | None = None,
     ) -> tuple[KeySpec, StoredKey]:
         wrapping, value = self._open(transport)
         checks.kind(wrapping, _TRAVEL, purpose="保护传来的密钥")
         spec, key = key_blocks.unseal(block, value, wrapping.algorithm)
-        return spec, self._keep(spec, key, under)
+        return spec, self._keep(checks.called(spec, name), key, under)
 
     def export_block(self, key: StoredKey, transport: StoredKey) -> bytes:
         spec, value = self._open(key)

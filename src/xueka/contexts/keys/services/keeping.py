@@ -48,7 +48,7 @@ def take_in(
     """A key that arrives in a block under `transport`. What its head says must be what was registered."""
     above = _above(key)
     said, made = stores.for_new(key).import_block(
-        block.strip().encode(), stored(transport), stored(above) if above else None
+        block.strip().encode(), stored(transport), stored(above) if above else None, (key.label, number)
     )
     if (said.algorithm, said.usage) != (key.algorithm, key.kind):
         raise Refused(
@@ -86,11 +86,11 @@ def kcv(version: KeyVersion) -> str:
 
 
 def diversified(version: KeyVersion, factors: Sequence[bytes]) -> CardKey:
-    return _store(version).diversify(stored(version), factors)
+    return _right(version, _store(version).diversify(stored(version), factors))
 
 
 def whole(version: KeyVersion) -> CardKey:
-    return _store(version).card_key(stored(version))
+    return _right(version, _store(version).card_key(stored(version)))
 
 
 def diversified_many(version: KeyVersion, factors: bytes) -> bytes:
@@ -117,6 +117,19 @@ def check_batch(version: KeyVersion, factors: bytes, cryptograms: bytes, kcvs: b
             where=version.key.label,
             action="没有交出任何密钥。请联系密钥管理员核对密钥库。",
         )
+
+
+def _right(version: KeyVersion, made: CardKey) -> CardKey:
+    """The key, when the block's head names the version of the record; two blocks may have been exchanged."""
+    if (made.label, made.version) != (version.key.label, version.number):
+        raise Refused(
+            "KEY_BLOCK_EXCHANGED",
+            f"密钥 {version.key.label} 第 {version.number} 版的记录里是另一个密钥块，没有使用。",
+            where=version.key.label,
+            found=f"{made.label} 第 {made.version} 版",
+            action="请密钥管理员运行 xueka keys verify，并从备份核对密钥记录。",
+        )
+    return made
 
 
 def _store(version: KeyVersion) -> KeyStore:

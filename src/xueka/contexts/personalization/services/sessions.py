@@ -29,8 +29,8 @@ def open_session(actor: Actor, card_id: int, agent_id: int, reader: str, *, whol
 
     `whole`: the plastic comes from its maker and is initialised first. Everything that goes on the card is
     pinned now. Raises NotFound `CARD_NOT_FOUND`, `AGENT_NOT_FOUND`, `READER_NOT_FOUND`; Refused
-    `CARD_NOT_AT_COUNTER`, `SESSION_OPEN`, `READER_BUSY`, `AGENT_STOPPED`, `PROFILE_NONE`, `CARD_FIELD`,
-    `CARD_FACTOR_MISSING`; Forbidden `AGENT_BLOCKED`.
+    `CARD_NOT_AT_COUNTER`, `SESSION_OPEN`, `CARD_WRITTEN`, `READER_BUSY`, `AGENT_STOPPED`, `PROFILE_NONE`,
+    `CARD_FIELD`, `CARD_FACTOR_MISSING`; Forbidden `AGENT_BLOCKED`.
     """
     actor.require(RUN)
     agent = locked(Agent.objects.visible_to(actor.scope).filter(pk=agent_id), "个发卡代理", "AGENT_NOT_FOUND")
@@ -149,6 +149,12 @@ def factor_of(kind: str, number: str) -> bytes:
 def _free(agent: Agent, card: cards.Card, reader: str) -> None:
     if Session.objects.filter(card_id=card.pk, state__in=t.OPEN).exists():
         raise Refused("SESSION_OPEN", f"学生卡 {card.number} 正在写卡。", action="请先完成或放弃那一次。")
+    if Session.objects.filter(card_id=card.pk, purpose="make", state=t.VERIFIED).exists():
+        raise Refused(
+            "CARD_WRITTEN",
+            f"学生卡 {card.number} 的芯片已经写好。",
+            action="请接着印卡面；要重做，先作废这张卡。",
+        )
     if Session.objects.filter(agent=agent, reader=reader, state__in=t.OPEN).exists():
         raise _busy(reader)
 
