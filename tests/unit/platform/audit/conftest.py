@@ -13,7 +13,8 @@ from xueka.platform.database import address
 from xueka.platform.database.address import Role
 
 TABLES = ("audit_entry", "audit_seal")
-FOREIGN_KEY = "SELECT conname FROM pg_constraint WHERE conrelid = 'audit_seal'::regclass AND contype = 'f'"
+FOREIGN_KEYS = """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+                   WHERE confrelid = 'audit_entry'::regclass AND contype = 'f'"""
 
 
 def as_owner() -> AbstractContextManager[psycopg.Connection[Any]]:
@@ -27,20 +28,21 @@ def log(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[N
     with django_db_blocker.unblock():
         yield
         with as_owner() as owner:
-            owner.execute("TRUNCATE audit_entry, audit_seal, audit_unsealed")
+            owner.execute("TRUNCATE audit_entry, audit_seal, audit_unsealed CASCADE")
 
 
 @pytest.fixture
 def tamper(log: None) -> Iterator[Callable[..., None]]:
-    """Run statements as the owner, append-only triggers off; the foreign key is put back afterwards."""
+    """Run statements as the owner, append-only triggers off; the foreign keys are put back afterwards."""
     with as_owner() as owner:
-        key = owner.execute(FOREIGN_KEY).fetchone()[0]
+        keys = owner.execute(FOREIGN_KEYS).fetchall()
 
         def run(*statements: str) -> None:
             with owner.transaction():
                 for table in TABLES:
                     owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-                owner.execute(f'ALTER TABLE audit_seal DROP CONSTRAINT IF EXISTS "{key}"')
+                for table, key, _ in keys:
+                    owner.execute(f'ALTER TABLE {table} DROP CONSTRAINT IF EXISTS "{key}"')
                 for statement in statements:
                     owner.execute(statement)
                 for table in TABLES:
@@ -49,8 +51,7 @@ def tamper(log: None) -> Iterator[Callable[..., None]]:
                     owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_no_truncate")
 
         yield run
-        owner.execute("TRUNCATE audit_entry, audit_seal, audit_unsealed")
-        owner.execute(
-            f'ALTER TABLE audit_seal ADD CONSTRAINT "{key}" FOREIGN KEY (entry_id)'
-            " REFERENCES audit_entry (id) DEFERRABLE INITIALLY DEFERRED"
-        )
+        owner.execute("TRUNCATE audit_entry, audit_seal, audit_unsealed CASCADE")
+        for table, key, definition in keys:
+            owner.execute(f'ALTER TABLE {table} DROP CONSTRAINT IF EXISTS "{key}"')
+            owner.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{key}" {definition}')

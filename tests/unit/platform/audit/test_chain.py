@@ -282,7 +282,7 @@ def test_a_truncated_chain_is_found(sealed: None, tamper: Tamper) -> None:
     assert kinds() == [("truncated", 7)]
     write(5)
     assert chain.seal() == 0, "sealing on would hide the cut"
-    tamper("TRUNCATE audit_entry, audit_seal, audit_unsealed")
+    tamper("TRUNCATE audit_entry, audit_seal, audit_unsealed CASCADE")
     assert kinds() == [("truncated", 0)]
 
 
