@@ -111,7 +111,7 @@ def test_an_account_is_opened(page: Page, people: Town) -> None:
         page.keyboard.press("Tab")  # from field to field by the key
         type_at_once(page, page.get_by_label("用户名"), "sunyue")
         page.keyboard.press("Tab")
-        for _ in range(4):
+        for _ in range(6):
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Tab")
         type_at_once(page, page.get_by_label("原因"), "新到岗")
