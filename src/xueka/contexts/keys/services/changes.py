@@ -18,6 +18,7 @@ from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import reason_given
 
 ASK = "city:key:ask"
 
@@ -31,7 +32,7 @@ def ask(
     would be refused with; Conflict `KEY_CHANGE_OPEN` where one for this key waits already.
     """
     actor.require(ASK)
-    reason = _reason(reason)
+    reason = reason_given(reason)
     tidy = rules.check_params(kind, label, params or {})
     _check(kind, label, tidy)
     if KeyChange.objects.filter(label=label, state=ASKED).exists():
@@ -78,7 +79,7 @@ def confirm(actor: Actor, number: str) -> KeyChange:
 def refuse(actor: Actor, number: str, reason: str) -> KeyChange:
     """The second person says no."""
     asked = _second(actor, number, "refuse")
-    reason = _reason(reason)
+    reason = reason_given(reason)
     KeyChange.objects.filter(pk=asked.pk).update(decided_by=actor.username, decided_at=clock.now())
     apply(KEY_CHANGE, KeyChange, [asked.pk], "refuse", actor, reason=reason)
     _audit(actor, "refuse", asked, reason=reason)
@@ -315,12 +316,6 @@ def _locked(actor: Actor, number: str) -> KeyChange:
     if found is None:
         raise NotFound("KEY_CHANGE_NOT_FOUND", "没有这项密钥变更。", found=number[:20], action="请核对编号。")
     return found
-
-
-def _reason(reason: str) -> str:
-    if not reason.strip():
-        raise BadInput("REASON_MISSING", "请写明原因。", action="请补上原因后再办理。")
-    return reason.strip()[:200]
 
 
 def _audit(actor: Actor, verb: str, asked: KeyChange, **detail: Any) -> None:

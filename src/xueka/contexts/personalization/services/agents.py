@@ -12,7 +12,7 @@ from django.db import transaction
 
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.models import Agent, EnrolCode, ReaderState, Session
-from xueka.contexts.personalization.services.common import locked, reason_given
+from xueka.contexts.personalization.services.common import locked
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
@@ -21,6 +21,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.crypto.sm3 import digest as sm3
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import reason_given
 
 MANAGE = "city:agent:manage"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

@@ -1,12 +1,11 @@
-"""What the services share: finding under a scope, checking the reason, who acts for an agent."""
+"""What the services share: finding under a scope, who acts for an agent."""
 
 from typing import TypeVar
 
 from django.db import models
 
 from xueka.contexts.personalization.models import Agent
-from xueka.kernel.errors import BadInput, NotFound
-from xueka.kernel.text import normalise
+from xueka.kernel.errors import NotFound
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.permissions import ROLES
 from xueka.platform.identity.scope import EVERYWHERE
@@ -24,15 +23,6 @@ def acting(agent: Agent, address: str = "") -> Actor:
         address=address,
         permissions=ROLES["system"].permissions,
     )
-
-
-def reason_given(reason: str) -> str:
-    """The reason, tidied. Raises BadInput `REASON_MISSING`."""
-    if not (tidy := normalise(reason)[:200]):
-        raise BadInput(
-            "REASON_MISSING", "请写明理由。", expected="一句话的理由", action="请补上理由后再办理。"
-        )
-    return tidy
 
 
 def locked(found: models.QuerySet[Row], called: str, code: str) -> Row:

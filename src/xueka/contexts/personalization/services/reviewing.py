@@ -7,13 +7,14 @@ from django.db import models
 
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.models import CardProfile, CardScript
-from xueka.contexts.personalization.services.common import locked, reason_given
+from xueka.contexts.personalization.services.common import locked
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.kernel.machine import Machine
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import reason_given
 
 Reviewed = CardProfile | CardScript
 

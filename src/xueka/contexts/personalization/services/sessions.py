@@ -11,7 +11,7 @@ from xueka.contexts.personalization.domain.profiles import parse
 from xueka.contexts.personalization.domain.steps import WriteKey
 from xueka.contexts.personalization.models import Agent, CardProfile, CardScript, ReaderState, Session
 from xueka.contexts.personalization.services.agents import require_working
-from xueka.contexts.personalization.services.common import locked, reason_given
+from xueka.contexts.personalization.services.common import locked
 from xueka.contexts.personalization.services.ending import cancel, give_up
 from xueka.contexts.personalization.services.preparing import script_commands
 from xueka.kernel import clock
@@ -20,6 +20,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.crypto import fields
 from xueka.platform.history.services import begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import reason_given
 
 RUN = "district:card:issue"
 
