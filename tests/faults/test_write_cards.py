@@ -35,7 +35,7 @@ def test_every_card_ends_verified_or_void(profile: str) -> None:
     assert report["chips_twice"] == 0
     assert report["keys_of_verified_cards"] == 3 * CARDS
     assert set(report["round_trips_plain"]) == {"6"}
-    assert sum(report["pulled"].values()) > 0
+    assert 0 < report["redone"] <= sum(report["pulled"].values())
     assert report["violated"] == []
 
 

@@ -37,6 +37,7 @@ class CounterServer:
         self.swallow = 0  # so many reports are taken and not answered
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.hold = 0.0
+        self.early = False  # hands work out before there is a card
         self.clock_ahead = 0
         self._answers: dict[str, dict[str, Any]] = {}
         self._nonces: set[str] = set()
@@ -132,7 +133,8 @@ class CounterServer:
     def _work(self, readers: list[dict[str, Any]]) -> dict[str, Any] | None:
         if self.prints:
             return {"kind": "print", **self.prints.pop(0)}
-        free = [one["name"] for one in readers if one["state"] == "card"]
+        wanted = {"card", "empty"} if self.early else {"card"}
+        free = [one["name"] for one in readers if one["state"] in wanted]
         for session, runs in self.sessions.items():
             if free and runs and runs[0]["reset"]:
                 run = runs.pop(0)

@@ -116,7 +116,8 @@ class Agent:
                     begin = time.monotonic()
                     while len(polls) > 1:
                         polls.pop(0).cancel()
-                    polls.append(asyncio.create_task(self._server.post("/poll", self._report())))
+                    report = self._report(waiting=bool(polls))
+                    polls.append(asyncio.create_task(self._server.post("/poll", report)))
                 try:
                     answer = await self._answer(polls)
                 except Unreachable as problem:
@@ -152,14 +153,19 @@ class Agent:
         polls.remove(done)
         return done.result()
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self, waiting: bool) -> dict[str, Any]:
         readers = []
         for name, shown in self._shown.items():
             state = "busy" if name in self._busy else shown.state
             readers.append(
                 {"name": name, "state": state, "atr": shown.atr if state in {"card", "busy"} else ""}
             )
-        return {"version": VERSION, "readers": readers, "printers": self._printer_states}
+        return {
+            "version": VERSION,
+            "waiting": waiting,
+            "readers": readers,
+            "printers": self._printer_states,
+        }
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not longer than until a reader changes."""

@@ -15,7 +15,7 @@ from typing import Any
 from smartcard import scard
 
 PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-PATIENCE = 3.0  # seconds, while another program holds the card
+PATIENCE = 3.0  # seconds, while another program holds the card, or none lies there yet
 HEARTBEAT = 2.0
 PARENT = os.getppid()
 GET_RESPONSE = (0x00, 0xC0, 0x00, 0x00)
@@ -32,6 +32,17 @@ CARD_GONE = {
         scard.SCARD_W_UNPOWERED_CARD,
         scard.SCARD_W_UNRESPONSIVE_CARD,
         scard.SCARD_W_UNSUPPORTED_CARD,
+    )
+}
+#: Before the first command: who works there lets go, or the card is just being laid down. What the server
+#: knew of the reader is as old as its last report.
+WAITED_FOR = {
+    code & 0xFFFFFFFF
+    for code in (
+        scard.SCARD_E_SHARING_VIOLATION,
+        scard.SCARD_E_NO_SMARTCARD,
+        scard.SCARD_W_REMOVED_CARD,
+        scard.SCARD_W_UNPOWERED_CARD,
     )
 }
 #: Nothing to do with the readers' service: no need for a new process.
@@ -140,8 +151,7 @@ class Hand:
                 )
                 return
             except CardError as error:
-                held = error.code == scard.SCARD_E_SHARING_VIOLATION & 0xFFFFFFFF
-                if not held or time.monotonic() > until:
+                if error.code not in WAITED_FOR or time.monotonic() > until:
                     raise
             time.sleep(0.1)
 

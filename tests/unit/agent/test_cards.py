@@ -59,6 +59,21 @@ def test_session_of_several_runs(
     assert agent.stop() == 0
 
 
+def test_card_that_is_laid_down_after_the_run_was_handed_out(
+    daemon: pcsc.Daemon, server: CounterServer, agent: AgentProcess, tmp_path: Path
+) -> None:
+    with pcsc.CardProcess(daemon.port, tmp_path, blank=BLANK, empty=True) as card:
+        server.early = True
+        server.add("s1", [MASTER, READ])
+        pcsc.until(lambda: server.handed, "no run is taken")
+        assert not server.reports
+        card.say("take 0")
+        pcsc.until(lambda: server.outcomes("s1") == ["done"], "the card was not waited for")
+        card.say("pull")
+        server.add("s2", [MASTER])
+        pcsc.until(lambda: server.outcomes("s2") == ["pulled"], "none comes, and nothing is said")
+
+
 def test_unexpected_word_stops_the_run(
     daemon: pcsc.Daemon, server: CounterServer, agent: AgentProcess, tmp_path: Path
 ) -> None:

@@ -77,11 +77,11 @@ class Counter:
             initialise(self.parsed, uid, plastic.system)
         return plastic
 
-    def poll(self, state: str = "card") -> dict[str, Any] | None:
+    def poll(self, state: str = "card", *, waiting: bool = False) -> dict[str, Any] | None:
         readers = [personalization.ReaderReport(READER, state, ATR if state == "card" else "")]
         with transaction.atomic():
             personalization.seen(self.agent, "0.1.0", readers, [], "127.0.0.1")
-        personalization.note_lost(self.agent, readers)
+        personalization.note_lost(self.agent, readers, waiting)
         return personalization.next_card_work(self.agent, readers)
 
     def lay_down(self, plastic: Plastic, pull: Pull | None = None) -> str:

@@ -171,6 +171,19 @@ def test_a_poll_without_busy_means_that_the_run_was_lost(counter: Counter) -> No
     assert Run.objects.get(session=session, seq=1).late
 
 
+def test_a_run_that_is_on_its_way_to_the_agent_is_not_lost(counter: Counter) -> None:
+    """It sent this poll before the answer to the one before could reach it."""
+    session = counter.open()
+    assert counter.poll() is not None
+    assert counter.poll("empty", waiting=True) is None
+    session.refresh_from_db()
+    assert session.state == "running"
+    with clock.at(NOW + timedelta(seconds=6)):
+        counter.poll("empty", waiting=True)
+    session.refresh_from_db()
+    assert session.state == "unknown", "it has been on its way for too long"
+
+
 def test_an_older_poll_that_is_held_brings_no_work(counter: Counter) -> None:
     """It says that a card lies there, and a fresher one knows that it was taken away."""
     counter.poll("card")

@@ -76,7 +76,7 @@ def poll(request: HttpRequest, body: forms.Polling) -> dict[str, Any]:
     with transaction.atomic():
         personalization.seen(agent, body.version, readers, printers, client_address(request))
         hear(agent, printers)
-    personalization.note_lost(agent, readers)
+    personalization.note_lost(agent, readers, body.waiting)
     work = _wait_for_work(agent, readers)
     return {"work": work, "poll_seconds": settings.AGENT_POLL_SECONDS}
 

@@ -41,6 +41,7 @@ class Printer(Schema):
 
 class Polling(Schema):
     version: Version
+    waiting: bool = False
     readers: Annotated[list[Reader], Field(max_length=8)]
     printers: Annotated[list[Printer], Field(max_length=8)]
 

@@ -29,13 +29,21 @@ log = structlog.get_logger("xueka.personalization")
 
 #: A swap that the agent did not see is found after this long.
 LOOK_AGAIN = timedelta(seconds=30)
+#: How long an answer with work may be on its way to an agent that has said something fresher meanwhile.
+ON_ITS_WAY = timedelta(seconds=5)
 PUT_BACK = "结果不明：请把刚才那张卡放回读卡器"
 
 
-def note_lost(agent: Agent, readers: Sequence[ReaderReport]) -> None:
-    """A run that is out while its reader is not busy was lost: nobody knows what the card did."""
+def note_lost(agent: Agent, readers: Sequence[ReaderReport], waiting: bool = False) -> None:
+    """A run that is out while its reader is not busy was lost: nobody knows what the card did.
+
+    `waiting`: an earlier poll of the agent is unanswered; a run of this moment may be its answer.
+    """
     busy = {each.name for each in readers if each.state == "busy"}
     working = Session.objects.filter(agent=agent, state__in=(t.RUNNING, t.PROBING)).exclude(reader__in=busy)
+    if waiting:
+        fresh = Run.objects.filter(outcome="", handed_out_at__gt=clock.now() - ON_ITS_WAY)
+        working = working.exclude(pk__in=fresh.values("session"))
     for session_id in working.values_list("pk", flat=True):
         with transaction.atomic():
             session = Session.objects.select_for_update().filter(pk=session_id).first()
