@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.parts import require
+
 PIN = "1234"
 LABEL = "xueka test"
 _LIBRARIES = (
@@ -19,15 +21,12 @@ _LIBRARIES = (
 
 
 def library() -> str:
-    """Where SoftHSM is. Skips where the machine has none; under CI that is a failure."""
+    """Where SoftHSM is; required."""
     found = next((path for path in _LIBRARIES if Path(path).exists()), "")
     missing = [] if found and shutil.which("softhsm2-util") else ["the system package softhsm2"]
     if importlib.util.find_spec("PyKCS11") is None:
         missing.append("PyKCS11 (the extra [card])")
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI must have {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)}")
+    require("SoftHSM", missing)
     return found
 
 

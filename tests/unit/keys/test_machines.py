@@ -1,17 +1,23 @@
 """Every (state, event) pair of a key version and of a change, and walks through them by chance."""
 
 import random
+from itertools import count
 
 import pytest
 
 from tests.support.machines import assert_every_pair, random_walk
+from tests.support.size import dial
 from tests.unit.keys.conftest import NOW, SECOND
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.models import Key
+from xueka.kernel.machine import Machine
 from xueka.platform.history import services as history
+from xueka.platform.history.invariants import state_matches_history, steps_allowed
+from xueka.platform.invariants import check
 
 pytestmark = pytest.mark.django_db
-SERIAL = iter(range(1, 10_000))
+SERIAL = count(1)
+WALKS = dial(12, 10_000)
 
 
 class Version:
@@ -89,8 +95,15 @@ def test_every_pair_of_a_change() -> None:
     assert assert_every_pair(keys.KEY_CHANGE, thing.fire, still=thing.still) == (3, 9)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_walks(seed: int) -> None:
+@pytest.mark.parametrize(("thing", "machine"), [(Version, keys.KEY_VERSION), (Change, keys.KEY_CHANGE)])
+def test_walks(thing: type[Version] | type[Change], machine: Machine) -> None:
+    """Refused steps change nothing; in the end the history tells the same of every object."""
+    seed = random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")
-    for thing, machine in ((Version(), keys.KEY_VERSION), (Change(), keys.KEY_CHANGE)):
-        random_walk(machine, random.Random(seed).randrange(10**6), 12, thing.fire, still=thing.still)
+    for walk in range(WALKS):
+        one = thing()
+        random_walk(machine, seed + walk, 12, one.fire, still=one.still)
+    table = one.made(machine.initial)._meta.db_table
+    for invariant in (state_matches_history(machine, table), steps_allowed(machine)):
+        result = check(invariant)
+        assert (result.checked > WALKS, result.violated) == (True, 0), result

@@ -9,6 +9,7 @@ import pytest
 from django.db import models
 
 from tests.support.machines import assert_every_pair, random_walk
+from tests.support.size import dial
 from tests.unit.cards.conftest import NOW
 from tests.unit.personalization.conftest import SYSTEM, Counter
 from xueka.contexts.personalization import api as personalization
@@ -18,6 +19,7 @@ from xueka.platform.crypto import fields
 from xueka.platform.history import services as history
 
 SERIAL = count(1)
+WALKS = dial(8, 10_000)
 
 
 class Thing:
@@ -92,7 +94,7 @@ def test_every_event_in_every_state(db: None, name: str) -> None:
 def test_walks_by_chance(db: None, name: str) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print("seed", seed)
-    for walk in range(8):
+    for walk in range(WALKS):
         thing = Thing(*THINGS[name])
         random_walk(thing.machine, seed + walk, 10, thing.fire, still=thing.still)
 
