@@ -1,6 +1,8 @@
 """The hot-list: what is on it, its versions, change lists, gaps, transactions that end late; signed."""
 
 import base64
+import threading
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -147,12 +149,26 @@ def test_without_a_grant_in_force_there_is_no_list(granted: Partners) -> None:
         multiapp.full_list(Actor.nobody(""), granted.unit)
 
 
+def settle() -> HotList:
+    """Tick until the place has come to the end. Transactions of other test processes on this server hold it up."""
+    for _ in range(1200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT last_value FROM history_transition_id_seq")
+            (last,) = cursor.fetchone()
+        head = HotList.objects.filter(compared_at__isnull=False, read_up_to=last, pending_xid=0).first()
+        if head is not None:
+            return head
+        tick()
+        time.sleep(0.05)
+    raise AssertionError("the place does not move")
+
+
 @pytest.fixture
 def late(transactional_db: None) -> Iterator[Partners]:
     with clock.at(NOW):
         made = make_partners()
         made.granted(made.vendor.code)
-        tick(), tick(), tick()
+        settle()
         yield made
 
 
@@ -160,7 +176,7 @@ def test_nothing_is_missed_when_an_older_step_is_committed_later(late: Partners)
     """Two lose their cards; the one whose step has the smaller id is committed after the other was read."""
     early, after = late.city.active(late.city.students(2))
     tick()
-    with psycopg.connect(**address.parameters(Role.APPLICATION, connection.settings_dict["NAME"])) as slow:
+    with other_connection() as slow:
         slow.execute("UPDATE cards_card SET state = 'lost' WHERE id = %s", [early])
         slow.execute(
             "INSERT INTO history_transition"
@@ -178,11 +194,77 @@ def test_nothing_is_missed_when_an_older_step_is_committed_later(late: Partners)
         slow.commit()
     assert tick() == 1
     assert changes(late.vendor, version) == {number(early): "+lost"}
-    tick(), tick()
-    head = HotList.objects.get()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT last_value FROM history_transition_id_seq")
-        assert head.read_up_to == cursor.fetchone()[0]
+    settle()
+
+
+def other_connection() -> psycopg.Connection:
+    return psycopg.connect(**address.parameters(Role.APPLICATION, connection.settings_dict["NAME"]))
+
+
+LOSE = """
+    INSERT INTO history_transition
+           (id, machine, object_id, seq, event, from_state, to_state, at, actor, reason, detail)
+    SELECT nextval('history_transition_id_seq'), 'card', %(card)s, 1000, 'report_lost', 'active', 'lost', now(),
+           'x', '', CASE WHEN %(wait)s THEN (SELECT pg_advisory_xact_lock(4711)::text || '{}')::jsonb ELSE '{}' END"""
+
+
+def test_a_loss_is_told_at_once_behind_any_number_of_steps_of_a_slow_transaction(late: Partners) -> None:
+    [card] = late.city.active(late.city.students(1))
+    settle()
+    with other_connection() as slow:
+        slow.execute(
+            "INSERT INTO history_transition"
+            " (machine, object_id, seq, event, from_state, to_state, at, actor, reason, detail)"
+            " SELECT 'card', 900000000 + n, 1, 'x', 'ordered', 'produced', now(), 'x', '', '{}'"
+            " FROM generate_series(1, 200001) AS n"
+        )
+        with transaction.atomic():
+            cards.report_lost(SYSTEM, card)
+        assert tick() == 1
+        assert full(late.vendor) == {number(card): "+lost"}
+        slow.rollback()
+    settle()
+
+
+def test_an_id_that_was_taken_before_anything_was_written_is_waited_for(late: Partners) -> None:
+    """Its transaction takes the id of the step, then waits; others end; the list must not have passed it by."""
+    early, after = late.city.active(late.city.students(2))
+    settle()
+    with other_connection() as gate, other_connection() as slow:
+        gate.execute("SELECT pg_advisory_lock(4711)")
+        # An id that is written ahead to the log gives its transaction a number by itself: none of the next.
+        slow.execute("SELECT nextval('history_transition_id_seq') FROM generate_series(1, 40)")
+        while slow.execute("SELECT log_cnt FROM history_transition_id_seq").fetchone()[0] < 10:
+            slow.execute("SELECT nextval('history_transition_id_seq')")
+        slow.commit()
+        writing = threading.Thread(target=slow.execute, args=(LOSE, {"card": early, "wait": True}))
+        writing.start()
+        while not gate.execute(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ).fetchone():
+            pass
+        with transaction.atomic():
+            cards.report_lost(SYSTEM, after)
+        for _ in range(3):
+            tick()
+        assert full(late.vendor) == {number(after): "+lost"}
+        gate.execute("SELECT pg_advisory_unlock(4711)")
+        writing.join()
+        slow.execute("UPDATE cards_card SET state = 'lost' WHERE id = %s", [early])
+        slow.commit()
+    assert tick() == 1
+    assert full(late.vendor) == {number(after): "+lost", number(early): "+lost"}
+
+
+def test_a_list_that_was_restored_into_another_server_goes_on(late: Partners) -> None:
+    """There the transactions are numbered anew; what was waited for here is over."""
+    [card] = late.city.active(late.city.students(1))
+    settle()
+    HotList.objects.update(pending_xid=2**40, pending_up_to=2**40)
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, card)
+    settle()
+    assert full(late.vendor) == {number(card): "+lost"}
 
 
 def test_who_begins_to_see_cards_is_told_of_them_in_the_next_change_list(partners: Partners) -> None:

@@ -2,18 +2,21 @@
 
 import base64
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from tests.unit.cards.conftest import NOW
-from tests.unit.multiapp.conftest import ONE, SYSTEM, Partners
+from tests.unit.multiapp.conftest import ALL, ONE, SYSTEM, Partners, make_partners
 from tests.unit.multiapp.test_hot_list import number, read, tick
 from xueka.contexts.cards import api as cards
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.multiapp.models import ApiCall, CallDay, Credential, RememberedAnswer, Report
+from xueka.contexts.multiapp.services import credentials
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
@@ -119,7 +122,34 @@ def test_who_is_not_known_is_refused_and_counted(partners: Partners, vendor: Par
     refused = wrong.get("/me")
     assert code(refused) == (429, "TOO_MANY")
     assert 0 < int(refused.headers["Retry-After"]) <= 60
-    assert vendor.get("/me").json()["unit"] == "晨光一卡通公司"
+    assert code(vendor.get("/me")) == (429, "TOO_MANY")  # the door is shut, also to a guess that is right
+    with clock.at(NOW + timedelta(minutes=1)):
+        assert vendor.get("/me").json()["unit"] == "晨光一卡通公司"
+
+
+def test_of_many_guesses_at_once_no_more_are_tried_than_the_limit(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """120 at the same moment, from one address; each that is compared with the stored secret is counted here."""
+    with clock.at(NOW), transaction.atomic():
+        partners = make_partners()
+        key_id = multiapp.make_credential(ONE, partners.vendor.code, ALL).credential.key_id
+    compared = []
+    honest = credentials.hashed
+    monkeypatch.setattr(credentials, "hashed", lambda *told: compared.append(told) or honest(*told))
+
+    def guess(number: int) -> int:
+        token = base64.b64encode(f"{key_id}:guess {number}".encode()).decode()
+        with clock.at(NOW):
+            try:
+                return Client().get(f"{BASE}/me", headers={"Authorization": f"Basic {token}"}).status_code
+            finally:
+                connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = Counter(pool.map(guess, range(120)))
+    assert answers == {401: multiapp.WRONG_PER_MINUTE, 429: 120 - multiapp.WRONG_PER_MINUTE}
+    assert len(compared) == multiapp.WRONG_PER_MINUTE
 
 
 def test_whatever_is_asked_is_answered_without_falling_over(partners: Partners, vendor: Partner) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from ninja import Header, NinjaAPI, Query, Schema
@@ -88,9 +89,9 @@ class PartnerAuth(HttpBasicAuth):
         address = client_address(request)
         if not request.is_secure() and not _is_here(address):
             raise Forbidden("TLS_REQUIRED", "接口只能经 HTTPS 访问。", action="请改用 https:// 开头的地址。")
-        found = multiapp.authenticate(username, password, address)
+        with transaction.atomic():  # a wrong one is counted before the next one is looked at
+            found = multiapp.authenticate(username, password, address)
         if found is None:
-            multiapp.count(f"wrong:{address}", multiapp.WRONG_PER_MINUTE)
             return None
         actor, credential = found
         request.partner, request.credential = actor, credential  # type: ignore[attr-defined]

@@ -52,6 +52,20 @@ def count(name: str, limit: int) -> int:
     return limit - int(used)
 
 
+def shut(name: str, limit: int) -> None:
+    """Wait for whoever is counting under this name, and raise TooMany where this minute's limit is used up.
+
+    Until the caller's transaction ends nobody else gets past here: what is decided by the answer and what is
+    counted next are one step.
+    """
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name[:80]])
+    found = CallCount.objects.filter(name=name[:80], minute=now.replace(second=0, microsecond=0)).first()
+    if found is not None and found.count >= limit:
+        raise TooMany(limit, 60 - now.second)
+
+
 def note(
     credential: Credential,
     what: str,

@@ -11,6 +11,7 @@ from xueka.contexts.multiapp.domain import interface as words
 from xueka.contexts.multiapp.domain.grants import check_reason
 from xueka.contexts.multiapp.domain.transitions import ACTIVE, CREDENTIAL, ENDING, IN_USE
 from xueka.contexts.multiapp.models import Credential, Unit
+from xueka.contexts.multiapp.services.calling import count, shut
 from xueka.contexts.multiapp.services.common import locked
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
@@ -91,14 +92,19 @@ def end_credentials(actor: Actor) -> int:
 def authenticate(key_id: str, secret: str, address: str) -> tuple[Actor, Credential] | None:
     """The partner behind an id and a secret, as the actor of its call; None where they do not fit.
 
-    An unknown id takes as long as a wrong secret.
+    A wrong one is counted against the address, in the caller's transaction. Raises TooMany once the address has
+    used up its wrong ones of this minute, before anything is compared: of many at once no more are tried. An
+    unknown id takes as long as a wrong secret.
     """
+    door = f"wrong:{address}"
+    shut(door, words.WRONG_PER_MINUTE)
     named = key_id[:24] if key_id.isascii() and key_id.isalnum() else ""
     rows = Credential.objects.select_related("unit").filter(unit__state=IN_USE)
     found = rows.filter(key_id=named, state__in=[ACTIVE, ENDING], expires_at__gt=clock.now()).first()
     stored = bytes(found.secret) if found else bytes(32)
     fits = hmac.compare_digest(hashed(key_id, secret), stored)
     if found is None or not fits:
+        count(door, words.WRONG_PER_MINUTE)
         return None
     return (
         Actor(
