@@ -150,7 +150,7 @@ def test_without_a_grant_in_force_there_is_no_list(granted: Partners) -> None:
 
 
 def settle() -> HotList:
-    """Tick until the place has come to the end. Transactions of other test processes on this server hold it up."""
+    """Tick until the place has come to the end. Other test processes on this server hold it up a little."""
     for _ in range(1200):
         with connection.cursor() as cursor:
             cursor.execute("SELECT last_value FROM history_transition_id_seq")
@@ -204,8 +204,9 @@ def other_connection() -> psycopg.Connection:
 LOSE = """
     INSERT INTO history_transition
            (id, machine, object_id, seq, event, from_state, to_state, at, actor, reason, detail)
-    SELECT nextval('history_transition_id_seq'), 'card', %(card)s, 1000, 'report_lost', 'active', 'lost', now(),
-           'x', '', CASE WHEN %(wait)s THEN (SELECT pg_advisory_xact_lock(4711)::text || '{}')::jsonb ELSE '{}' END"""
+    SELECT nextval('history_transition_id_seq'), 'card', %s, 1000, 'report_lost', 'active', 'lost', now(),
+           'x', '', (SELECT pg_advisory_xact_lock(4711)::text || '{}')::jsonb"""
+WAITS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
 
 
 def test_a_loss_is_told_at_once_behind_any_number_of_steps_of_a_slow_transaction(late: Partners) -> None:
@@ -227,7 +228,7 @@ def test_a_loss_is_told_at_once_behind_any_number_of_steps_of_a_slow_transaction
 
 
 def test_an_id_that_was_taken_before_anything_was_written_is_waited_for(late: Partners) -> None:
-    """Its transaction takes the id of the step, then waits; others end; the list must not have passed it by."""
+    """Its transaction takes the id of the step, then waits while others end. The list has not passed it."""
     early, after = late.city.active(late.city.students(2))
     settle()
     with other_connection() as gate, other_connection() as slow:
@@ -237,11 +238,9 @@ def test_an_id_that_was_taken_before_anything_was_written_is_waited_for(late: Pa
         while slow.execute("SELECT log_cnt FROM history_transition_id_seq").fetchone()[0] < 10:
             slow.execute("SELECT nextval('history_transition_id_seq')")
         slow.commit()
-        writing = threading.Thread(target=slow.execute, args=(LOSE, {"card": early, "wait": True}))
+        writing = threading.Thread(target=slow.execute, args=(LOSE, [early]))
         writing.start()
-        while not gate.execute(
-            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        ).fetchone():
+        while not gate.execute(WAITS).fetchone():
             pass
         with transaction.atomic():
             cards.report_lost(SYSTEM, after)

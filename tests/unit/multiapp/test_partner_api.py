@@ -130,7 +130,7 @@ def test_who_is_not_known_is_refused_and_counted(partners: Partners, vendor: Par
 def test_of_many_guesses_at_once_no_more_are_tried_than_the_limit(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """120 at the same moment, from one address; each that is compared with the stored secret is counted here."""
+    """120 at a time from one address; each that is compared with the stored secret is counted here."""
     with clock.at(NOW), transaction.atomic():
         partners = make_partners()
         key_id = multiapp.make_credential(ONE, partners.vendor.code, ALL).credential.key_id

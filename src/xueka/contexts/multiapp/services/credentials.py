@@ -92,9 +92,9 @@ def end_credentials(actor: Actor) -> int:
 def authenticate(key_id: str, secret: str, address: str) -> tuple[Actor, Credential] | None:
     """The partner behind an id and a secret, as the actor of its call; None where they do not fit.
 
-    A wrong one is counted against the address, in the caller's transaction. Raises TooMany once the address has
-    used up its wrong ones of this minute, before anything is compared: of many at once no more are tried. An
-    unknown id takes as long as a wrong secret.
+    A wrong one is counted against the address, in the caller's transaction. Raises TooMany once the address
+    has used up its wrong ones of this minute, before anything is compared: of many at once no more are tried.
+    An unknown id takes as long as a wrong secret.
     """
     door = f"wrong:{address}"
     shut(door, words.WRONG_PER_MINUTE)

@@ -1,10 +1,10 @@
 """Keeping the hot-list: it follows the history of the cards, gets a new version when something changed.
 
 Every tick looks at the cards that came to a standing told of here, or left one, since the place up to which
-the history is known to be complete, and writes those whose standing differs. Looking twice changes nothing, so
-a long transaction elsewhere delays nobody, and nothing is missed: ids of history rows are given before they are
-committed, and the place moves on only when every transaction that could still bring an older row has ended
-(docs/adr/0141).
+the history is known to be complete, and writes those whose standing differs. Looking twice changes nothing,
+so a long transaction elsewhere delays nobody, and nothing is missed: ids of history rows are given before
+they are committed, and the place moves on only when every transaction that could still bring an older row has
+ended (docs/adr/0141).
 """
 
 from collections.abc import Collection
