@@ -26,7 +26,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     *(
         f"xueka.platform.{name}"
-        for name in ("database", "identity", "audit", "history", "jobs", "files", "backup")
+        for name in ("database", "identity", "audit", "history", "jobs", "files", "backup", "messages")
     ),
     *(
         f"xueka.contexts.{name}"
@@ -39,6 +39,7 @@ INSTALLED_APPS = [
             "personalization",
             "production",
             "logistics",
+            "families",
             "schoolyear",
             "takeover",
             "repairs",
@@ -169,6 +170,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+MESSAGE_GATEWAY = "xueka.platform.messages.http_gateway.configured"
+# What the gateway for short messages gave us: address, our id, secret (docs/interfaces/messages.md §1).
+MESSAGE_PARTNER = Path(os.environ.get("XUEKA_MESSAGE_PARTNER", XUEKA_HOME / "messages" / "partner.json"))
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
 WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))

@@ -9,20 +9,25 @@ from xueka.contexts.cards.domain.rules import REASONS
 from xueka.contexts.cards.domain.states import BEFORE_HAND_OUT, IN_LIFE, LIVE, LOST
 from xueka.contexts.cards.domain.transitions import ACCOUNT, APPLICATION, CARD, DESTRUCTION
 from xueka.kernel.machine import Machine
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import GUARDIAN, Scope
 
 
 class Applications(models.QuerySet["Application"]):
     """An application stays with the school that made it, even when the student moves on."""
 
     def visible_to(self, scope: Scope) -> Self:
-        return self.filter(scope.filter(district="school__district_id", school="school__code"))
+        inside = scope.filter(
+            district="school__district_id", school="school__code", student="account__student_id"
+        )
+        return self.filter(inside)
 
 
 class Cards(models.QuerySet["Card"]):
     """A card belongs to the school it is made for until it is handed out; then it follows its student."""
 
     def visible_to(self, scope: Scope) -> Self:
+        if scope.level == GUARDIAN:
+            return self.filter(scope.filter(district="", school="", student="student_id"))
         made_for = scope.filter(district="school__district_id", school="school__code")
         if not made_for:
             return self
@@ -40,7 +45,9 @@ class OfStudents(models.QuerySet):
 
     def visible_to(self, scope: Scope) -> Self:
         return self.filter(
-            scope.filter(district="student__school__district_id", school="student__school__code")
+            scope.filter(
+                district="student__school__district_id", school="student__school__code", student="student_id"
+            )
         )
 
 

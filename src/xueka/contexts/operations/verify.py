@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.families import api as families
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
@@ -19,6 +20,7 @@ from xueka.contexts.takeover import api as takeover
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.identity import invariants as identity
 from xueka.platform.invariants import Invariant, InvariantResult, check
+from xueka.platform.messages import invariants as messages
 
 INVARIANTS: list[Invariant] = [
     *registry.INVARIANTS,
@@ -29,10 +31,12 @@ INVARIANTS: list[Invariant] = [
     *personalization.INVARIANTS,
     *production.INVARIANTS,
     *logistics.INVARIANTS,
+    *families.INVARIANTS,
     *reporting.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
     *identity.INVARIANTS,
+    *messages.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,

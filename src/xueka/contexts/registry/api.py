@@ -23,6 +23,7 @@ from xueka.contexts.registry.domain.vocabulary import (
     STATUSES,
     SUSPENDED,
 )
+from xueka.contexts.registry.guardians import born_on, guarded_by, phone_index, roster_guardians
 from xueka.contexts.registry.importing.roster_import import import_roster
 from xueka.contexts.registry.importing.schools_import import import_schools
 from xueka.contexts.registry.invariants import INVARIANTS
@@ -134,6 +135,7 @@ __all__ = [
     "across_districts",
     "all_school_names",
     "ask_transfer",
+    "born_on",
     "broken_text",
     "changes",
     "classes",
@@ -148,6 +150,7 @@ __all__ = [
     "find_by_id_number",
     "find_by_number",
     "find_students",
+    "guarded_by",
     "hold_students",
     "import_roster",
     "import_run",
@@ -164,11 +167,13 @@ __all__ = [
     "open_schools",
     "open_table",
     "personal",
+    "phone_index",
     "record_consent",
     "reject_transfer",
     "remove_empty_classes",
     "rename_school",
     "reopen_school",
+    "roster_guardians",
     "school",
     "school_names",
     "schools",

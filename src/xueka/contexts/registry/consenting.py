@@ -41,6 +41,8 @@ _LEVELS = {
 
 def consent_counts(scope: Scope, level: str, *, district: str = "", school: str = "") -> list[ConsentCount]:
     """By `level` (district, school or class) inside the scope, narrowed to a district or a school (codes)."""
+    if scope.level not in ("system", "city", "district", "school"):
+        return []
     key, label, order = _LEVELS[level]
     wanted = [
         ("o.district_id", scope.district if scope.level in ("district", "school") else ""),

@@ -18,7 +18,7 @@ class ScopedSchools(models.QuerySet["School"]):
 
 class ScopedStudents(models.QuerySet["Student"]):
     def visible_to(self, scope: Scope) -> Self:
-        return self.filter(scope.filter(district="school__district_id", school="school__code"))
+        return self.filter(scope.filter(district="school__district_id", school="school__code", student="id"))
 
 
 class District(models.Model):

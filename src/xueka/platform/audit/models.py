@@ -13,6 +13,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """What was done inside `scope`; acts of a wider scope are not shown to a narrower one."""
         if scope.level in ("system", "city"):
             return self
+        if scope.level not in ("district", "school"):
+            return self.none()
         inside = Q(scope=str(scope))
         if scope.level == "district":
             inside |= Q(scope__startswith=f"school:{scope.district}:")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from xueka.platform.identity.scope import GUARDIAN
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -24,6 +26,9 @@ _SCHOOL_WORK = (
     "school:student:correct",
     "school:student:unmask",
     "school:consent:record",
+    "school:family:manage",
+    "school:replacement:read",
+    "school:replacement:ask",
     "school:application:read",
     "school:application:submit",
     "school:photo:upload",
@@ -41,6 +46,7 @@ _SCHOOL_WORK = (
 )
 _CITY_READ = (
     "school:statistics:read",
+    "school:replacement:read",
     "school:student:read",
     "school:application:read",
     "school:card:read",
@@ -53,6 +59,8 @@ _CITY_READ = (
 
 _COUNTER_WORK = (
     "school:student:read",
+    "school:replacement:read",
+    "district:replacement:post",
     "school:application:read",
     "school:card:read",
     "school:card:report_lost",
@@ -67,6 +75,17 @@ ROLES: dict[str, Role] = {
     role.code: role
     for role in (
         _role("system", "系统", "system", "*"),
+        # Not staff: signs in by a code on her phone, and her scope is her children (contexts/families).
+        _role(
+            GUARDIAN,
+            "家长",
+            GUARDIAN,
+            "school:card:report_lost",
+            "school:card:lift",
+            "school:consent:record",
+            "school:replacement:read",
+            "school:replacement:ask",
+        ),
         _role("school_officer", "学校卡管老师", "school", *_SCHOOL_WORK),
         _role(
             "school_reviewer",
@@ -84,6 +103,7 @@ ROLES: dict[str, Role] = {
             "区级卡管员",
             "district",
             "school:statistics:read",
+            "school:replacement:read",
             "school:export:ask",
             "school:student:read",
             "school:student:correct",
@@ -210,6 +230,10 @@ ROLES: dict[str, Role] = {
 #: 等保三级: system, security and audit are administered by three people, none of whom does business; and
 #: whoever keeps the keys does not make the cards.
 SEPARATED = frozenset({"city_admin", "security_admin", "auditor", "key_admin", "key_custodian"})
+
+
+#: Roles that an account of staff may hold.
+STAFF_ROLES = {code: role for code, role in ROLES.items() if role.level not in ("system", GUARDIAN)}
 
 
 def is_city_role(role: str) -> bool:

@@ -15,7 +15,7 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.guards import locked_user, not_both, not_oneself
 from xueka.platform.identity.models import Grant, User
 from xueka.platform.identity.passwords import initial_password
-from xueka.platform.identity.permissions import ROLES, SEPARATED, is_city_role
+from xueka.platform.identity.permissions import ROLES, SEPARATED, STAFF_ROLES, is_city_role
 from xueka.platform.identity.registered import end_all
 from xueka.platform.identity.scope import Scope
 
@@ -291,8 +291,8 @@ def told(grant: Grant) -> dict[str, str]:
 
 def scope_of(role: str, district: str, school: str) -> Scope:
     """The scope in which the role is held; exactly the parts that its level needs."""
-    if role not in ROLES or role == "system":
-        offered = "、".join(code for code in ROLES if code != "system")
+    if role not in STAFF_ROLES:
+        offered = "、".join(STAFF_ROLES)
         raise BadInput("ROLE_UNKNOWN", "没有这个角色。", found=role, expected=offered)
     level = ROLES[role].level
     needed = {"city": (False, False), "district": (True, False), "school": (True, True)}[level]

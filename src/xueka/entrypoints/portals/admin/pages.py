@@ -24,7 +24,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity import accounts, lockouts, registered, requests, second_factor, services
 from xueka.platform.identity.models import User
 from xueka.platform.identity.permission_words import words_of
-from xueka.platform.identity.permissions import ROLES, is_city_role
+from xueka.platform.identity.permissions import ROLES, STAFF_ROLES, is_city_role
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -68,7 +68,7 @@ def users(request: StaffRequest) -> HttpResponse:
                 "role",
                 "角色",
                 accounts.holding,
-                choices=[(role.code, role.label) for role in ROLES.values() if role.code != "system"],
+                choices=[(role.code, role.label) for role in STAFF_ROLES.values()],
             ),
             Filter(
                 "state",

@@ -1,0 +1,125 @@
+"""The gateway for short messages over HTTP, as docs/interfaces/messages.md describes it."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from xueka.kernel import clock
+from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Outcome, Taken, Unreachable
+from xueka.platform.messages.templates import TEMPLATES
+
+_SECONDS = 5
+_SKEW = 300
+_REASONS = {
+    "ABSENT": "关机或不在服务区",
+    "BLACKLIST": "用户退订",
+    "UNKNOWN_NUMBER": "空号",
+    "OPERATOR": "运营商拒绝",
+}
+#: The same again helps later; everything else that is refused is refused for good.
+_AGAIN = {"PHONE_LIMIT", "TOO_MANY", "INTERNAL", "SIGNATURE_WRONG", "TIMESTAMP_WRONG", "NONCE_REPEATED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Where the gateway is and who we are there."""
+
+    base: str
+    app: str
+    secret: str
+
+
+def configured() -> Gateway | None:
+    """The gateway of this installation; None while there is none."""
+    path: Path = settings.MESSAGE_PARTNER
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return HttpGateway(Partner(card["base"].rstrip("/"), card["app"], card["secret"]))
+
+
+def signature(secret: str, *parts: str) -> str:
+    """HMAC-SHA256 over the parts, each ended by a line feed (§2)."""
+    text = "".join(f"{part}\n" for part in parts)
+    return hmac.new(secret.encode("ascii"), text.encode("ascii"), hashlib.sha256).hexdigest()
+
+
+class HttpGateway:
+    """One call, one signed request; what is answered without our secret's signature is not believed."""
+
+    def __init__(self, partner: Partner) -> None:
+        self._partner = partner
+
+    def send(self, key: str, phone: str, template: str, values: dict[str, str]) -> Taken:
+        body = {"key": key, "to": phone, "template": template, "values": values, "report_url": None}
+        status, answer = self._call("POST", "/v1/messages", body)
+        if answer.get("code") == "TEMPLATE_UNKNOWN":
+            self._call("PUT", f"/v1/templates/{template}", {"text": TEMPLATES[template]})
+            status, answer = self._call("POST", "/v1/messages", body)
+        if status in (200, 202):
+            return Taken(str(answer["message_id"]))
+        raise NotTaken(f"短信网关不接受：{answer.get('message') or answer.get('code') or status}")
+
+    def ask(self, key: str, gateway_id: str) -> Outcome:
+        status, answer = self._call("GET", f"/v1/messages/{gateway_id}", None)
+        if status == 404:
+            return Outcome(problem="短信网关没有这条短信。")
+        state = answer.get("state")
+        if state in ("failed", "expired"):
+            why = _REASONS.get(str(answer.get("reason")), "超过有效时间" if state == "expired" else "未说明")
+            return Outcome(problem=f"未送达：{why}。")
+        return Outcome(delivered=state == "delivered")
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        """(status, answer). Raises NotNow, Unreachable where the same call may do better later."""
+        content = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
+        stamp, nonce = str(int(clock.now().timestamp())), secrets.token_hex(16)
+        signed = signature(self._partner.secret, method, path, stamp, nonce, _digest(content))
+        headers = {
+            "X-Sms-App": self._partner.app,
+            "X-Sms-Timestamp": stamp,
+            "X-Sms-Nonce": nonce,
+            "X-Sms-Signature": signed,
+            "Content-Type": "application/json",
+        }
+        try:
+            answer = httpx.request(
+                method, self._partner.base + path, content=content, headers=headers, timeout=_SECONDS
+            )
+        except httpx.HTTPError as error:
+            raise Unreachable(f"短信网关没有应答（{type(error).__name__}）。") from None
+        if not self._is_theirs(answer):
+            raise Unreachable("短信网关的应答没有有效的签名。")
+        try:
+            read = answer.json() if answer.content else {}
+        except ValueError:
+            raise Unreachable("短信网关的应答无法识别。") from None
+        if answer.status_code >= 500 or (answer.status_code >= 400 and read.get("code") in _AGAIN):
+            raise NotNow(f"短信网关暂时不接受：{read.get('message') or answer.status_code}")
+        return answer.status_code, read
+
+    def _is_theirs(self, answer: httpx.Response) -> bool:
+        if not answer.content:
+            return True
+        stamp = answer.headers.get("X-Sms-Timestamp", "")
+        if not stamp.isdecimal() or abs(int(stamp) - clock.now().timestamp()) > _SKEW:
+            return False
+        nonce = answer.headers.get("X-Sms-Nonce", "")
+        if not nonce.isascii():
+            return False
+        right = signature(
+            self._partner.secret, str(answer.status_code), stamp, nonce, _digest(answer.content)
+        )
+        return hmac.compare_digest(right, answer.headers.get("X-Sms-Signature", ""))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
