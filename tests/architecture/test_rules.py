@@ -68,6 +68,21 @@ def test_entrypoints_do_not_query_models_themselves() -> None:
     assert wrong == []
 
 
+def test_only_what_knows_chip_and_face_finishes_a_card() -> None:
+    """These steps trust their caller; personalization asks for proof of chip and face first."""
+    steps = {"finish_at_counter", "request_print", "spoil_plastic", "count_spoilt"}
+    homes = {"finish_at_counter": "cards"}
+    wrong = [
+        module.at(node)
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and (called := getattr(node, "attr", getattr(node, "id", ""))) in steps
+        and _context(module.name) not in ("personalization", homes.get(called, "printing"))
+    ]
+    assert wrong == []
+
+
 def test_business_code_asks_our_clock() -> None:
     asks = {("datetime", "now"), ("datetime", "utcnow"), ("date", "today"), ("datetime", "today")}
     asks |= {("timezone", "now"), ("time", "time")}

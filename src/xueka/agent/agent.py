@@ -48,7 +48,7 @@ class Agent:
         self._stopping = False
         self._at_card = 0  # runs under way
         self._works: set[asyncio.Task[None]] = set()
-        self._print_lock = asyncio.Lock()
+        self._print_locks = {uri: asyncio.Lock() for uri in printers.values()}
         self._reach = ""  # what stands in the way to the server, told once
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -271,7 +271,7 @@ class Agent:
     # Printing
 
     async def _print(self, work: dict[str, Any]) -> None:
-        """One job after another; each is handed to the printer at most once."""
+        """In each printer one job after another; each is handed to it at most once."""
         from xueka.agent.printing import print_document
 
         job = str(work["job"])
@@ -279,7 +279,7 @@ class Agent:
         if uri is None:
             await self._report_print(PrintReport(job, "failed", "柜台没有这台打印机"))
             return
-        async with self._print_lock:
+        async with self._print_locks[uri]:
             begun = PrintReport(job, "printing", "")
             self._journal.note_print(begun)
             telling = asyncio.create_task(self._insist(begun.path, begun.body))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db import transaction
 
+from xueka.contexts.cards import api as cards
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.personalization import api as personalization
@@ -110,8 +111,24 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent]) -> None:
         batch = production.create_batch(second, issuing.KIND, accepted, "新生补办第二批")
     with world.work(minutes=30):
         production.lock(second, batch.id)
+    _at_the_counter(world)
     world.clock.advance(timedelta(days=3))
     issuing.submit(world, in_review, "new", photos=True)
+
+
+def _at_the_counter(world: World) -> None:
+    """Families of the demo's district have lost a card: two wait at the counter, one may be sent there."""
+    district = registry.School.objects.order_by("code")[0].district_id
+    holders = cards.Card.objects.filter(state="active", kind_id=issuing.KIND, school__district_id=district)
+    lost = list(holders.select_related("school", "student").order_by("number")[:3])
+    for card in lost:
+        with world.work(minutes=5):
+            cards.report_lost(staff.school_officer(district, card.school.code), card.id, "家长到柜台说丢失")
+    found = registry.Student.objects.filter(id__in=[card.student_id for card in lost])
+    students = list(found.select_related("school", "school_class").order_by("school__code", "education_id"))
+    accepted = issuing.apply_for(world, students, "lost", photos=False)
+    with world.work(minutes=5):
+        cards.to_counter(staff.district_officer(district), accepted[:2])
 
 
 def _tell(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,17 +115,48 @@ def test_print_job(
     ]
 
 
+def test_a_slow_printer_keeps_no_other_one_waiting(
+    server: CounterServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each printer has its own queue; within one a job waits for the one before."""
+    printing = pytest.importorskip("xueka.agent.printing")
+    quick, at_work, most = threading.Event(), list[str](), list[int]()
+
+    def print_document(uri: str, document: bytes, media_type: str, title: str, copies: int) -> object:
+        at_work.append(uri)
+        most.append(at_work.count(uri))
+        if uri == "ipp://slow":
+            quick.wait(10)
+        else:
+            quick.set()
+        at_work.remove(uri)
+        return printing.PrintResult("printed" if quick.is_set() else "unknown", "")
+
+    monkeypatch.setattr(printing, "print_document", print_document)
+    monkeypatch.setattr(printing, "printer_states", lambda uris: [])
+    for job, printer in (("1", "慢"), ("2", "慢"), ("3", "快")):
+        server.prints.append({"job": job, "printer": printer, "media_type": "application/pdf"})
+        server.prints[-1] |= {"document": "", "copies": 1, "title": job}
+    ended = {(job, "printed") for job in "123"}
+    printers = {"慢": "ipp://slow", "快": "ipp://quick"}
+    asyncio.run(_run_until(server, tmp_path, lambda: ended <= set(server.printed), printers))
+    assert set(most) == {1}, "two jobs at a time in one printer"
+
+
 def _state(uri: str) -> dict[str, str]:
     return {"name": "Zebra", "uri": uri, "state": "printing", "message": "打印中"}
 
 
-async def _run_until(server: CounterServer, folder: Path, true: object) -> None:
+async def _run_until(
+    server: CounterServer, folder: Path, true: object, printers: dict[str, str] | None = None
+) -> None:
     identity = Identity.open(folder)
     talking = Server(server.address, identity)
     answer = await talking.enrol(CODE, "柜台", "0.1.0")
     identity.enrolled(server.address, answer["agent"])
     stop = asyncio.Event()
-    running = asyncio.create_task(Agent(talking, identity, ["R"], {"证卡": "ipp://p/ipp/print"}).run(stop))
+    agent = Agent(talking, identity, ["R"], printers or {"证卡": "ipp://p/ipp/print"})
+    running = asyncio.create_task(agent.run(stop))
     async with asyncio.timeout(20):
         while not true():  # type: ignore[operator]
             await asyncio.sleep(0.05)

@@ -5,15 +5,18 @@ from datetime import timedelta
 
 import pypdf
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.machines import assert_every_pair
 from tests.unit.cards.conftest import NOW
 from tests.unit.printing.conftest import AGENT, EAST, WEST, Counter
 from xueka.contexts.cards import api as cards
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.printing import api as printing
 from xueka.contexts.printing import jobs as sweeps
 from xueka.contexts.printing.models import PrintJob, Spoil, Supply
+from xueka.contexts.printing.services import faces
 from xueka.contexts.registry.models import Student
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
@@ -149,6 +152,47 @@ def test_what_cannot_be_drawn_any_more_fails_and_lets_the_next_pass(counter: Cou
     assert "太长" in spoilt.message
 
 
+def test_nothing_is_locked_while_a_face_is_drawn(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes a while; a second printer, or a person who cancels, does not wait for it."""
+    counter.job()
+    drawn: list[str] = []
+    draw = faces.document
+
+    def look(of: object) -> bytes:
+        drawn.extend(query["sql"] for query in seen.captured_queries if "FOR UPDATE" in query["sql"])
+        return draw(of)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(faces, "document", look)
+    with CaptureQueriesContext(connection) as seen:
+        assert printing.next_job(AGENT) is not None
+    assert drawn == []
+    assert any("FOR UPDATE" in query["sql"] for query in seen.captured_queries)
+
+
+@pytest.mark.parametrize("meanwhile", ["cancelled", "taken", "spoilt"])
+def test_what_happened_while_it_was_drawn_counts(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    job = counter.job()
+    draw = faces.document
+
+    def late(of: object) -> bytes:
+        document = draw(of)  # type: ignore[arg-type]
+        monkeypatch.setattr(faces, "document", draw)
+        if meanwhile == "cancelled":
+            printing.cancel_print(EAST, job.id)
+        elif meanwhile == "taken":
+            assert printing.next_job(AGENT) is not None
+        else:
+            cards.spoil_at_counter(EAST, job.card_id, "家长不要了")
+        return document
+
+    monkeypatch.setattr(faces, "document", late)
+    assert printing.next_job(AGENT) is None
+    job.refresh_from_db()
+    assert job.state == {"cancelled": "cancelled", "taken": "sent", "spoilt": "failed"}[meanwhile]
+
+
 def test_spoilt_plastic_is_on_record_once(counter: Counter) -> None:
     job = counter.job("printed", plastic="04A1B2")
     made = printing.spoil_plastic(
@@ -162,6 +206,16 @@ def test_spoilt_plastic_is_on_record_once(counter: Counter) -> None:
     with pytest.raises(BadInput):
         printing.spoil_plastic(EAST, counter.printer.id, "other")
     assert Spoil.objects.count() == 1
+
+
+def test_spoilt_plastic_leaves_the_stock_of_blanks(counter: Counter) -> None:
+    """A chip that nothing was written on is a fresh blank for nobody once it lies in the box."""
+    lot = "序号,芯片UID\n1,04A1B2C3000001\n"
+    numbers.import_blank_lot(Actor.system("test"), lot.encode(), "L1", "公司", "甲")
+    assert numbers.blanks_left() == 1
+    printing.spoil_plastic(EAST, counter.printer.id, "damaged", plastic="04a1b2c3000001")
+    blank = numbers.blank_with("04A1B2C3000001")
+    assert blank is not None and (blank.state, numbers.blanks_left()) == ("spoiled", 0)
 
 
 def test_nothing_is_thrown_away_while_it_may_be_in_the_printer(counter: Counter) -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from tests.unit.personalization.conftest import CLERK, FIRST, READER, Counter, i
 from xueka.contexts.keys import api as keys
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.personalization.models import Agent, Nonce
+from xueka.contexts.personalization.services import handing_out
+from xueka.entrypoints.rest import agent as agent_interface
 from xueka.entrypoints.rest.signatures import text
 from xueka.kernel import clock
+from xueka.kernel.errors import Refused
 
 PREFIX = "/api/agent/v1"
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x05" * 32)
@@ -96,6 +100,49 @@ def test_guessing_codes_ends(hand: Hand) -> None:
     seen = [hand.client.post(f"{PREFIX}/enrol", body, content_type="application/json") for _ in range(11)]
     assert [answer.status_code for answer in seen] == [403] * 10 + [429]
     assert seen[-1]["Retry-After"] == "60" and seen[-1].json()["code"] == "TOO_MANY"
+
+
+def test_a_count_that_the_cache_drops_is_no_failure(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may expire, or be culled, between two statements."""
+    monkeypatch.setattr(cache, "add", lambda *args, **kwargs: True)
+    body = json.dumps({"code": "AAAA", "name": "x", "public_key": "A" * 44, "version": "0.1.0"})
+    answer = hand.client.post(f"{PREFIX}/enrol", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "CODE_WRONG")
+
+
+def test_guessing_may_begin_again_in_the_next_minute(hand: Hand) -> None:
+    body = json.dumps({"code": "AAAA", "name": "x", "public_key": "A" * 44, "version": "0.1.0"})
+    for _ in range(11):
+        answer = hand.client.post(f"{PREFIX}/enrol", body, content_type="application/json")
+    assert answer.status_code == 429
+    with clock.at(NOW + timedelta(minutes=1)):
+        answer = hand.client.post(f"{PREFIX}/enrol", body, content_type="application/json")
+    assert answer.status_code == 403
+
+
+def test_what_cannot_be_prepared_is_tried_once_a_poll(
+    hand: Hand, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.make_demo_keys()
+    counter = Counter(build(), hand.agent, in_force("bjt_student-1.0.toml"))
+    hand.post("/poll", IDLE)
+    session = personalization.open_session(CLERK, counter.ordered(), hand.agent.pk, READER)
+    tried = []
+
+    def closed(*args: object, **kwargs: object) -> object:
+        tried.append(args)
+        raise Refused("KEY_AUDIT", "审计日志写不进去，不能使用密钥。")
+
+    monkeypatch.setattr(handing_out, "prepare", closed)
+    monkeypatch.setattr(agent_interface, "_LOOK_EVERY", 0.01)
+    settings.AGENT_POLL_HOLD = 0.1
+    card = {**IDLE, "readers": [{"name": READER, "state": "card", "atr": "3b68"}]}
+    assert hand.post("/poll", card) == (200, {"work": None, "poll_seconds": 5})
+    assert len(tried) == 1
+    session.refresh_from_db()
+    assert (session.state, session.message) == ("waiting", "审计日志写不进去，不能使用密钥。")
+    hand.post("/poll", card)
+    assert len(tried) == 2, "the next poll tries anew"
 
 
 def test_a_poll_and_what_is_kept_of_it(hand: Hand) -> None:

@@ -86,6 +86,11 @@ class CardKind(models.Model):
             )
         ]
 
+    @property
+    def has_chip(self) -> bool:
+        """A kind without any electronic number is plain plastic (证件卡 of 2007)."""
+        return self.transit_source != "none" or self.beijing_tong_source != "none"
+
 
 class KindVersion(models.Model):
     """A kind as it was in force, with what changed and why. Never changed itself.

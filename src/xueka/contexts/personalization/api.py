@@ -49,6 +49,7 @@ from xueka.contexts.personalization.services.agents import (
     seen,
     unblock,
 )
+from xueka.contexts.personalization.services.counter import finish, print_face, scrap, throw_away
 from xueka.contexts.personalization.services.demo import PEOPLE as DEMO_PEOPLE
 from xueka.contexts.personalization.services.demo import put_demo_profiles_in_force
 from xueka.contexts.personalization.services.handing_out import next_card_work, note_lost
@@ -117,6 +118,7 @@ __all__ = [
     "earlier_profile",
     "enrol",
     "factor_of",
+    "finish",
     "is_latest",
     "lineage",
     "lines",
@@ -131,6 +133,7 @@ __all__ = [
     "open_session",
     "parse",
     "parse_script",
+    "print_face",
     "profile",
     "profile_for",
     "profiles",
@@ -142,6 +145,7 @@ __all__ = [
     "resume",
     "retire",
     "runs",
+    "scrap",
     "script",
     "scripts",
     "seen",
@@ -151,6 +155,7 @@ __all__ = [
     "submit",
     "summary",
     "sync_profiles",
+    "throw_away",
     "unblock",
     "use_nonce",
     "values_of_card",

@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.contexts.cards.api import Card
 from xueka.contexts.personalization.domain.judging import OUTCOMES
 from xueka.contexts.personalization.domain.transitions import (
     AGENT,
@@ -37,8 +38,18 @@ class OfADistrict(models.QuerySet):
         return self.filter(**{self.place: scope.district}) if scope.level == "district" else self.none()
 
 
-class OfAnAgent(OfADistrict):
-    place = "agent__district"
+class OfACard(models.QuerySet):
+    """A card's session is seen where its card is, whichever agent writes it; one whose card is not known yet
+    where the agent stands.
+    """
+
+    def visible_to(self, scope: Scope) -> Self:
+        if scope.level in ("system", "city"):
+            return self
+        mine = Q(card__in=Card.objects.visible_to(scope).values("id"))
+        if scope.level == "district":
+            mine |= Q(card=None, agent__district=scope.district)
+        return self.filter(mine)
 
 
 class _Reviewed(models.Model):
@@ -237,7 +248,7 @@ class Session(models.Model):
     message = models.CharField(max_length=200, blank=True)
     plastic = models.CharField(max_length=200, blank=True)
 
-    objects = OfAnAgent.as_manager()
+    objects = OfACard.as_manager()
 
     class Meta:
         ordering = ["-id"]

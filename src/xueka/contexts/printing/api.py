@@ -29,8 +29,8 @@ from xueka.contexts.printing.services.jobs import (
     next_job,
     report,
     request_print,
+    require_printed,
     settle_print,
-    spoil_plastic,
 )
 from xueka.contexts.printing.services.printers import (
     count_supply,
@@ -39,6 +39,7 @@ from xueka.contexts.printing.services.printers import (
     register_printer,
     switch_printer,
 )
+from xueka.contexts.printing.services.spoiling import count_spoilt, is_spoilt, spoil_plastic
 
 __all__ = [
     "HEIGHT",
@@ -59,11 +60,13 @@ __all__ = [
     "SupplyView",
     "Template",
     "cancel_print",
+    "count_spoilt",
     "count_supply",
     "document",
     "face",
     "face_to_come",
     "hear",
+    "is_spoilt",
     "jobs",
     "jobs_of",
     "load_supply",
@@ -75,6 +78,7 @@ __all__ = [
     "register_printer",
     "report",
     "request_print",
+    "require_printed",
     "running_low",
     "settle_print",
     "spoil_plastic",

@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.contexts.cards.api import Card
 from xueka.contexts.printing.domain.printing import REPRINT_REASONS, SPOIL_REASONS, level
 from xueka.contexts.printing.domain.transitions import OPEN, PRINT_JOB
 from xueka.platform.identity.scope import Scope
@@ -25,6 +26,20 @@ class AtCounters(models.QuerySet):
 
 class OfPrinters(AtCounters):
     place = "printer__"
+
+
+class OfCards(models.QuerySet):
+    """What is printed on or thrown away is seen where the printer stands, and where its card is: a card of a
+    district may be made at a counter of the city.
+    """
+
+    def visible_to(self, scope: Scope) -> Self:
+        if scope.level in ("system", "city"):
+            return self
+        mine = Q(card__in=Card.objects.visible_to(scope).values("id"))
+        if scope.level == "district":
+            mine |= Q(printer__district_id=scope.district)
+        return self.filter(mine)
 
 
 class Printer(models.Model):
@@ -81,7 +96,7 @@ class PrintJob(models.Model):
     asked_by = models.CharField(max_length=80)
     sent_at = models.DateTimeField(null=True)
 
-    objects = OfPrinters.as_manager()
+    objects = OfCards.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -180,7 +195,7 @@ class Spoil(models.Model):
     at = models.DateTimeField()
     by = models.CharField(max_length=80)
 
-    objects = OfPrinters.as_manager()
+    objects = OfCards.as_manager()
 
     class Meta:
         ordering = ["-id"]

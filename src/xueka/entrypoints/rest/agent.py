@@ -18,6 +18,7 @@ from xueka.entrypoints.rest import agent_problems
 from xueka.entrypoints.rest.agent_problems import Problem
 from xueka.entrypoints.rest.printing import hear, next_print_work, report_print
 from xueka.entrypoints.rest.signatures import signed_by
+from xueka.kernel import clock
 from xueka.platform.identity.addresses import client_address
 
 #: Polls that one process holds open at a time; the pages need the other threads.
@@ -108,9 +109,10 @@ def _wait_for_work(
     """
     until = time.monotonic() + settings.AGENT_POLL_HOLD
     held = False
+    failed: set[int | str] = set()
     try:
         while True:
-            work = personalization.next_card_work(agent, readers) or next_print_work(agent)
+            work = personalization.next_card_work(agent, readers, failed) or next_print_work(agent)
             if work or time.monotonic() >= until or not personalization.is_latest(agent):
                 return work
             held = held or _HELD.acquire(blocking=False)
@@ -124,9 +126,13 @@ def _wait_for_work(
 
 def _not_too_many(address: str) -> None:
     """Guessing codes from one address ends after some tries a minute."""
-    name = f"enrol:{address}"
-    cache.add(name, 0, timeout=60)
-    if cache.incr(name) > ENROL_A_MINUTE:
+    name = f"enrol:{address}:{int(clock.now().timestamp()) // 60}"
+    cache.add(name, 0, timeout=120)  # outlives its minute: nothing expires while it is counted
+    try:
+        tries = cache.incr(name)
+    except ValueError:  # a full cache has dropped it in between
+        cache.set(name, tries := 1, timeout=120)
+    if tries > ENROL_A_MINUTE:
         raise Problem(429, "TOO_MANY", "尝试太频繁。", "请一分钟后再试。", retry_after=60)
 
 

@@ -4,8 +4,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
-
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 
@@ -17,8 +15,7 @@ def hear(agent: personalization.Agent, printers: Sequence[dict[str, str]]) -> No
 
 def next_print_work(agent: personalization.Agent) -> dict[str, Any] | None:
     """The next job of this agent's printers."""
-    with transaction.atomic():
-        job = printing.next_job(agent.code)
+    job = printing.next_job(agent.code)
     if job is None:
         return None
     return {

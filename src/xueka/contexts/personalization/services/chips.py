@@ -4,6 +4,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization.domain.transitions import HOLDING
 from xueka.contexts.personalization.models import Session
+from xueka.contexts.printing import api as printing
 from xueka.platform.identity.scope import EVERYWHERE
 
 #: Hexadecimal digits of the longest UID (ISO/IEC 14443-3: 4, 7 or 10 bytes). A stranger may answer anything.
@@ -40,7 +41,9 @@ def _not_in_stock(card_id: int, chip: str) -> str:
     own, blank = numbers.blank_of(card_id), numbers.blank_with(chip)
     if own is not None and own.uid not in ("", chip):
         return f"应使用批号 {own.lot} 第 {own.position} 张空白卡，读卡器上是另一张"
-    if blank is None or blank.card_id == card_id:
+    if blank is None:
+        return f"芯片 {chip} 已登记为废卡" if printing.is_spoilt(chip) else ""
+    if blank.card_id == card_id:
         return ""
     place = f"批号 {blank.lot} 第 {blank.position} 张"
     if blank.state != "in_stock":

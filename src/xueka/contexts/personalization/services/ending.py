@@ -5,6 +5,7 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization.domain import transitions as t
 from xueka.contexts.personalization.models import Session, Upgrade
 from xueka.contexts.personalization.services.agents import stop_after_failures
+from xueka.contexts.printing import api as printing
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
@@ -13,10 +14,12 @@ from xueka.platform.identity.actor import Actor
 LINE = Actor.system("personalization")
 #: The state of a card whose plastic is being made at a counter.
 ISSUING = "issuing"
+REFUSED = "CARD_REFUSED"
 
 GOOD = "卡已写好，请打印卡面。"
 SCRAP = "这张卡不能再用：请剪角后放入废卡盒，等待销毁登记。"
 KEEP = "这张卡没有改动，可以继续用。"
+ASIDE = "这张卡没有改动，但不能用来制卡：请另放一边，换一张空白卡。"
 NOTHING = ""
 
 
@@ -42,7 +45,7 @@ def spoil(actor: Actor, session: Session, code: str, why: str) -> None:
     card = cards.card(LINE.scope, session.card_id)
     if card.state == ISSUING:
         cards.spoil_at_counter(LINE, session.card_id, why)
-    numbers.spoil_chip(session.chip_uid, why[:100])
+    _throw_away(session, why)
     _end(actor, session, "spoil", code, f"卡已作废：{why}", SCRAP)
 
 
@@ -51,13 +54,31 @@ def give_up(actor: Actor, session: Session, code: str, why: str) -> None:
     (spoil if session.touched else fail)(actor, session, code, why)
 
 
-def fail(actor: Actor, session: Session, code: str, why: str) -> None:
+def fail(actor: Actor, session: Session, code: str, why: str, plastic: str = KEEP) -> None:
     """Nothing was changed on the card; for an upgrade: it did not come about."""
     if session.purpose == "make" and session.touched:
         Session.objects.filter(pk=session.pk).update(touched=False)
         session.touched = False
     Upgrade.objects.filter(session=session, state="running").update(state="failed")
-    _end(actor, session, "fail", code, why, KEEP if session.purpose == "make" else NOTHING)
+    _end(actor, session, "fail", code, why, plastic if session.purpose == "make" else NOTHING)
+
+
+def refuse(actor: Actor, session: Session, why: str) -> None:
+    """The card would not do what a blank must and is as it was. A blank of a lot leaves the stock: it is
+    never offered again. What is in no lot may be anybody's, and is put aside.
+    """
+    if session.purpose != "make" or not session.chip_uid:
+        fail(actor, session, REFUSED, why)
+        return
+    ours = numbers.blank_with(session.chip_uid) is not None
+    if ours:
+        _throw_away(session, why)
+    fail(actor, session, REFUSED, why, SCRAP if ours else ASIDE)
+
+
+def _throw_away(session: Session, why: str) -> None:
+    assert session.card_id is not None
+    printing.count_spoilt(LINE, session.agent.code, session.card_id, session.chip_uid, why[:100])
 
 
 def cancel(actor: Actor, session: Session, reason: str) -> None:

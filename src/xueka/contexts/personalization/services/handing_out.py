@@ -62,29 +62,35 @@ def lose(actor: Actor, session: Session, outcome: str = "lost") -> None:
     session.refresh_from_db()
 
 
-def next_card_work(agent: Agent, readers: Sequence[ReaderReport]) -> dict[str, Any] | None:
+def next_card_work(
+    agent: Agent, readers: Sequence[ReaderReport], failed: set[int | str] | None = None
+) -> dict[str, Any] | None:
     """The work for the first of its readers with a card that has something to do; None where there is none,
     and where the agent has said something fresher of its readers meanwhile.
 
-    What cannot be prepared (a key that may not be used) is told on the session and tried again.
+    What cannot be prepared (a key that may not be used) is told on the session. It, or the reader
+    where no session stays, is added to `failed`, and what is named there is not tried: whoever asks again and
+    again for one poll keeps the set, and the next poll tries anew.
     """
+    failed = set() if failed is None else failed
     for reader in readers:
         if reader.state != "card":
             continue
         try:
             with transaction.atomic():
-                work = _for_reader(agent, reader)
+                work = _for_reader(agent, reader, failed)
         except XuekaError as error:
             log.warning("personalization.not_prepared", agent=agent.code, code=error.code)
             open_ = Session.objects.filter(agent=agent, reader=reader.name, state__in=t.OPEN)
             open_.update(message=f"{error.message}{error.action or ''}"[:200])
+            failed.update(list(open_.values_list("pk", flat=True)) or [reader.name])
             continue
         if work is not None:
             return work
     return None
 
 
-def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
+def _for_reader(agent: Agent, reader: ReaderReport, failed: set[int | str]) -> dict[str, Any] | None:
     said_at, agent = agent.last_seen_at, Agent.objects.select_for_update().get(pk=agent.pk)
     if agent.last_seen_at != said_at:
         return None
@@ -95,9 +101,9 @@ def _for_reader(agent: Agent, reader: ReaderReport) -> dict[str, Any] | None:
         .filter(agent=agent, reader=reader.name, state__in=(t.WAITING, t.UNKNOWN))
         .first()
     )
-    if session is None:
+    if session is None and reader.name not in failed:
         session = upgrading.meet(agent, reader)
-    if session is None or _same_wrong_card(session):
+    if session is None or session.pk in failed or _same_wrong_card(session):
         return None
     actor = acting(agent)
     if session.state == t.WAITING:

@@ -15,7 +15,7 @@ from xueka.contexts.personalization.models import Agent, CardKeyVersion, Run, Se
 from xueka.contexts.personalization.services import upgrading
 from xueka.contexts.personalization.services.chips import identified
 from xueka.contexts.personalization.services.common import acting
-from xueka.contexts.personalization.services.ending import claim, fail, give_up, prove
+from xueka.contexts.personalization.services.ending import claim, fail, give_up, prove, refuse
 from xueka.contexts.personalization.services.handing_out import look, lose
 from xueka.contexts.personalization.services.preparing import (
     answers_of,
@@ -142,7 +142,7 @@ def _made(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Next:
         lose(actor, session, run.outcome)
         return None
     if verdict.kind == "stopped" and _untouched(session, run, verdict):
-        fail(actor, session, "CARD_REFUSED", _why_stopped(verdict))
+        refuse(actor, session, _why_stopped(verdict))
         return None
     if run.writes:
         claim(session)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.printing.adapters.templates import template
-from xueka.contexts.printing.domain.printing import REPRINT_REASONS, SPOIL_REASONS
+from xueka.contexts.printing.domain.printing import REPRINT_REASONS
 from xueka.contexts.printing.domain.transitions import (
+    CANCELLED,
     FAILED,
     HANDED_OVER,
     OPEN,
@@ -20,9 +22,8 @@ from xueka.contexts.printing.domain.transitions import (
     PRINTED,
     QUEUED,
     REPORTS,
-    UNKNOWN,
 )
-from xueka.contexts.printing.models import Printer, PrintJob, Spoil
+from xueka.contexts.printing.models import Printer, PrintJob
 from xueka.contexts.printing.services import faces, printers
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
@@ -32,6 +33,7 @@ from xueka.platform.identity.actor import Actor
 
 ISSUE = "district:card:issue"
 WORKER = Actor.system("printing")
+_NOT_HERE = "这张卡已不在柜台制卡中。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def request_print(
             found=plastic,
             action="请换一张空白卡，或核对卡面。",
         )
-    reason, note = _reason(reason if before else "", note, REPRINT_REASONS, needed=bool(before))
+    reason, note = reason_of(reason if before else "", note, REPRINT_REASONS, needed=bool(before))
     card = cards.card(actor.scope, card_id)
     faces.pictures(faces.face(actor, card))
     chosen = template(card.kind.face_template)
@@ -108,6 +110,18 @@ def request_print(
     return made
 
 
+def require_printed(card_id: int, plastic: str = "") -> None:
+    """The face of a card is on this plastic. Raises Refused `NOT_PRINTED`."""
+    job = PrintJob.objects.filter(card=card_id).exclude(state=CANCELLED).order_by("-number").first()
+    if job is None or job.state != PRINTED or job.plastic != plastic.strip().upper():
+        raise Refused(
+            "NOT_PRINTED",
+            "卡面还没有印好。",
+            found=PRINT_JOB.state(job.state).label if job else "没有打印",
+            action="请先打印。",
+        )
+
+
 def cancel_print(actor: Actor, job_id: int) -> None:
     """Take back a job that no agent has."""
     found = _visible(actor, job_id)
@@ -127,86 +141,47 @@ def settle_print(actor: Actor, job_id: int, printed: bool, note: str = "") -> Pr
     return found
 
 
-def spoil_plastic(
-    actor: Actor,
-    printer_id: int,
-    reason: str,
-    note: str = "",
-    *,
-    card_id: int | None = None,
-    plastic: str = "",
-) -> Spoil:
-    """A plastic is thrown away: on record with its card, its chip and the last job that printed it.
-
-    Raises Refused `PLASTIC_SPOILT` where it is on record already, `PRINT_OPEN` while it is in a printer.
-    """
-    actor.require(ISSUE)
-    printer = Printer.objects.visible_to(actor.scope).filter(pk=printer_id).first()
-    if printer is None:
-        raise printers.printer_not_found()
-    reason, note = _reason(reason, note, SPOIL_REASONS, needed=True)
-    plastic = plastic.strip().upper()
-    if plastic and Spoil.objects.filter(plastic=plastic).exists():
-        raise Refused("PLASTIC_SPOILT", "这张卡片已经登记为废卡。", found=plastic)
-    job = None
-    if card_id is not None:
-        card = cards.card(actor.scope, card_id)
-        job = PrintJob.objects.filter(card=card).order_by("-number").first()
-        if job is not None and job.state in (*HANDED_OVER, UNKNOWN):
-            raise Refused(
-                "PRINT_OPEN",
-                "这张卡的打印还没有结果。",
-                found=PRINT_JOB.state(job.state).label,
-                action="请等打印结束；结果不明的，先看卡再登记结果。",
-            )
-        if job is not None and job.state == QUEUED:
-            apply(PRINT_JOB, PrintJob, [job.pk], "cancel", actor)
-        if job is not None and Spoil.objects.filter(job=job).exists():
-            job = None
-    made = Spoil.objects.create(
-        printer=printer,
-        card_id=card_id,
-        job=job,
-        plastic=plastic,
-        reason=reason,
-        note=note,
-        at=clock.now(),
-        by=actor.username,
-    )
-    record(
-        actor,
-        "plastic.spoil",
-        "printer",
-        printer.pk,
-        detail={"reason": reason, "note": note, "plastic": plastic},
-    )
-    return made
-
-
 def next_job(agent: str) -> PrintWork | None:
     """The oldest job of the agent's printers, handed over: from now on it is `sent`, whatever happens.
 
-    For the transaction of the agent's request. One job at a time in a printer. A job that cannot be drawn any
-    more fails and says why.
+    One job at a time in a printer. It is drawn before anything is locked, for that takes a while, and handed
+    over in a short transaction of its own if it still waits then. One that cannot be drawn any more fails
+    and says why.
     """
-    waiting = PrintJob.objects.filter(state=QUEUED, printer__agent=agent, printer__is_open=True)
-    busy = PrintJob.objects.filter(state__in=HANDED_OVER).values("printer")
-    rows = waiting.exclude(printer__in=busy).select_related("printer").order_by("id")
-    for job in rows.select_for_update(of=("self", "printer"), skip_locked=True):
-        if PrintJob.objects.filter(printer=job.printer_id, state__in=HANDED_OVER).exists():
-            continue
+    for job in _waiting(agent):
+        document, problem = b"", ""
         try:
             document = _document(job)
         except XuekaError as error:
-            _move(job, "fail", error.message)
-            continue
-        _move(job, "send", "")
-        PrintJob.objects.filter(pk=job.pk).update(sent_at=clock.now())
-        printer = job.printer
-        return PrintWork(
-            job.pk, printer.device, printer.uri, printer.media_type, document, 1, job.card.number
-        )
+            problem = error.message
+        with transaction.atomic():
+            work = _hand_over(job.pk, document, problem)
+        if work is not None:
+            return work
     return None
+
+
+def _waiting(agent: str) -> list[PrintJob]:
+    """What may be handed over, the oldest first; nothing is locked."""
+    rows = PrintJob.objects.filter(state=QUEUED, printer__agent=agent, printer__is_open=True)
+    busy = PrintJob.objects.filter(state__in=HANDED_OVER).values("printer")
+    return list(rows.exclude(printer__in=busy).select_related("printer").order_by("id"))
+
+
+def _hand_over(job_id: int, document: bytes, problem: str) -> PrintWork | None:
+    rows = PrintJob.objects.select_related("printer", "card").filter(state=QUEUED, printer__is_open=True)
+    job = rows.select_for_update(of=("self", "printer"), skip_locked=True).filter(pk=job_id).first()
+    if job is None or PrintJob.objects.filter(printer=job.printer_id, state__in=HANDED_OVER).exists():
+        return None
+    if not problem and job.card.state != cards.ISSUING:
+        problem = _NOT_HERE
+    if problem:
+        _move(job, "fail", problem)
+        return None
+    _move(job, "send", "")
+    PrintJob.objects.filter(pk=job.pk).update(sent_at=clock.now())
+    printer = job.printer
+    return PrintWork(job.pk, printer.device, printer.uri, printer.media_type, document, 1, job.card.number)
 
 
 def report(agent: str, job_id: int | str, state: str, message: str = "") -> str:
@@ -248,7 +223,7 @@ def lose_silent() -> int:
 def _document(job: PrintJob) -> bytes:
     card = cards.card(WORKER.scope, job.card_id)
     if card.state != cards.ISSUING:
-        raise Refused("CARD_NOT_AT_COUNTER", "这张卡已不在柜台制卡中。")
+        raise Refused("CARD_NOT_AT_COUNTER", _NOT_HERE)
     _, contents = faces.face(WORKER, card)
     return faces.document((template(job.template, job.version), contents))
 
@@ -267,7 +242,8 @@ def _visible(actor: Actor, job_id: int) -> PrintJob:
     return found
 
 
-def _reason(code: str, note: str, known: dict[str, str], *, needed: bool) -> tuple[str, str]:
+def reason_of(code: str, note: str, known: dict[str, str], *, needed: bool) -> tuple[str, str]:
+    """Code and tidied note of a reason. Raises BadInput `REASON_MISSING`."""
     note = note.strip()[:200]
     if not needed:
         return "", note

@@ -12,7 +12,6 @@ from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.portals.counter import desk
-from xueka.entrypoints.portals.counter.work import chip_uid
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -26,7 +25,7 @@ def issue(request: StaffRequest, number: str) -> HttpResponse:
     """The intent: numbers first; then the chip is asked for, where the kind has one."""
     found = cards.application(request.actor.scope, number)
     made = cards.issue_at_counter(request.actor, found.id, request.POST.get("blank", ""))
-    if desk.has_chip(made.kind):
+    if made.kind.has_chip:
         _write(request, cards.card(request.actor.scope, made.id))
     return redirect(reverse("counter:card", args=[made.number]))
 
@@ -70,15 +69,9 @@ def _abort(request: StaffRequest, card: cards.Card) -> str:
 
 
 def _print(request: StaffRequest, card: cards.Card) -> str:
-    printer = desk.needed(request).printer
-    printing.request_print(
-        request.actor,
-        card.id,
-        printer.pk,
-        plastic=chip_uid(request.actor, card),
-        reason=request.POST.get("reason", ""),
-        note=request.POST.get("note", ""),
-    )
+    given, printer = request.POST, desk.needed(request).printer
+    reason, note = given.get("reason", ""), given.get("note", "")
+    personalization.print_face(request.actor, card.id, printer.pk, reason=reason, note=note)
     return ""
 
 
@@ -94,35 +87,20 @@ def _settle(request: StaffRequest, card: cards.Card) -> str:
 
 
 def _finish(request: StaffRequest, card: cards.Card) -> str:
-    jobs = printing.jobs_of(request.actor.scope, card.id)
-    if not jobs or jobs[0].state != "printed":
-        raise Refused("NOT_PRINTED", "卡面还没有印好。", action="请先打印。")
-    session = personalization.sessions(request.actor.scope).filter(card=card, state="verified").first()
-    if desk.has_chip(card.kind) and session is None:
-        raise Refused("NOT_WRITTEN", "芯片还没有写好并验证。", action="请先写芯片。")
-    cards.finish_at_counter(request.actor, card.id, session.chip_uid if session else "")
+    personalization.finish(request.actor, card.id)
     return ""
 
 
 def _spoil(request: StaffRequest, card: cards.Card) -> str:
-    code, note = request.POST.get("reason", ""), request.POST.get("note", "")
-    session = _session(request, card)
-    if session is not None:
-        personalization.abort(request.actor, session.pk, note or printing.SPOIL_REASONS.get(code, "作废"))
-    uid = chip_uid(request.actor, card)
-    _throw_away(request, card, code, note, uid)
-    if cards.card(request.actor.scope, card.id).state in (cards.ISSUING, cards.READY):
-        said = "：".join(part for part in (printing.SPOIL_REASONS[code], note.strip()) if part)
-        cards.spoil_at_counter(request.actor, card.id, said)
+    given, printer = request.POST, desk.needed(request).printer
+    reason, note = given.get("reason", ""), given.get("note", "")
+    personalization.throw_away(request.actor, card.id, printer.pk, reason, note)
     flash(request, f"{card.number} 已作废。请把卡剪角，放入废卡盒。", "wait")
     return reverse("counter:application", args=[card.application.number])
 
 
 def _scrap(request: StaffRequest, card: cards.Card) -> str:
-    """The plastic of a card that failed by itself lies in the box of spoilt ones."""
-    uid = chip_uid(request.actor, card)
-    if not printing.spoils(request.actor.scope).filter(card=card).exists():
-        _throw_away(request, card, "chip", "", uid)
+    personalization.scrap(request.actor, card.id, desk.needed(request).printer.pk)
     return reverse("counter:application", args=[card.application.number])
 
 
@@ -148,11 +126,6 @@ _VERBS: dict[str, Callable[[StaffRequest, cards.Card], str]] = {
     "scrap": _scrap,
     "give": _give,
 }
-
-
-def _throw_away(request: StaffRequest, card: cards.Card, code: str, note: str, uid: str) -> None:
-    printer = desk.needed(request).printer
-    printing.spoil_plastic(request.actor, printer.pk, code, note, card_id=card.id, plastic=uid)
 
 
 def _session(request: StaffRequest, card: cards.Card) -> personalization.Session | None:

@@ -79,8 +79,3 @@ def queue(scope: Scope) -> QuerySet[cards.Application]:
 def at_work(scope: Scope) -> QuerySet[cards.Card]:
     """Cards between the intent and the hand."""
     return cards.card_rows(scope).filter(state__in=[cards.ISSUING, cards.READY]).order_by("state_at", "id")
-
-
-def has_chip(kind: cards.CardKind) -> bool:
-    """A kind without any electronic number is plain plastic (证件卡 of 2007)."""
-    return kind.transit_source != "none" or kind.beijing_tong_source != "none"

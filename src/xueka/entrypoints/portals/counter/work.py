@@ -9,7 +9,6 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design.ui import Action, Confirm, Step
-from xueka.entrypoints.portals.counter import desk
 from xueka.platform.identity.actor import Actor
 
 _NEXT = "Space"
@@ -50,17 +49,11 @@ def facts_of(actor: Actor, card: cards.Card) -> _Facts:
     jobs = printing.jobs_of(actor.scope, card.pk)
     return _Facts(
         card,
-        desk.has_chip(card.kind),
+        card.kind.has_chip,
         personalization.progress(session.pk) if session else None,
         jobs[0] if jobs else None,
         any(job.state != "cancelled" for job in jobs),
     )
-
-
-def chip_uid(actor: Actor, card: cards.Card) -> str:
-    """The UID of the plastic that this card is on, as far as it is known."""
-    session = facts_of(actor, card).session
-    return card.chip_uid or (session.chip_uid if session else "")
 
 
 def work(actor: Actor, card: cards.Card) -> Work:
