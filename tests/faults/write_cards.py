@@ -133,6 +133,7 @@ class Line:
 
         from tests.support import pcsc
         from tests.support.blanks import SYSTEM
+        from tests.support.finishing import finish
         from tests.unit.personalization.conftest import CLERK
         from xueka.contexts.cards import api as cards
         from xueka.contexts.personalization import api as personalization
@@ -160,7 +161,7 @@ class Line:
             found = personalization.progress(session.pk)
             if found.state == "verified":
                 with transaction.atomic():
-                    cards.finish_at_counter(SYSTEM, card.pk, found.chip_uid)
+                    finish(SYSTEM, card.pk)
                 waiting.pop(0)
             if found.state == "failed":
                 with transaction.atomic():

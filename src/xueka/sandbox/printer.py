@@ -7,6 +7,7 @@ The program insists on a D-Bus to look for DNS-SD; a private, empty bus lets it 
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,12 @@ from pathlib import Path
 SEARCHED = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 PARTS = {"ippeveprinter": "cups-ipp-utils", "dbus-daemon": "dbus"}
 START_LIMIT = 15.0
+_START = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: not without whoever started it
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,11 @@ def running(folder: Path, *, command: str = "", formats: str = "application/pdf"
         *("-c", str(program), "-f", formats, "Card printer"),
     ]
     with (folder / "printer.log").open("wb") as log:
-        daemon = subprocess.Popen(daemon_command, stdout=log, stderr=log, env=environment)
+        start = [sys.executable, "-c", _START]
+        daemon = subprocess.Popen([*start, *daemon_command], stdout=log, stderr=log, env=environment)
         try:
             _until(bus.exists)
-            process = subprocess.Popen(printer_command, stdout=log, stderr=log, env=environment)
+            process = subprocess.Popen([*start, *printer_command], stdout=log, stderr=log, env=environment)
             try:
                 _until(lambda: _answers(port))
                 yield Running(f"ipp://localhost:{port}/ipp/print", printed, process)
@@ -102,6 +110,7 @@ def _until(holds: Callable[[], bool]) -> None:
 def main() -> None:
     if lacking := missing():
         sys.exit(", ".join(lacking))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
     with running(Path(sys.argv[1])) as found:
         sys.stdout.write(json.dumps({"uri": found.uri, "printed": str(found.printed)}) + "\n")
         sys.stdout.flush()

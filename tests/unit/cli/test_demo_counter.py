@@ -1,6 +1,11 @@
 """The counter that can be tried without hardware."""
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +65,64 @@ def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatc
         demo_counter.HELP,
     ]
     assert not (place / "demo-counter" / "pcscd.comm").exists()
+
+
+COUNTER = """
+import sys
+from xueka.entrypoints.cli import demo_counter
+tell = lambda line: print(line, flush=True)
+demo_counter.run(sys.argv[1], sys.argv[2], 2, demo_counter.typed(0), tell, tell)
+"""
+
+
+@pytest.mark.parametrize("end", ["kill", "interrupt", "terminate"])
+def test_nothing_is_left_running(tmp_path: Path, end: str) -> None:
+    """Killed outright, by Ctrl-C, by a service manager: cards, printer and agent end with it."""
+    pcsc.require()
+    require_printer()
+    environment = {**os.environ, "PYTHONPATH": str(pcsc.ROOT / "src"), "XUEKA_HOME": str(tmp_path)}
+    with CounterServer() as server:
+        command = [sys.executable, "-c", COUNTER, server.address, CODE]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+        with subprocess.Popen(command, env=environment, text=True, **pipes) as counter:  # type: ignore[call-overload]
+            assert counter.stdout.readline() == f"{AGENT}\n"
+            assert "已就绪" in counter.stdout.readline()
+            pcsc.until(
+                lambda: server.last_state(pcsc.READER) == "card", "the agent tells no card", seconds=60
+            )
+            children = descendants(counter.pid)
+            names = " ".join(children.values())
+            assert all(each in names for each in ("pcscd", "ippeveprinter", "dbus-daemon", "xueka.agent"))
+            if end == "kill":
+                counter.kill()
+            else:
+                os.killpg(counter.pid, signal.SIGINT if end == "interrupt" else signal.SIGTERM)
+            counter.wait(60)
+            assert counter.returncode == (-signal.SIGKILL if end == "kill" else 0)
+        left = lambda: {pid: name for pid, name in children.items() if alive(pid)}  # noqa: E731
+        pcsc.until(lambda: not left(), f"left running: {left()}", seconds=60)
+
+
+def alive(pid: int) -> bool:
+    """Also what ended and is waited for by nobody is over."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Command lines of all processes below this one."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+    found: dict[int, str] = {}
+    layer = {pid}
+    while layer := {child for child, parent in parents.items() if parent in layer}:
+        for child in layer:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                line = (Path("/proc") / str(child) / "cmdline").read_bytes()
+                found[child] = line.replace(b"\0", b" ").decode()
+    return found

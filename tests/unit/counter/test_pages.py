@@ -1,6 +1,10 @@
 """The counter's pages beside the plain way: what fails, what is doubtful, what a stranger gets."""
 
+import re
+from typing import Any
+
 import pytest
+from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.utils.html import escape
@@ -46,10 +50,20 @@ def waiting(counter: Counter) -> cards.Application:
 
 
 def begun(counter: Counter, clerk: Client) -> Card:
-    paper = waiting(counter)
+    return begun_with(waiting(counter), clerk)
+
+
+def begun_with(paper: cards.Application, clerk: Client) -> Card:
     answer = clerk.post(f"/counter/applications/{paper.number}/issue/")
     assert answer.status_code == 302, answer.content.decode()
     return Card.objects.get(application=paper, state="issuing")
+
+
+def heading(page: Any) -> str:
+    """Whose paper or card is shown."""
+    found = re.search(r"<h1>(.*?)</h1>", page.content.decode())
+    assert found is not None
+    return found[1]
 
 
 def act(clerk: Client, card: Card, verb: str, **given: str) -> str:
@@ -156,6 +170,40 @@ def test_the_queue_is_searched(plain: Counter, clerk: Client) -> None:
     found = clerk.get("/counter/", {"q": student.education_id})
     assert found["Location"] == f"/counter/applications/{paper.number}/"
     assert "队列里没有这一份" in clerk.get("/counter/", {"q": "99999999"}).content.decode()
+
+
+def test_each_operator_gets_another_paper_and_sees_what_a_colleague_has(
+    plain: Counter, clerk: Client
+) -> None:
+    cache.clear()
+    first, second = waiting(plain), waiting(plain)
+    name = first.account.student.name
+    assert heading(clerk.get("/counter/")) == name
+    other = person("counter2", "counter_operator", "110101")
+    page = other.get("/counter/")
+    assert heading(page) == second.account.student.name
+    assert "counter在办" in page.content.decode()
+    page = other.get(f"/counter/applications/{first.number}/").content.decode()
+    assert "counter正在办这一份。" in page and "接着办" in page
+    assert heading(clerk.get("/counter/")) == name, "looking takes nothing away"
+    card = begun_with(first, clerk)
+    assert heading(clerk.get("/counter/")) == name
+    assert heading(other.get("/counter/")) == second.account.student.name
+    assert "counter正在制这张卡。" in other.get(f"/counter/cards/{card.number}/").content.decode()
+    act(other, card, "print")  # who does something has it
+    assert heading(other.get("/counter/")) == name
+    assert "counter2正在制这张卡。" in clerk.get(f"/counter/cards/{card.number}/").content.decode()
+
+
+def test_who_opens_another_paper_leaves_the_first_one_to_others(plain: Counter, clerk: Client) -> None:
+    cache.clear()
+    first, second = waiting(plain), waiting(plain)
+    clerk.get("/counter/")
+    clerk.get(f"/counter/applications/{second.number}/")
+    other = person("counter2", "counter_operator", "110101")
+    assert heading(other.get("/counter/")) == first.account.student.name
+    third = person("counter3", "counter_operator", "110101")
+    assert "正在办这一份。" in third.get("/counter/").content.decode(), "all are taken: it is said"
 
 
 def test_a_printer_is_looked_after(counter: Counter, clerk: Client) -> None:

@@ -6,12 +6,15 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
+from tests.support.blanks import SYSTEM
+from tests.support.finishing import finish
 from tests.unit.cards.conftest import NOW, build
 from tests.unit.personalization.conftest import FIRST, SECOND, Counter, an_agent, in_force
 from tests.unit.personalization.test_scripts import script_text
 from xueka.contexts.keys import api as keys
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
+from xueka.contexts.personalization.models import Session
 from xueka.kernel import clock
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
@@ -20,7 +23,7 @@ from xueka.platform.invariants import check
 ALL = {invariant.name: invariant for invariant in personalization.INVARIANTS}
 TABLES = (
     "history_transition", "personalization_session", "personalization_run", "personalization_cardkeyversion",
-    "personalization_cardprofile", "numbers_blank", "cards_card",
+    "personalization_cardprofile", "numbers_blank", "cards_card", "printing_printjob",
 )  # fmt: skip
 GONE = (
     "ALTER TABLE personalization_cardprofile DROP CONSTRAINT personalization_profile_two_people",
@@ -39,6 +42,7 @@ VIOLATIONS = {
     "personalization_card_agrees_with_session": "UPDATE cards_card SET chip_uid = 'ABCDEF01'",
     "personalization_stock_agrees": "UPDATE numbers_blank SET state = 'in_stock', card_id = NULL",
     "personalization_chip_written_once": "UPDATE personalization_session SET chip_uid = '04'",
+    "personalization_finished_is_proved": "UPDATE printing_printjob SET plastic = ''",
     "personalization_lineage_complete": "DELETE FROM personalization_cardkeyversion"
     " WHERE role = 'education.internal'",
     "personalization_two_people": "UPDATE personalization_cardprofile SET approved_by = submitted_by",
@@ -65,6 +69,8 @@ def written(transactional_db: None) -> Iterator[None]:
             if place == 3:
                 plastic.system.card.endurance = plastic.system.card.writes + 4
             assert counter.lay_down(plastic) == ("void" if place == 3 else "verified")
+        with transaction.atomic():
+            finish(SYSTEM, Session.objects.filter(state="verified").earliest("id").card_id)
         yield
 
 

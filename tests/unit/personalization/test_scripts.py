@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 
 from tests.support.blanks import SYSTEM
+from tests.support.finishing import finish
 from tests.unit.personalization.conftest import FIRST, READER, SECOND, Counter, Plastic
 from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
@@ -51,7 +52,7 @@ def active_card(counter: Counter) -> tuple[int, Plastic]:
     assert counter.lay_down(plastic) == "verified"
     session.refresh_from_db()
     with transaction.atomic():
-        cards.finish_at_counter(SYSTEM, session.card_id, session.chip_uid)
+        finish(SYSTEM, session.card_id)
         cards.give(SYSTEM, session.card_id, "guardian", agreed=True)
     counter.poll("empty")
     return session.card_id, plastic

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.blanks import SYSTEM, card_key
+from tests.support.finishing import finish
 from tests.unit.cards.conftest import NOW
 from tests.unit.personalization.conftest import Counter
 from xueka.contexts.cards import api as cards
@@ -42,7 +43,7 @@ def test_a_card_is_written_and_proved_in_six_round_trips(both: Counter) -> None:
     card = cards.card(EVERYWHERE, session.card_id)
     session.refresh_from_db()
     assert (session.state, card.state) == ("verified", "issuing")
-    cards.finish_at_counter(SYSTEM, card.pk, session.chip_uid)
+    finish(SYSTEM, card.pk)
     made_of = {(row.role, row.label, row.version) for row in personalization.lineage(card.pk)}
     prefix = "education_sm4" if both.profile.algorithm == "sm4" else "education"
     assert made_of == {

@@ -60,6 +60,22 @@ INVARIANTS = [
                AND s.state IN ('running', 'unknown', 'probing', 'verified', 'void')""",
     ),
     from_rows(
+        "personalization_finished_is_proved",
+        "柜台制成的卡，芯片都已验证，卡面都印在同一张卡片上",
+        """
+            SELECT c.number,
+                   CASE WHEN k.transit_source = 'none' AND k.beijing_tong_source = 'none'
+                        THEN c.chip_uid <> ''
+                        ELSE NOT EXISTS (SELECT 1 FROM personalization_session s
+                                          WHERE s.card_id = c.id AND s.purpose = 'make'
+                                            AND s.state = 'verified' AND s.chip_uid = c.chip_uid) END
+                   OR NOT EXISTS (SELECT 1 FROM printing_printjob j
+                                   WHERE j.card_id = c.id AND j.state = 'printed' AND j.plastic = c.chip_uid)
+              FROM cards_card c JOIN cards_cardkind k ON k.code = c.kind_id
+             WHERE c.id IN (SELECT object_id FROM history_transition
+                             WHERE machine = 'card' AND event = 'finish')""",
+    ),
+    from_rows(
         "personalization_lineage_complete",
         "每张写好的卡都查得到每把密钥出自哪个版本",
         """

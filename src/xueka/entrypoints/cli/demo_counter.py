@@ -1,12 +1,14 @@
 """A counter to try: reader, cards, printer and issuing agent of this machine, all of them virtual or local.
 
-Cards and printer are processes of the sandbox, the agent is the one of a counter PC; each is a stranger.
+Cards and printer are processes of the sandbox, the agent is the one of a counter PC; each is a stranger. They
+end with the counter, however it ends.
 """
 
 import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -87,13 +89,18 @@ def run(
     tell: Callable[[str], None],
     introduced: Callable[[str], None],
 ) -> None:
-    """Until `hand` says q or ends. Cards and agent keep what they have in the home.
+    """Until `hand` says q or ends, Ctrl-C or SIGTERM. Cards and agent keep what they have in the home.
 
     `introduced` gets what the server calls the agent, before the first card is put in.
     """
     folder = home.made_home() / "demo-counter"
     folder.mkdir(exist_ok=True)
-    with _cards(folder, cards) as ask, _printer(folder) as printer, _agent(folder, server, code, printer):
+    with (
+        _stopped_orderly(),
+        _cards(folder, cards) as ask,
+        _printer(folder) as printer,
+        _agent(folder, server, code, printer),
+    ):
         if not printer:
             tell("没有虚拟打印机：Debian 上请安装 cups-ipp-utils 和 dbus。")
         introduced(_enrolled(server))
@@ -114,6 +121,30 @@ def run(
             tell(f"第 {answer['place'] + 1} 张（{answer['uid']}）{state}。")
 
 
+@contextlib.contextmanager
+def _stopped_orderly() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are ways to end, not failures."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _child(*command: str, **options: Any) -> "subprocess.Popen[str]":
+    """In a session of its own, so that a signal to our group reaches us alone and we end it in order; where
+    we are killed outright, Linux ends it.
+    """
+    launcher = [sys.executable, "-m", "xueka.platform.supervisor.launch", str(os.getpid()), sys.executable]
+    return subprocess.Popen([*launcher, *command], text=True, start_new_session=True, **options)
+
+
 def _state() -> dict[str, Any]:
     state = home.home() / "demo-counter" / "agent" / "agent.json"
     return dict(json.loads(state.read_text("utf-8"))) if state.exists() else {}
@@ -132,9 +163,11 @@ def _enrolled(server: str) -> str:
 @contextlib.contextmanager
 def _printer(folder: Path) -> Iterator[str]:
     """The address of an IPP printer; empty where the machine has no such program."""
-    command = [sys.executable, "-m", "xueka.sandbox.printer", str(folder / "printer")]
+    command = ["-m", "xueka.sandbox.printer", str(folder / "printer")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
+    with _child(*command, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             line = process.stdout.readline()
             yield str(json.loads(line)["uri"]) if line else ""
@@ -148,10 +181,8 @@ def _cards(folder: Path, count: int) -> Iterator[Callable[[str], dict[str, Any]]
     blank = folder / "blank.json"
     blank.write_text(json.dumps({"uid": FIRST_CHIP}), "ascii")
     options = ["--pcscd", folder, "--folder", folder, "--blank", blank, "--count", count, "--empty"]
-    command = [sys.executable, "-m", "xueka.sandbox.card", *map(str, options)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with _child("-m", "xueka.sandbox.card", *map(str, options), **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -182,7 +213,7 @@ def _agent(folder: Path, server: str, code: str, printer: str) -> Iterator[None]
     options += ["--enrol", code] if code else []
     options += ["--printer", f"{DEVICE}={printer}"] if printer else []
     environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(folder / "pcscd.comm")}
-    process = subprocess.Popen([sys.executable, "-m", "xueka.agent", *options], env=environment)
+    process = _child("-m", "xueka.agent", *options, env=environment)
     try:
         yield
     finally:

@@ -48,8 +48,9 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`kind`: ok (all as expected), different (an answer's data is not what it must be), stopped (the card
-    refused command `at` with `sw`), unknown (nobody knows whether command `at` was carried out).
-    `chip` and `challenge` are what the card told; `found` the answers by what they were for.
+    refused command `at` with `sw`, or answered it with what is of no use: `odd` says so), unknown (nobody
+    knows whether command `at` was carried out). `chip` and `challenge` are what the card told; `found` the
+    answers by what they were for.
     """
 
     kind: str
@@ -61,11 +62,12 @@ class Verdict:
     challenge: bytes = b""
     found: Mapping[str, Answer] = field(default_factory=dict)
     wrong: tuple[str, ...] = ()
+    odd: str = ""
 
     @property
     def refusal(self) -> str:
-        """What the card's status word means."""
-        return meaning(self.sw)
+        """What the card's status word means, or what is wrong with its answer."""
+        return self.odd or meaning(self.sw)
 
 
 def meaning(sw: str) -> str:
@@ -84,10 +86,10 @@ def judge(commands: Sequence[Command], outcome: str, answers: Sequence[Answer]) 
     wrong: list[str] = []
     for at, (command, answer) in enumerate(zip(commands, answers, strict=False)):
         found[command.what] = answer
-        if not expected(answer.sw, command.expect):
-            return Verdict(
-                "stopped", at, answer.sw, command.title, command.what, chip, challenge, found, tuple(wrong)
-            )
+        odd = _odd(command, answer)
+        if odd or not expected(answer.sw, command.expect):
+            told = (answer.sw, command.title, command.what, chip, challenge, found, tuple(wrong), odd)
+            return Verdict("stopped", at, *told)
         if command.what == "chip" and answer.sw == "9000":
             chip = answer.data.hex().upper()
         if command.what == "challenge":
@@ -100,6 +102,14 @@ def judge(commands: Sequence[Command], outcome: str, answers: Sequence[Answer]) 
         return Verdict("unknown", sent, "", command.title, command.what, chip, challenge, found, tuple(wrong))
     kind = "different" if wrong else "ok"
     return Verdict(kind, sent, "", "", "", chip, challenge, found, tuple(wrong))
+
+
+def _odd(command: Command, answer: Answer) -> str:
+    """A challenge is used as it comes: one of another length than was asked for is of no use."""
+    asked = command.apdu[-1]
+    if command.what == "challenge" and answer.sw == "9000" and len(answer.data) != asked:
+        return f"卡给的随机数是 {len(answer.data)} 字节，应为 {asked} 字节"
+    return ""
 
 
 def changed_nothing(commands: Sequence[Command], verdict: Verdict) -> bool:

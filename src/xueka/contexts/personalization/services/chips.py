@@ -7,14 +7,17 @@ from xueka.contexts.personalization.models import Session
 from xueka.contexts.printing import api as printing
 from xueka.platform.identity.scope import EVERYWHERE
 
-#: Hexadecimal digits of the longest UID (ISO/IEC 14443-3: 4, 7 or 10 bytes). A stranger may answer anything.
-LONGEST_UID = 20
+#: Hexadecimal digits of the shortest and the longest UID (ISO/IEC 14443-3: 4, 7 or 10 bytes). A stranger may
+#: answer anything.
+SHORTEST_UID, LONGEST_UID = 8, 20
 
 
 def identified(session: Session, chip: str) -> str:
     """Why the chip on the reader may not be used, or nothing; then it is the session's from now on."""
     if not chip:
         return "读不到芯片UID"
+    if len(chip) < SHORTEST_UID:
+        return f"芯片UID太短（{len(chip) // 2} 字节）：不是我们的空白卡"
     if len(chip) > LONGEST_UID:
         return f"芯片UID太长（{len(chip) // 2} 字节）：不是我们的空白卡"
     if session.chip_uid and session.chip_uid != chip:

@@ -207,6 +207,9 @@ def _looked(actor: Actor, session: Session, verdict: Verdict) -> Next:
     if not seen.selected:
         give_up(actor, session, "APPLICATION_GONE", "教育应用不见了")
         return None
+    if verdict.kind == "stopped":
+        give_up(actor, session, "CARD_BAD", _why_stopped(verdict))
+        return None
     kept = {"contents": seen.contents, "proof": seen.proof, "selected": True}
     Session.objects.filter(pk=session.pk).update(look=kept)
     session.look = kept
@@ -232,6 +235,9 @@ def _answered(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Nex
         return None
     right = verdict.found["authenticate"].sw == "9000"
     if run.part == "new" and not right:
+        if verdict.kind == "stopped":  # no challenge, so nothing more can be asked
+            give_up(actor, session, "CARD_BAD", _why_stopped(verdict))
+            return None
         return _ask(actor, session, "old", verdict.challenge)
     seen = judging.Look(**session.look)
     control = run.part if right else ""

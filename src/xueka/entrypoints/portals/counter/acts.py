@@ -11,7 +11,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design.flashes import flash
-from xueka.entrypoints.portals.counter import desk
+from xueka.entrypoints.portals.counter import desk, taken
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -25,6 +25,7 @@ def issue(request: StaffRequest, number: str) -> HttpResponse:
     """The intent: numbers first; then the chip is asked for, where the kind has one."""
     found = cards.application(request.actor.scope, number)
     made = cards.issue_at_counter(request.actor, found.id, request.POST.get("blank", ""))
+    taken.seize(request.actor, number)
     if made.kind.has_chip:
         _write(request, cards.card(request.actor.scope, made.id))
     return redirect(reverse("counter:card", args=[made.number]))
@@ -49,6 +50,7 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     if verb not in _VERBS:
         raise Http404
     found = cards.card(request.actor.scope, number)
+    taken.seize(request.actor, found.application.number)
     onward = _VERBS[verb](request, found)
     return redirect(onward or reverse("counter:card", args=[number]))
 

@@ -12,8 +12,8 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design import formats, states
-from xueka.entrypoints.design.ui import Action, Badge, Empty, Fact, Gauge
-from xueka.entrypoints.portals.counter import desk
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Gauge
+from xueka.entrypoints.portals.counter import desk, taken
 from xueka.entrypoints.portals.counter import work as working
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import XuekaError
@@ -26,8 +26,10 @@ _SHOWN = 50
 @require_GET
 @portal_view("district:card:issue")
 def home(request: StaffRequest) -> HttpResponse:
-    """What is at work first, else what has waited the longest; a scan or a name picks one."""
-    scope = request.actor.scope
+    """What is at work first, else what has waited the longest, of both what no colleague has; a scan or a
+    name picks one.
+    """
+    actor, scope = request.actor, request.actor.scope
     if asked := request.GET.get("q", "").strip():
         rows = cards.application_rows(scope).filter(
             state=cards.AT_COUNTER, id__in=[each.id for each in cards.applications(scope, search=asked)]
@@ -35,12 +37,16 @@ def home(request: StaffRequest) -> HttpResponse:
         found = list(rows[:2])
         if len(found) == 1:
             return redirect(reverse("counter:application", args=[found[0].number]))
-    busy = desk.at_work(scope).first()
-    if busy is not None and not asked:
-        return card(request, busy.number)
-    first = desk.queue(scope).first()
-    if first is not None and not asked:
-        return application(request, first.number)
+    else:
+        at_work = list(desk.at_work(scope).select_related("application")[:_SHOWN])
+        others = taken.colleagues(actor, [each.application.number for each in at_work])
+        for each in at_work:
+            if each.application.number not in others:
+                return card(request, each.number)
+        queue = list(desk.queue(scope)[:_SHOWN])
+        others = taken.colleagues(actor, [each.number for each in queue])
+        for paper in [*(each for each in queue if each.number not in others), *queue][:1]:
+            return application(request, paper.number)
     return render(
         request, "counter/home.html", {**_frame(request, ""), "asked": asked, "empty": _empty(asked)}
     )
@@ -57,9 +63,12 @@ def application(request: StaffRequest, number: str) -> HttpResponse:
             return redirect(reverse("counter:card", args=[here.number]))
         return redirect(shapes.application_url(number))
     problem = _problem(lambda: printing.face_to_come(request.actor, found))
+    other = taken.take(request.actor, number, waiting=True)
+    ask = Confirm("接着办", f"{other}正在办这一份。接着办，就由你来制这张卡。", "接着办") if other else None
     start = Action(
-        "开始制卡", reverse("counter:issue", args=[number]), "post", "player-play", "primary",
-        disabled_reason="卡面不能打印，原因见上。" if problem else "", hotkey="" if problem else "Space",
+        "开始制卡", reverse("counter:issue", args=[number]), "post", "player-play", "primary", confirm=ask,
+        disabled_reason="卡面不能打印，原因见上。" if problem else "",
+        hotkey="" if problem or other else "Space",
     )  # fmt: skip
     student = found.account.student
     shown = {
@@ -75,6 +84,7 @@ def application(request: StaffRequest, number: str) -> HttpResponse:
             Fact("旧卡", found.old_card.number if found.old_card else "—", _old(found)),
         ],
         "problem": problem,
+        "other": other,
         "asks_blank": found.kind.transit_source == "bind",
         "start": start,
         "issue_url": reverse("counter:issue", args=[number]),
@@ -96,6 +106,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
         "sides": _sides("counter:card_face", number, problem),
         "problem": problem,
         "work": working.work(request.actor, found),
+        "other": taken.take(request.actor, found.application.number),
         "receivers": list(cards.RECEIVERS.items()),
     }
     return render(request, "counter/card.html", shown)
@@ -159,25 +170,37 @@ def _sides(name: str, number: str, problem: XuekaError | None) -> list[tuple[str
 
 def _frame(request: StaffRequest, selected: str) -> dict[str, Any]:
     scope = request.actor.scope
+    at_work = list(desk.at_work(scope).select_related("student", "application", "kind")[:_SHOWN])
+    queue = list(desk.queue(scope)[:_SHOWN])
+    numbers_shown = [*(each.application.number for each in at_work), *(each.number for each in queue)]
+    others = taken.colleagues(request.actor, numbers_shown)
     working_on = [
         (
             reverse("counter:card", args=[each.number]),
             each.student.name,
             states.badge("card", each.state),
-            "",
-            each.application_id and each.application.number == selected,
+            _taken_by(others, each.application.number),
+            each.application.number == selected,
         )
-        for each in desk.at_work(scope).select_related("student", "application", "kind")[:_SHOWN]
+        for each in at_work
     ]
     waiting = [
         (
             reverse("counter:application", args=[each.number]),
             each.account.student.name,
             Badge(cards.REASONS[each.reason], "wait"),
-            f"{each.school.name}，等了 {formats.age(each.updated_at)}",
+            "，".join(
+                part
+                for part in (
+                    each.school.name,
+                    f"等了 {formats.age(each.updated_at)}",
+                    _taken_by(others, each.number),
+                )
+                if part
+            ),
             each.number == selected,
         )
-        for each in desk.queue(scope)[:_SHOWN]
+        for each in queue
     ]
     return {
         "working_on": working_on,
@@ -185,6 +208,10 @@ def _frame(request: StaffRequest, selected: str) -> dict[str, Any]:
         "waiting_count": desk.queue(scope).count(),
         **_equipment(request),
     }
+
+
+def _taken_by(others: dict[str, str], number: str) -> str:
+    return f"{others[number]}在办" if number in others else ""
 
 
 def _equipment(request: StaffRequest) -> dict[str, Any]:
