@@ -1,0 +1,1 @@
+"""Three payment channels, written from docs/interfaces/channels.md."""
