@@ -13,8 +13,12 @@ from xueka.sandbox.common.notices import Notices
 class Control:
     """`answer` says None to what it does not know: the counterpart's own control goes on."""
 
-    def __init__(self, clock: Clock, dial: Dial, notices: Notices | None, token: str) -> None:
+    def __init__(
+        self, clock: Clock, dial: Dial, notices: Notices | None, token: str, *, binary: bool = False
+    ) -> None:
+        """`binary`: answers to notices come in base64."""
         self._clock, self._dial, self._notices, self._token = clock, dial, notices, token
+        self._binary = binary
 
     def denied(self, request: Request) -> Answer | None:
         if allowed(request, self._token):
@@ -57,8 +61,9 @@ class Control:
         if request.method == "POST" and found:
             value = body(request)
             text = str(value.get("body", ""))
+            said = base64.b64decode(text) if self._binary else text.encode()
             try:
-                good = notices.answered(found[1], int(value.get("status", 200)), text.encode())
+                good = notices.answered(found[1], int(value.get("status", 200)), said)
             except LookupError:
                 return json_answer({"code": "NOT_FOUND", "message": "没有这个通知"}, 404)
             return json_answer({"accepted": good})

@@ -1,0 +1,1 @@
+"""A gateway for short messages, written from docs/interfaces/messages.md."""
