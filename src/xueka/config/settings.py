@@ -40,6 +40,8 @@ INSTALLED_APPS = [
             "production",
             "logistics",
             "families",
+            "ledger",
+            "payments",
             "schoolyear",
             "takeover",
             "repairs",
@@ -174,6 +176,13 @@ MESSAGE_GATEWAY = "xueka.platform.messages.http_gateway.configured"
 # What the gateway for short messages gave us: address, our id, secret (docs/interfaces/messages.md §1).
 MESSAGE_PARTNER = Path(os.environ.get("XUEKA_MESSAGE_PARTNER", XUEKA_HOME / "messages" / "partner.json"))
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
+# Adapters of the payment channels (contexts/payments/ports.py).
+PAYMENT_CHANNELS = {
+    name: f"xueka.contexts.payments.adapters.{name}.connect" for name in ("wechat", "alipay", "nontax")
+}
+PAYMENTS_ORDER_MINUTES = int(os.environ.get("XUEKA_ORDER_MINUTES", "30"))  # a family has to pay an order
+PAYMENTS_ASK_AFTER = int(os.environ.get("XUEKA_PAYMENT_ASK_AFTER", "30"))  # seconds without a notice
+PAYMENTS_NONTAX_REGION = os.environ.get("XUEKA_NONTAX_REGION", "110100")  # the first digits of a payment code
 WEB_WORKERS = int(os.environ.get("XUEKA_WEB_WORKERS", "2"))
 WORKER_CONCURRENCY = int(os.environ.get("XUEKA_WORKER_CONCURRENCY", "1"))
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from xueka.contexts.cards import api as cards
 from xueka.contexts.families import api as families
 from xueka.contexts.keys import api as keys
+from xueka.contexts.ledger import api as ledger
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.officers import api as officers
+from xueka.contexts.payments import api as payments
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
@@ -40,6 +42,8 @@ INVARIANTS: list[Invariant] = [
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,
+    *ledger.INVARIANTS,
+    *payments.INVARIANTS,
 ]
 
 

@@ -24,6 +24,7 @@ def render() -> str:
     from xueka.contexts.multiapp.domain import transitions as multiapp
     from xueka.contexts.numbers.domain.transitions import INITIALISATION
     from xueka.contexts.officers.domain.transitions import HAND_OVER
+    from xueka.contexts.payments.domain import transitions as payments
     from xueka.contexts.personalization.domain import transitions as personalization
     from xueka.contexts.printing.domain.transitions import PRINT_JOB
     from xueka.contexts.production.domain.transitions import BATCH
@@ -64,6 +65,9 @@ def render() -> str:
         multiapp.RISK,
         multiapp.STOCK_TAKE,
         multiapp.CREDENTIAL,
+        payments.ORDER,
+        payments.PAYMENT,
+        payments.REFUND,
     ]
     lines = [
         "# States",

@@ -1,0 +1,115 @@
+"""Orders, payments at the channels, refunds (docs/adr/0150-0152, docs/interfaces/channels.md). The only door
+into this context.
+"""
+
+from xueka.contexts.payments.calling import PaymentStart, pay, send_refund, statement, take_notice
+from xueka.contexts.payments.domain.tariff import REASONS, Fee, Tariff
+from xueka.contexts.payments.domain.transitions import (
+    ORDER,
+    PAYMENT,
+    REFUND,
+    REFUND_UNDECIDED,
+    UNDECIDED,
+)
+from xueka.contexts.payments.invariants import INVARIANTS
+from xueka.contexts.payments.jobs import sweep
+from xueka.contexts.payments.models import (
+    CHANNELS,
+    DIRECT,
+    FEE_BEARERS,
+    MERCHANT,
+    OUTCOMES,
+    PAYBACK_WAY,
+    SETTLEMENTS,
+    STRAYS,
+    WAYS,
+    ChannelAccount,
+    Notice,
+    Order,
+    Payment,
+    Refund,
+)
+from xueka.contexts.payments.ports import NOTICE_LIMIT, ChannelRefused, ChannelUnavailable, Told, ToldRefund
+from xueka.contexts.payments.queries import (
+    SettledOrder,
+    notice_outcomes,
+    notices_of,
+    order,
+    order_rows,
+    orders,
+    orders_of,
+    payment_rows,
+    payments_of,
+    refund_rows,
+    refunds_of,
+    settled_after,
+)
+from xueka.contexts.payments.services.channels import account_of, set_channel
+from xueka.contexts.payments.services.orders import cancel_order, create_order
+from xueka.contexts.payments.services.refunding import again as refund_again
+from xueka.contexts.payments.services.refunding import hear_refund, refund
+from xueka.contexts.payments.services.settling import hear as hear_payment
+from xueka.contexts.payments.services.settling import mark_remitted
+from xueka.contexts.payments.services.tariffs import adopt_tariff, quote, tariff_on, tariffs
+
+__all__ = [
+    "CHANNELS",
+    "DIRECT",
+    "FEE_BEARERS",
+    "INVARIANTS",
+    "MERCHANT",
+    "NOTICE_LIMIT",
+    "ORDER",
+    "OUTCOMES",
+    "PAYBACK_WAY",
+    "PAYMENT",
+    "REASONS",
+    "REFUND",
+    "REFUND_UNDECIDED",
+    "SETTLEMENTS",
+    "STRAYS",
+    "UNDECIDED",
+    "WAYS",
+    "ChannelAccount",
+    "ChannelRefused",
+    "ChannelUnavailable",
+    "Fee",
+    "Notice",
+    "Order",
+    "Payment",
+    "PaymentStart",
+    "Refund",
+    "SettledOrder",
+    "Tariff",
+    "Told",
+    "ToldRefund",
+    "account_of",
+    "adopt_tariff",
+    "cancel_order",
+    "create_order",
+    "hear_payment",
+    "hear_refund",
+    "mark_remitted",
+    "notice_outcomes",
+    "notices_of",
+    "order",
+    "order_rows",
+    "orders",
+    "orders_of",
+    "pay",
+    "payment_rows",
+    "payments_of",
+    "quote",
+    "refund",
+    "refund_again",
+    "refund_rows",
+    "refunds_of",
+    "send_refund",
+    "set_channel",
+    "settled_after",
+    "statement",
+    "sweep",
+    "take_notice",
+    "tariff_on",
+    "tariffs",
+]

@@ -1,0 +1,191 @@
+"""Where a channel is spoken with: intent stored, then the network, then what came of it, each in a
+transaction of its own. These functions are edges: they open their transactions and may be killed anywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from xueka.contexts.payments.domain.transitions import CREATED, REFUND_UNDECIDED, UNDECIDED
+from xueka.contexts.payments.models import CHANNEL_WAY, CHANNELS, Notice, Payment, Refund
+from xueka.contexts.payments.ports import (
+    NOTICE_LIMIT,
+    Channel,
+    ChannelRefused,
+    ChannelUnavailable,
+    ToldRefund,
+)
+from xueka.contexts.payments.services import channels, inbox, paying, refunding, settling
+from xueka.kernel import clock
+from xueka.kernel.errors import NotFound, Refused, XuekaError
+from xueka.platform.identity.actor import Actor
+
+log = structlog.get_logger("xueka.payments")
+
+#: An attempt that the channel has never heard of is over after so long: no request is under way any more.
+_FORGET_AFTER = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStart:
+    """What the payer's page goes on with."""
+
+    payment_id: int
+    kind: str
+    data: dict[str, Any]
+
+
+def pay(actor: Actor, order_id: int, channel: str, *, openid: str = "") -> PaymentStart:
+    """Begin to pay an order at a channel; call it outside of any transaction.
+
+    Raises what `begin_payment` raises, Refused `CHANNEL_REFUSED`, Refused `CHANNEL_SILENT` (the attempt is
+    then asked for until its end is known; another one may be begun).
+    """
+    with transaction.atomic(durable=True):
+        payment = paying.begin_payment(actor, order_id, channel)
+    known = paying.started(payment)
+    if known and payment.state != CREATED:
+        return PaymentStart(payment.id, known.kind, known.data)
+    try:
+        started = _adapter(channel).start(payment, openid)
+    except ChannelRefused as error:
+        with transaction.atomic():
+            paying.mark_refused(payment.id, error)
+        raise Refused(
+            "CHANNEL_REFUSED",
+            "支付渠道没有受理。",
+            found=error.message,
+            action="请换一种缴费方式，或稍后再试。没有扣款。",
+        ) from None
+    except ChannelUnavailable as error:
+        with transaction.atomic():
+            paying.mark_doubt(payment.id, error.message)
+        raise Refused(
+            "CHANNEL_SILENT",
+            "支付渠道暂时没有回应。",
+            action="请稍后再试。已经扣款的会自动入账，多扣的会原路退回。",
+        ) from None
+    with transaction.atomic():
+        payment = paying.mark_started(actor, payment.id, started)
+    return PaymentStart(payment.id, started.kind, started.data)
+
+
+def take_notice(channel: str, headers: Mapping[str, str], raw: bytes) -> tuple[int, bytes, str]:
+    """A notice from outside: kept first, then judged; (status, body, content type) for the channel.
+
+    Raises NotFound for an unknown channel, Refused `NOTICE_TOO_LARGE`.
+    """
+    account = channels.account_of(channel)
+    if account is None:
+        raise NotFound("CHANNEL_NOT_FOUND", "没有这个渠道。")
+    if len(raw) > NOTICE_LIMIT:
+        raise Refused("NOTICE_TOO_LARGE", "通知太大。", found=len(raw), expected=f"最多 {NOTICE_LIMIT} 字节")
+    with transaction.atomic(durable=True):
+        notice = inbox.receive(channel, headers, raw)
+    adapter = channels.connect(account)
+    outcome = judge_notice(notice, adapter)
+    return adapter.answer(outcome != "refused", raw)
+
+
+def judge_notice(notice_id: int, adapter: Channel | None = None) -> str:
+    """The outcome; empty where our own mistake prevented one (the sweep tries again)."""
+    code = Notice.objects.values_list("channel", flat=True).get(id=notice_id)
+    account = channels.account_of(code)
+    if account is None:
+        return ""
+    try:
+        with transaction.atomic():
+            return inbox.judge(notice_id, adapter or channels.connect(account), account)
+    except Exception:
+        log.exception("payments.notice_broken", notice=notice_id)
+        with transaction.atomic():
+            inbox.count_failure(notice_id)
+        return ""
+
+
+def ask(payment_id: int) -> None:
+    """Ask the channel what became of an attempt; end it there where nobody may pay it any more."""
+    payment = Payment.objects.select_related("order").get(id=payment_id)
+    try:
+        adapter = _adapter(payment.channel)
+        told = adapter.ask(payment)
+        if told.state == "waiting" and paying.is_over(payment.order, payment):
+            told = adapter.close(payment)
+    except XuekaError as error:
+        with transaction.atomic():
+            paying.postpone(payment_id, error)
+        return
+    with transaction.atomic():
+        if told.state == "waiting":
+            paying.still_waiting(payment_id)
+        elif told.state == "missing":
+            if clock.now() - payment.created_at > _FORGET_AFTER or paying.is_over(payment.order, payment):
+                paying.mark_ended(payment_id, "closed", "渠道没有这笔支付")
+            else:
+                paying.still_waiting(payment_id)
+        else:
+            settling.hear(payment_id, told, asked=True)
+
+
+def send_refund(refund_id: int) -> None:
+    """Ask the channel for a refund, or what became of it. The same number, so never twice."""
+    with transaction.atomic(durable=True):
+        refunding.mark_sent(refund_id)
+    refund = Refund.objects.select_related("payment", "order").get(id=refund_id)
+    if refund.way != CHANNEL_WAY or refund.state not in REFUND_UNDECIDED:
+        return
+    try:
+        adapter = _adapter(refund.payment.channel)
+        told = _told(adapter, refund)
+    except XuekaError as error:
+        with transaction.atomic():
+            refunding.postpone(refund_id, error)
+        return
+    with transaction.atomic():
+        refunding.hear_refund(refund_id, told)
+
+
+def _told(adapter: Channel, refund: Refund) -> ToldRefund:
+    """At the first time it is asked for; later the channel is asked first what it knows."""
+    if refund.tries > 1:
+        told = adapter.ask_refund(refund)
+        if told.state != "missing":
+            return told
+    try:
+        return adapter.refund(refund)
+    except ChannelRefused as error:
+        told = adapter.ask_refund(refund)
+        return told if told.state != "missing" else ToldRefund("failed", word=error.message)
+
+
+def statement(channel: str, day: date, kind: str) -> bytes | None:
+    """A channel's statement as it is delivered; None where there is none for that day.
+
+    Raises NotFound, ChannelUnavailable.
+    """
+    return _adapter(channel).statement(day, kind)
+
+
+def due_payments(limit: int = 200) -> list[int]:
+    """Attempts whose turn to be asked has come."""
+    rows = Payment.objects.filter(next_try_at__lte=clock.now(), state__in=UNDECIDED)
+    return list(rows.order_by("next_try_at").values_list("id", flat=True)[:limit])
+
+
+def due_refunds(limit: int = 200) -> list[int]:
+    """Refunds whose turn has come."""
+    rows = Refund.objects.filter(next_try_at__lte=clock.now(), state__in=REFUND_UNDECIDED, way=CHANNEL_WAY)
+    return list(rows.order_by("next_try_at").values_list("id", flat=True)[:limit])
+
+
+def _adapter(channel: str) -> Channel:
+    account = channels.account_of(channel)
+    if account is None:
+        raise NotFound(
+            "CHANNEL_NOT_FOUND", "没有这个渠道。", found=channel[:16], expected="、".join(CHANNELS)
+        )
+    return channels.connect(account)
