@@ -170,7 +170,9 @@ class Agent:
     async def _rest(self, seconds: float) -> None:
         """Wait, but not longer than until a reader changes."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            # Not `wait_for`: before Python 3.12 it drops a cancellation that meets its end.
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def _see(self, shown: dict[str, Shown]) -> None:
         for name, now in shown.items():

@@ -94,7 +94,11 @@ async def watch(names: Sequence[str], changed: Callable[[dict[str, Shown]], None
         )
         assert process.stdout is not None
         try:
-            while line := await asyncio.wait_for(process.stdout.readline(), SILENCE):
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    line = await process.stdout.readline()
+                if not line:
+                    break
                 changed({name: Shown(*found) for name, found in json.loads(line).items()})
         except TimeoutError:
             pass
@@ -108,7 +112,8 @@ async def available() -> list[str]:
     """Names of the readers of this machine; empty when there is no service."""
     process = await asyncio.create_subprocess_exec(*CHILD, "list", stdout=PIPE, stderr=DEVNULL)
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), SILENCE)
+        async with asyncio.timeout(SILENCE):
+            said, _ = await process.communicate()
     except TimeoutError:
         said = b""
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,26 @@ def test_a_slow_printer_keeps_no_other_one_waiting(
     printers = {"慢": "ipp://slow", "快": "ipp://quick"}
     asyncio.run(_run_until(server, tmp_path, lambda: ended <= set(server.printed), printers))
     assert set(most) == {1}, "two jobs at a time in one printer"
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_told_to_stop_it_stops_though_a_reader_changes_in_that_moment(
+    server: CounterServer, tmp_path: Path, turns: int
+) -> None:
+    async def play() -> None:
+        agent = Agent(Server(server.address, Identity.open(tmp_path)), Identity.open(tmp_path), ["R"], {})
+        resting = asyncio.create_task(agent._rest(10))
+        await asyncio.sleep(0.01)
+        agent._changed.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = resting.done()
+        resting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await resting
+        assert ended or resting.cancelled(), "it would go on"
+
+    asyncio.run(play())
 
 
 def _state(uri: str) -> dict[str, str]:

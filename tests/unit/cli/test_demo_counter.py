@@ -14,8 +14,11 @@ import pytest
 from tests.support import pcsc
 from tests.support.counter_server import AGENT, CODE, CounterServer
 from tests.support.printers import require_printer
+from xueka.contexts.numbers import api as numbers
+from xueka.contexts.printing import api as printing
 from xueka.entrypoints.cli import demo_counter
 from xueka.kernel.errors import Refused
+from xueka.platform.identity.actor import Actor
 
 
 @pytest.fixture
@@ -67,6 +70,18 @@ def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatc
     assert not (place / "demo-counter" / "pcscd.comm").exists()
 
 
+@pytest.mark.django_db
+def test_it_is_introduced_once(place: Path) -> None:
+    """Printer and blanks of the demo are known to the city as any other."""
+    actor = Actor.system("test")
+    for _ in range(2):
+        demo_counter.introduce(actor, AGENT, "", 3)
+    [printer] = printing.printers(actor.scope)
+    assert {each.level for each in printing.supplies(printer)} == {"ok"}
+    blank = numbers.blank_with("04A1B2C3000003")
+    assert blank is not None and (blank.position, numbers.blanks_left()) == (3, 3)
+
+
 COUNTER = """
 import sys
 from xueka.entrypoints.cli import demo_counter
@@ -85,8 +100,8 @@ def test_nothing_is_left_running(tmp_path: Path, end: str) -> None:
         command = [sys.executable, "-c", COUNTER, server.address, CODE]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
         with subprocess.Popen(command, env=environment, text=True, **pipes) as counter:  # type: ignore[call-overload]
-            assert counter.stdout.readline() == f"{AGENT}\n"
-            assert "已就绪" in counter.stdout.readline()
+            lines = [counter.stdout.readline() for _ in range(3)]  # the agent's, its name, ready
+            assert lines[1] == f"{AGENT}\n" and "已就绪" in lines[2]
             pcsc.until(
                 lambda: server.last_state(pcsc.READER) == "card", "the agent tells no card", seconds=60
             )

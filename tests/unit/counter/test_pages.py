@@ -1,6 +1,7 @@
 """The counter's pages beside the plain way: what fails, what is doubtful, what a stranger gets."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from django.db import transaction
 from django.test import Client
 from django.utils.html import escape
 
+from tests.unit.cards.conftest import NOW
 from tests.unit.printing.conftest import AGENT, EAST, Counter
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Card, CardKind
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.printing import api as printing
 from xueka.contexts.printing.models import Spoil, Supply
 from xueka.contexts.registry.models import Student
+from xueka.kernel import clock
 from xueka.platform.identity import services
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.models import User
@@ -222,6 +226,27 @@ def test_a_printer_is_looked_after(counter: Counter, clerk: Client) -> None:
     assert clerk.post(f"{page}burn/").status_code == 404
     assert clerk.post(f"{page}load/", {"supply": "x"}).status_code == 404
     assert clerk.post("/counter/equipment/choose/", {"printer": counter.printer.id}).status_code == 302
+
+
+def test_a_shortage_of_blanks_is_said_on_the_counter(counter: Counter, clerk: Client) -> None:
+    page = clerk.get("/counter/").content.decode()
+    assert "白卡只剩" not in page and "在库" not in page, "no lot ever came: an empty stock says nothing"
+    box = Supply.objects.get(printer=counter.printer, sort="cards")
+    printing.count_supply(EAST, box.id, 15, "数过")
+    assert "白卡只剩 15 张" in clerk.get("/counter/").content.decode()
+    printing.count_supply(EAST, box.id, 0, "数过")
+    assert "白卡用完了" in clerk.get("/counter/equipment/").content.decode()
+    numbers.import_blank_lot(SYSTEM, "序号,芯片UID\n1,04A1B2C3000001\n".encode(), "L1", "公司", "甲")
+    assert "空白卡在库 1 张" in clerk.get("/counter/equipment/").content.decode()
+
+
+def test_what_a_printer_said_long_ago_is_not_shown_as_now(counter: Counter, clerk: Client) -> None:
+    printing.hear(AGENT, [{"name": "Zebra ZC300", "state": "idle", "message": "空闲"}])
+    assert "空闲" in clerk.get("/counter/equipment/").content.decode()
+    with clock.at(NOW + timedelta(seconds=61)):
+        for page in ("equipment/", "printers/", f"printers/{counter.printer.id}/"):
+            shown = clerk.get(f"/counter/{page}").content.decode()
+            assert "空闲" not in shown and "没有消息" in shown, page
 
 
 def test_strangers_find_nothing(plain: Counter, clerk: Client) -> None:

@@ -23,6 +23,7 @@ from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
+from xueka.platform.invariants import check
 
 
 def test_every_event_in_every_state(counter: Counter) -> None:
@@ -216,6 +217,24 @@ def test_spoilt_plastic_leaves_the_stock_of_blanks(counter: Counter) -> None:
     printing.spoil_plastic(EAST, counter.printer.id, "damaged", plastic="04a1b2c3000001")
     blank = numbers.blank_with("04A1B2C3000001")
     assert blank is not None and (blank.state, numbers.blanks_left()) == ("spoiled", 0)
+
+
+def test_a_blank_that_is_spoilt_unprinted_is_taken_from_the_box_too(counter: Counter) -> None:
+    printing.spoil_plastic(EAST, counter.printer.id, "chip", plastic="04A1B2")
+    assert counter.left() == {"ribbon": 200, "cards": 99, "cleaning": 1000}
+    job = counter.job("printed", plastic="04A1B3")
+    printing.spoil_plastic(EAST, counter.printer.id, "print", card_id=job.card_id, plastic="04A1B3")
+    assert counter.left() == {"ribbon": 199, "cards": 98, "cleaning": 999}, "its print counted that one"
+    failed = counter.job("failed")
+    printing.spoil_plastic(EAST, counter.printer.id, "damaged", card_id=failed.card_id)
+    assert counter.left()["cards"] == 97
+    box = Supply.objects.get(printer=counter.printer, sort="cards")
+    assert [entry.note for entry in box.entries.exclude(note="")][-2:] == ["废卡 04A1B2 芯片写坏", "换新"]
+    assert violated() == []
+
+
+def violated() -> list[str]:
+    return [each.name for each in printing.INVARIANTS if check(each).violated]
 
 
 def test_nothing_is_thrown_away_while_it_may_be_in_the_printer(counter: Counter) -> None:

@@ -164,6 +164,11 @@ def blanks_left(at_most: int = 10_000) -> int:
     return Blank.objects.filter(state="in_stock")[:at_most].count()
 
 
+def has_lots() -> bool:
+    """Whether blanks are kept here at all: where none ever came by a lot, an empty stock says nothing."""
+    return BlankLot.objects.exists()
+
+
 def blank_uids(card_ids: Sequence[int]) -> dict[int, str]:
     """Chip UIDs that the blanks of these cards brought along, by card."""
     found = Blank.objects.filter(card_id__in=card_ids, state__in=["bound", "used"]).exclude(uid="")

@@ -17,6 +17,7 @@ from xueka.contexts.personalization.models import (
 )
 from xueka.contexts.personalization.services.agents import AWAY
 from xueka.contexts.personalization.services.preparing import plan_of, profile_of
+from xueka.contexts.personalization.services.reporting import NOT_INITIALISED
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
@@ -44,7 +45,9 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the counter shows: `plastic` says what to do with the card once the session is over."""
+    """What the counter shows: `plastic` says what to do with the card once the session is over, `raw` that it
+    is as its maker delivers it.
+    """
 
     session_id: int
     card_id: int | None
@@ -57,6 +60,7 @@ class Progress:
     plastic: str
     chip_uid: str
     round_trips: int
+    raw: bool
 
 
 READER_LABELS = {
@@ -102,6 +106,7 @@ def progress(session_id: int) -> Progress:
         session.plastic,
         session.chip_uid,
         session.runs.count() + 1,
+        session.code == NOT_INITIALISED,
     )
 
 

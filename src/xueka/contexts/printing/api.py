@@ -21,7 +21,13 @@ from xueka.contexts.printing.queries import (
     supplies,
     supply_entries,
 )
-from xueka.contexts.printing.services.faces import document, face, face_to_come, pictures
+from xueka.contexts.printing.services.faces import (
+    document,
+    face,
+    face_to_come,
+    picture,
+    require_printable,
+)
 from xueka.contexts.printing.services.jobs import (
     PrintWork,
     cancel_print,
@@ -72,12 +78,13 @@ __all__ = [
     "load_supply",
     "lose_silent",
     "next_job",
-    "pictures",
+    "picture",
     "printer",
     "printers",
     "register_printer",
     "report",
     "request_print",
+    "require_printable",
     "require_printed",
     "running_low",
     "settle_print",

@@ -1,5 +1,6 @@
 """Card printers with their consumables, print jobs, and plastic that was thrown away."""
 
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -8,7 +9,10 @@ from django.db.models import F, Q
 from xueka.contexts.cards.api import Card
 from xueka.contexts.printing.domain.printing import REPRINT_REASONS, SPOIL_REASONS, level
 from xueka.contexts.printing.domain.transitions import OPEN, PRINT_JOB
+from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
+
+SILENT = timedelta(seconds=60)
 
 
 class AtCounters(models.QuerySet):
@@ -72,6 +76,11 @@ class Printer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def silent(self) -> bool:
+        """Whether its agent has not told of it lately: what it said then may not be so any more."""
+        return self.said_at is None or clock.now() - self.said_at > SILENT
 
 
 class PrintJob(models.Model):

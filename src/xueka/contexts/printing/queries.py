@@ -12,7 +12,7 @@ from xueka.platform.identity.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class SupplyView:
-    """A consumable as a gauge; `level` is ok, low or empty."""
+    """A consumable as a gauge; `level` is ok, low or empty, `blanks` says that it is the plastic itself."""
 
     id: int
     label: str
@@ -21,6 +21,7 @@ class SupplyView:
     capacity: int
     low: int
     level: str
+    blanks: bool
 
 
 def printers(scope: Scope) -> QuerySet[Printer]:
@@ -50,6 +51,7 @@ def supplies(found: Printer) -> list[SupplyView]:
             each.capacity,
             each.low,
             each.level,
+            sorts[each.sort].blanks,
         )
         for each in sorted(rows, key=lambda each: order.index(each.sort))
     ]

@@ -77,6 +77,6 @@ def counter(cards: Annotated[int, typer.Option(help="白卡张数。", min=1, ma
 
     def introduced(agent: str) -> None:
         with common.edge() as actor:
-            demo_counter.introduce(actor, agent, district)
+            demo_counter.introduce(actor, agent, district, cards)
 
     demo_counter.run(server, code, cards, demo_counter.typed(0), typer.echo, introduced)

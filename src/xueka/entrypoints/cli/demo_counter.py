@@ -70,10 +70,16 @@ def district_of_the_demo() -> str:
         return ""
 
 
-def introduce(actor: "Actor", agent: str, district: str) -> None:
-    """The printer of this agent, with everything loaded."""
+def introduce(actor: "Actor", agent: str, district: str, cards: int) -> None:
+    """The printer of this agent, with everything loaded; the stack of blanks in stock, as one lot."""
+    from xueka.contexts.numbers import api as numbers
     from xueka.contexts.printing import api as printing
 
+    first = int(FIRST_CHIP, 16)
+    if numbers.blank_with(FIRST_CHIP.upper()) is None:
+        lines = "".join(f"{place + 1},{first + place:014X}\n" for place in range(cards))
+        content = f"序号,芯片UID\n{lines}".encode()
+        numbers.import_blank_lot(actor, content, "演示空白卡", "演示供应单位", "演示交付人")
     if printing.printers(actor.scope).filter(agent=agent).exists():
         return
     made = printing.register_printer(actor, f"{NAME} {agent[-4:]}", agent, DEVICE, district=district)

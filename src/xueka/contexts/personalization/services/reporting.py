@@ -32,6 +32,8 @@ from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 
 Next = dict[str, Any] | None
+#: Plastic as its maker delivers it: a card of whole stages is to be opened for it.
+NOT_INITIALISED = "NOT_INITIALISED"
 #: What the agent is told of each state.
 TOLD = {
     t.WAITING: "running",
@@ -142,7 +144,10 @@ def _made(actor: Actor, session: Session, run: Run, verdict: Verdict) -> Next:
         lose(actor, session, run.outcome)
         return None
     if verdict.kind == "stopped" and _untouched(session, run, verdict):
-        refuse(actor, session, _why_stopped(verdict))
+        if _not_initialised(verdict):
+            fail(actor, session, NOT_INITIALISED, _why_stopped(verdict))
+        else:
+            refuse(actor, session, _why_stopped(verdict))
         return None
     if run.writes:
         claim(session)
@@ -181,8 +186,12 @@ def _go_on(actor: Actor, session: Session, run: Run, challenge: bytes) -> Next:
     return prepare(actor, session, plan.runs[position], part="make", number=position, challenge=challenge)
 
 
+def _not_initialised(verdict: Verdict) -> bool:
+    return verdict.what == "select" and verdict.sw == "6a82"
+
+
 def _why_stopped(verdict: Verdict) -> str:
-    if verdict.what == "select" and verdict.sw == "6a82":
+    if _not_initialised(verdict):
         return "这张卡不是已初始化的空白卡：没有教育应用"
     if verdict.what == "authenticate":
         return f"空白卡密钥不对（{verdict.refusal}）：可能已写过，或不是我们的空白卡"

@@ -41,15 +41,15 @@ _BAR_PIXELS = (4, 3, 2)
 _QUIET_BARS, _QUIET_MODULES = 10, 4
 
 
-def draw(template: Template, contents: Contents) -> dict[str, Image.Image]:
-    """Both sides, 1011 × 638 pixels; a side that the template has not is white.
+def draw(template: Template, contents: Contents, sides: Sequence[str] = SIDES) -> dict[str, Image.Image]:
+    """The sides, 1011 × 638 pixels; one that the template has not is white. All of its text is checked.
 
     Raises Refused `GLYPH_MISSING`, `FACE_TEXT_TOO_LONG`, `FACE_PHOTO_MISSING`, `FACE_BAR_CODE`, or
     `FONT_MISSING`.
     """
     layouts = {side: layout(template, side, contents.stage) for side in SIDES}
     _check_glyphs([found for found in layouts.values() if found], contents)
-    return {side: _side(found, contents) for side, found in layouts.items()}
+    return {side: _side(layouts[side], contents) for side in sides}
 
 
 def png(image: Image.Image) -> bytes:

@@ -22,13 +22,16 @@ SPOIL_REASONS = {
 
 
 class SupplySort(NamedTuple):
-    """A consumable: its words, how many prints a full one holds, at how many left a warning is due."""
+    """A consumable: its words, how many prints a full one holds, at how many left a warning is due, and
+    whether it is the plastic itself.
+    """
 
     code: str
     label: str
     unit: str
     capacity: int
     low: int
+    blanks: bool = False
 
 
 def level(left: int, low: int) -> str:

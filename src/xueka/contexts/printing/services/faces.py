@@ -36,9 +36,14 @@ def face_to_come(actor: Actor, application: cards.Application) -> tuple[Template
     return template(application.kind.face_template), Contents(texts, stage, photo)
 
 
-def pictures(of: tuple[Template, Contents]) -> dict[str, bytes]:
-    """PNG by side, 1011 × 638 pixels. Raises what `drawing.draw` raises."""
-    return {side: drawing.png(image) for side, image in drawing.draw(*of).items()}
+def require_printable(of: tuple[Template, Contents]) -> None:
+    """Whether it can be printed: raises what `drawing.draw` raises."""
+    drawing.draw(*of)
+
+
+def picture(of: tuple[Template, Contents], side: str) -> bytes:
+    """PNG of one side, 1011 × 638 pixels. Raises what `drawing.draw` raises."""
+    return drawing.png(drawing.draw(*of, [side])[side])
 
 
 def document(of: tuple[Template, Contents]) -> bytes:

@@ -83,7 +83,7 @@ def request_print(
         )
     reason, note = reason_of(reason if before else "", note, REPRINT_REASONS, needed=bool(before))
     card = cards.card(actor.scope, card_id)
-    faces.pictures(faces.face(actor, card))
+    faces.require_printable(faces.face(actor, card))
     chosen = template(card.kind.face_template)
     made = PrintJob.objects.create(
         card=card,

@@ -90,6 +90,14 @@ def use(job: PrintJob, actor: Actor) -> None:
         _write(supply, -min(1, supply.left), actor.username, "", job)
 
 
+def throw_away(printer: Printer, by: str, why: str) -> None:
+    """A blank of this counter was spoilt before it was printed: the box has one less all the same."""
+    sorts = [sort.code for sort in supply_sorts().values() if sort.blanks]
+    rows = Supply.objects.select_for_update().filter(printer=printer, sort__in=sorts).order_by("id")
+    for supply in rows:
+        _write(supply, -min(1, supply.left), by, why)
+
+
 def hear(agent: str, printers: Sequence[dict[str, str]]) -> None:
     """What an agent says of its printers: {name, uri, state, message}. Unknown ones are not kept."""
     for said in printers:

@@ -5,7 +5,7 @@ stock of blanks.
 from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.printing.domain.printing import SPOIL_REASONS
-from xueka.contexts.printing.domain.transitions import HANDED_OVER, PRINT_JOB, QUEUED, UNKNOWN
+from xueka.contexts.printing.domain.transitions import HANDED_OVER, PRINT_JOB, PRINTED, QUEUED, UNKNOWN
 from xueka.contexts.printing.models import Printer, PrintJob, Spoil
 from xueka.contexts.printing.services import printers
 from xueka.contexts.printing.services.jobs import ISSUE, reason_of
@@ -93,7 +93,10 @@ def _keep(
         at=clock.now(),
         by=actor.username,
     )
-    numbers.spoil_chip(plastic, "：".join(part for part in (SPOIL_REASONS[reason], note) if part))
+    said = "：".join(part for part in (SPOIL_REASONS[reason], note) if part)
+    numbers.spoil_chip(plastic, said)
+    if job is None or job.state != PRINTED:  # what came out printed was counted then
+        printers.throw_away(printer, actor.username, f"废卡 {plastic} {said}".replace("  ", " "))
     detail = {"reason": reason, "note": note, "plastic": plastic}
     record(actor, "plastic.spoil", "printer", printer.pk, detail=detail)
     return made

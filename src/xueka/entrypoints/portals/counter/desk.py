@@ -7,11 +7,14 @@ from django.db.models import QuerySet
 from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
+from xueka.entrypoints.design.ui import Badge
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
 
 _KEY = "counter_desk"
+_PRINTER_WORDS = {"idle": "空闲", "processing": "打印中", "stopped": "已停止", "gone": "连不上"}
+_PRINTER_TONES = {"idle": "ok", "processing": "progress"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ def choose(request: StaffRequest, printer_id: int, reader: str) -> printing.Prin
     found = printing.printer(request.actor.scope, printer_id)
     request.session[_KEY] = {"printer": found.pk, "reader": reader}
     return found
+
+
+def printer_badge(printer: printing.Printer) -> Badge:
+    """What a printer last said of itself, while that is fresh."""
+    said = "" if printer.silent else printer.said_state
+    return Badge(_PRINTER_WORDS.get(said, "没有消息"), _PRINTER_TONES.get(said, "bad"))
 
 
 def needed(request: StaffRequest) -> Desk:

@@ -149,14 +149,14 @@ def card_face(request: StaffRequest, number: str, side: str) -> HttpResponse:
 def _picture(side: str, face: Any) -> HttpResponse:
     if side not in printing.SIDES:
         raise Http404
-    answer = HttpResponse(printing.pictures(face())[side], content_type="image/png")
+    answer = HttpResponse(printing.picture(face(), side), content_type="image/png")
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
 
 
 def _problem(face: Any) -> XuekaError | None:
     try:
-        printing.pictures(face())
+        printing.require_printable(face())
     except XuekaError as error:
         return error
     return None
@@ -218,19 +218,19 @@ def _equipment(request: StaffRequest) -> dict[str, Any]:
     here = desk.chosen(request)
     if here is None:
         return {"desk": None}
-    said = here.printer.said_state
-    printer_words = {"idle": "空闲", "processing": "打印中", "stopped": "已停止", "gone": "连不上"}
-    printer_tones = {"idle": "ok", "processing": "progress"}
+    at_work = here.printer.said_state in ("idle", "processing")
     return {
         "desk": here,
         "reader_badge": _reader_badge(here.reader),
-        "printer_badge": Badge(printer_words.get(said, "没有消息"), printer_tones.get(said, "bad")),
-        "printer_words": here.printer.said_message if said not in ("idle", "processing") else "",
+        "printer_badge": desk.printer_badge(here.printer),
+        "printer_words": "" if here.printer.silent or at_work else here.printer.said_message,
         "gauges": [
             Gauge(each.label, each.capacity - each.left, each.capacity, each.low)
             for each in printing.supplies(here.printer)
         ],
         "blanks": numbers.blanks_left(),
+        "short": [each for each in printing.supplies(here.printer) if each.blanks and each.level != "ok"],
+        "in_lots": numbers.has_lots(),
         "spoilt": printing.spoils(request.actor.scope).filter(printer=here.printer).count(),
         "choices": [
             (each.pk, each.name)

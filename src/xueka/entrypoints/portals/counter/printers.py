@@ -13,6 +13,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Gauge, Link, ObjectHead
+from xueka.entrypoints.portals.counter import desk
 from xueka.kernel.districts import DISTRICTS
 from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.sessions import StaffRequest
@@ -43,7 +44,7 @@ def printers(request: StaffRequest) -> HttpResponse:
             Column("发卡代理", "agent", kind="code", minor=True),
             Column("设备名", "device", minor=True),
             Column("状态", lambda row: Badge("使用中", "ok") if row.is_open else Badge("已停用", "ended")),
-            Column("打印机说", lambda row: row.said_message or row.said_state or "没有消息", minor=True),
+            Column("打印机说", desk.printer_badge, minor=True),
         ],
         sorts={"name": ("name", "id")},
         url=lambda row: reverse("counter:printer", args=[row.pk]),
@@ -107,7 +108,7 @@ def printer(request: StaffRequest, printer_id: int) -> HttpResponse:
                 Fact("所在", found.district.name if found.district else "市级柜台"),
                 Fact("发卡代理", found.agent),
                 Fact("设备名", found.device),
-                Fact("打印机说", found.said_message or "没有消息"),
+                Fact("打印机说", "没有消息" if found.silent else found.said_message),
             ],
             actions=[switch],
         ),

@@ -107,14 +107,17 @@ def _writing(facts: _Facts, session: personalization.Progress | None) -> Work:
             "已取号，等待写芯片", "wait", steps=steps,
             actions=[_act(facts, "write", "写芯片", "cpu", "primary", _NEXT), _spoil(facts)],
         )  # fmt: skip
-    whole = _act(facts, "write", "先初始化再写", "cpu", params={"whole": "1"})
+    tones = ("default", "primary") if session.raw else ("primary", "default")
+    keys = ("", _NEXT) if session.raw else (_NEXT, "")
+    again = _act(facts, "write", "再写一次", "cpu", tones[0], keys[0])
+    whole = _act(facts, "write", "先初始化再写", "cpu", tones[1], keys[1], params={"whole": "1"})
     return Work(
         session.label,
         "bad" if session.state == "failed" else "wait",
         session.message,
         session.plastic,
         steps=steps,
-        actions=[_act(facts, "write", "再写一次", "cpu", "primary", _NEXT), whole, _spoil(facts)],
+        actions=[*((whole, again) if session.raw else (again, whole)), _spoil(facts)],
     )
 
 
