@@ -32,15 +32,8 @@ NOTIFY = "http://127.0.0.1:9/notices"
 @contextmanager
 def channels(home: Path, *options: str) -> Iterator["Merchant"]:
     """The channels in this process, notices to be fetched, and a merchant introduced to them."""
-    key, certificate = _merchant_keys()
-    if not (home / "keys").exists():
-        shutil.copytree(_channel_keys(), home / "keys")
-    city = home / "city"
-    city.mkdir(parents=True, exist_ok=True)
-    for channel in ("wechat-merchant", "unionpay-merchant"):
-        (city / f"{channel}.cert.pem").write_bytes(certificate.public_bytes(PEM))
-    spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    (city / "alipay-app.pub.pem").write_bytes(key.public_key().public_bytes(PEM, spki))
+    key, certificate = handed_over(home)
+    lent_keys(home)
     house = House(parser().parse_args(["--home", str(home), "--notices", "pull", "--seed", "7", *options]))
     house.start()
     try:
@@ -49,6 +42,24 @@ def channels(home: Path, *options: str) -> Iterator["Merchant"]:
             yield Merchant(house, card, key, f"{certificate.serial_number:X}", client)
     finally:
         house.stop()
+
+
+def handed_over(home: Path) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
+    """The merchant's public halves below `home`/city; its key and certificate."""
+    key, certificate = _merchant_keys()
+    city = home / "city"
+    city.mkdir(parents=True, exist_ok=True)
+    for channel in ("wechat-merchant", "unionpay-merchant"):
+        (city / f"{channel}.cert.pem").write_bytes(certificate.public_bytes(PEM))
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    (city / "alipay-app.pub.pem").write_bytes(key.public_key().public_bytes(PEM, spki))
+    return key, certificate
+
+
+def lent_keys(home: Path) -> None:
+    """The channels' own keys, made once for all tests."""
+    if not (home / "keys").exists():
+        shutil.copytree(_channel_keys(), home / "keys")
 
 
 @cache

@@ -9,8 +9,8 @@ from xueka.simulation import demo
 
 
 def children(listener: socket.socket) -> list[Child]:
-    """What `xueka serve` keeps running: pages, jobs, backups and, in a demo city, the card bureau's
-    simulator.
+    """What `xueka serve` keeps running: pages, jobs, backups and, in a demo city, the simulators of the
+    counterparts.
     """
     command = [sys.executable, "-m", "xueka"]
     web = ["web", "--fd", str(listener.fileno())]
@@ -21,4 +21,5 @@ def children(listener: socket.socket) -> list[Child]:
     ]
     if demo_city.is_built() and demo.has_bureau():
         found.append(Child("制卡厂模拟器", demo.bureau_command()))
+        found += [Child(label, command) for label, command in demo.counterpart_commands()]
     return found

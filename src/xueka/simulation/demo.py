@@ -20,7 +20,7 @@ from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, files, issuing, people, staff, year
+from xueka.simulation import bureau, counterparts, files, issuing, people, staff, year
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.world import World
 
@@ -55,6 +55,11 @@ def bureau_command() -> list[str]:
             bureau.introduce({**card, "port": port}, staff.operator("a"), staff.operator("b"))
     command = [sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(bureau_home())]
     return [*command, "--port", str(port), "--seed", str(SEED), "--faults", FAULTS]
+
+
+def counterpart_commands() -> list[tuple[str, list[str]]]:
+    """How `serve` runs payment channels, finance office and message gateway, each with its name."""
+    return [(label, counterparts.command(name, seed=SEED)) for name, label in counterparts.NAMES.items()]
 
 
 def has_bureau() -> bool:

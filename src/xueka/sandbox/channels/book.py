@@ -161,7 +161,7 @@ class Book:
         )
         if turn > 1:
             self.dial.record("double_pay", channel, number, channel_id)
-        if trade["notify_url"]:
+        if trade["notify_url"] and channel in self.notices.manners:
             content = {"kind": "payment", "channel_id": channel_id, "reference": number}
             self.notices.add(channel, f"EV-{channel_id}", trade["notify_url"], content, trouble)
             if self.dial.strikes("forged", channel_id):
@@ -170,7 +170,7 @@ class Book:
 
     def forge(self, trade: sqlite3.Row) -> None:
         """Strangers write that this order is paid (again)."""
-        if not trade["notify_url"]:
+        if not trade["notify_url"] or trade["channel"] not in self.notices.manners:
             return
         number = trade["number"]
         count = self.store.number(f"forged.{trade['channel']}.{number}")
