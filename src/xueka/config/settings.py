@@ -48,6 +48,7 @@ INSTALLED_APPS = [
             "reporting",
             "officers",
             "multiapp",
+            "treasury",
             "operations",
         )
     ),

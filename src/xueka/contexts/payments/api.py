@@ -3,6 +3,7 @@ into this context.
 """
 
 from xueka.contexts.payments.calling import PaymentStart, pay, send_refund, statement, take_notice
+from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.domain.tariff import REASONS, Fee, Tariff
 from xueka.contexts.payments.domain.transitions import (
     ORDER,
@@ -86,6 +87,7 @@ __all__ = [
     "account_of",
     "adopt_tariff",
     "cancel_order",
+    "cnnontax",
     "create_order",
     "hear_payment",
     "hear_refund",

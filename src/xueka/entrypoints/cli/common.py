@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from xueka.platform.identity.actor import Actor
@@ -45,6 +46,24 @@ def database() -> Iterator[None]:
         migrate.prepare_if_needed()
         refuse_if_lost()
         yield
+
+
+def without_database() -> None:
+    """Django is ready, no server is started: for work that only reads a file."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xueka.config.settings")
+    import django
+
+    django.setup()
+
+
+def content_of(file: Path) -> bytes:
+    """What the file holds; an unreadable one is wrong usage."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        said = f"文件 {file} 无法读取。"
+        show_error(BadInput("FILE_UNREADABLE", said, where=str(file), action="请核对文件名。").as_dict())
+        raise typer.Exit(2) from None
 
 
 @contextlib.contextmanager

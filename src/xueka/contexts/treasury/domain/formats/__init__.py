@@ -1,0 +1,1 @@
+"""The statement files of the channels, read as strangers' files (docs/interfaces/statements.md)."""

@@ -1,0 +1,63 @@
+"""The sample statements and frames that lie beside the checkout, against their answer key, by command."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Run, xueka
+
+__all__ = ["xueka"]
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+KEY = "sample_statements_key.json"
+STATEMENTS = {
+    "sample_wechat.csv": "wechat",
+    "sample_wechat_bom_lf.csv": "wechat",
+    "sample_wechat_wrong_total.csv": "wechat",
+    "sample_alipay.zip": "alipay",
+    "sample_alipay_wrong_total.zip": "alipay",
+}
+FRAMES = ("sample_nontax_5996.bin", "sample_nontax_bad_mac.bin", "sample_nontax_bad_length.bin")
+
+
+@pytest.fixture(scope="module")
+def key() -> dict[str, dict[str, object]]:
+    if not DATA.is_dir():
+        reason = f"the sample files are not at {DATA}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    answers: dict[str, dict[str, object]] = json.loads(
+        (DATA / "sample_statements_key.json").read_text("utf-8")
+    )
+    assert {*answers} == {*STATEMENTS, *FRAMES}
+    return answers
+
+
+@pytest.mark.parametrize(("name", "channel"), STATEMENTS.items())
+def test_a_statement(name: str, channel: str, key: dict[str, dict[str, object]], xueka: Run) -> None:
+    code, found = xueka("statement", "check", str(DATA / name), "--channel", channel)
+    expected = dict(key[name])
+    agree = expected.pop("totals_agree")
+    errors = found.pop("errors")
+    assert found == expected
+    assert (code, not errors) == (0 if agree else 1, agree)
+    assert all(error["code"] == "TOTAL_DIFFERS" and error["line"] > 1 for error in errors)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_frame(
+    name: str, key: dict[str, dict[str, object]], xueka: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XUEKA_NONTAX_TOKEN", "xueka-test-token")
+    code, found = xueka("nontax", "decode", str(DATA / name))
+    assert found == key[name]
+    assert code == (0 if found["length_ok"] and found["mac_ok"] else 1)
+
+
+def test_a_frame_under_another_token(key: object, xueka: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XUEKA_NONTAX_TOKEN", "another")
+    code, found = xueka("nontax", "decode", str(DATA / FRAMES[0]))
+    assert (code, found["mac_ok"], found["length_ok"]) == (1, False, True)
