@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -143,10 +144,36 @@ def _assets():
 def _test(arguments):
     """Lint, types, import contracts, then every test; the last line is pytest's. Nonzero if any failed.
 
-    The tests that are marked as needing the database run on the oldest supported server as well.
+    The tests that are marked as needing the database run on the oldest supported server as well, beside the
+    checks, which keep one core busy and no more.
     """
     _system_parts()
     _card_packages()
+    environment = dict(os.environ)
+    # Tests start hundreds of processes. Where containers forbid it, each would compile the whole product.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    workers = []
+    if not any(word.startswith("-n") for word in arguments):  # one more than cores: tests wait a lot
+        workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    with ThreadPoolExecutor(1) as beside:
+        checks = beside.submit(_checks)
+        failed = []
+        if not arguments and _oldest_server():
+            _say(f"在 {_oldest_server()} 上测试数据库部分")
+            tests = [PYTHON, "-m", "pytest", "-q", *workers, "-m", "django_db", ROOT / "tests" / "unit"]
+            older = {**environment, "XUEKA_DATABASE_PROGRAMS": str(_oldest_server())}
+            if subprocess.run(tests, cwd=ROOT, env=older).returncode != 0:
+                failed.append("较早的 PostgreSQL")
+        failed += checks.result()
+    if failed:
+        _say(f"未通过：{'、'.join(failed)}；继续运行测试。")
+    command = [PYTHON, "-m", "pytest", *workers, *arguments]
+    tests = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    return tests or (1 if failed else 0)
+
+
+def _checks():
+    """What cannot be seen by running it; answers the names of those that found something."""
     checks = {
         "ruff": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
@@ -157,23 +184,13 @@ def _test(arguments):
     with tempfile.TemporaryDirectory() as scratch:
         environment = {**os.environ, "XUEKA_HOME": scratch}  # reading the settings makes keys
         for name, (program, *options) in checks.items():
-            _say(name)
             command = [VENV / "bin" / program, *options]
-            if subprocess.run(command, cwd=ROOT, env=environment).returncode != 0:
+            output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            done = subprocess.run(command, cwd=ROOT, env=environment, **output)
+            _say(f"{name}\n{done.stdout.rstrip()}")
+            if done.returncode != 0:
                 failed.append(name)
-    workers = []
-    if not any(word.startswith("-n") for word in arguments):  # one more than cores: tests wait a lot
-        workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
-    if not arguments and _oldest_server():
-        _say(f"在 {_oldest_server()} 上测试数据库部分")
-        environment = {**os.environ, "XUEKA_DATABASE_PROGRAMS": str(_oldest_server())}
-        tests = [PYTHON, "-m", "pytest", "-q", *workers, "-m", "django_db", ROOT / "tests" / "unit"]
-        if subprocess.run(tests, cwd=ROOT, env=environment).returncode != 0:
-            failed.append("较早的 PostgreSQL")
-    if failed:
-        _say(f"未通过：{'、'.join(failed)}；继续运行测试。")
-    tests = subprocess.run([PYTHON, "-m", "pytest", *workers, *arguments], cwd=ROOT).returncode
-    return tests or (1 if failed else 0)
+    return failed
 
 
 def _system_parts():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,29 @@ def test_whatever_fails_fails_the_run_and_pytest_has_the_last_word(
     _programs(run, monkeypatch, codes)
     assert run._test(["tests/unit"]) == code
     assert run.steps == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
+
+
+def test_the_oldest_server_is_tested_beside_the_checks_and_its_failure_counts(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run, "_system_parts", lambda: None)
+    monkeypatch.setattr(run, "_card_packages", lambda: None)
+    monkeypatch.setattr(run, "_oldest_server", lambda: tmp_path / "15")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    runs: list[tuple[bool, str | None]] = []
+
+    def _call(command: list[object], **options: Any) -> "subprocess.CompletedProcess[str]":
+        words = [str(word) for word in command]
+        if "pytest" not in words:
+            return subprocess.CompletedProcess(words, 0, stdout="")
+        assert "PYTHONDONTWRITEBYTECODE" not in options["env"]
+        older = options["env"].get("XUEKA_DATABASE_PROGRAMS")
+        runs.append(("django_db" in words, older))
+        return subprocess.CompletedProcess(words, 1 if older else 0)
+
+    monkeypatch.setattr(run.subprocess, "run", _call)
+    assert run._test([]) == 1
+    assert runs == [(True, str(tmp_path / "15")), (False, None)]
 
 
 def test_a_missing_part_fails_continuous_integration_and_nothing_else(
