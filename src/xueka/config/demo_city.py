@@ -1,7 +1,7 @@
 """The demo city of the first start, and who may log in to it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.database import home, migrate, server
 from xueka.platform.identity import demo as accounts
-from xueka.simulation import demo
+from xueka.simulation import counterparts, demo
 from xueka.simulation.city_size import build
 
 BUILDING, BUILT = "building", "built"
@@ -73,9 +73,21 @@ def is_built() -> bool:
     return _note().exists() and _note().read_text("ascii") == BUILT
 
 
-def logins() -> list[str]:
-    """Lines that name one demo log-in per role; empty where there is no demo city."""
-    return accounts.login_lines() if is_built() else []
+def ports() -> dict[str, int]:
+    """Where the counterparts of this start will listen; empty where there are none to run."""
+    if not (is_built() and demo.has_bureau()):
+        return {}
+    return {name: counterparts.port(name) for name in counterparts.NAMES}
+
+
+def logins(ports: Mapping[str, int]) -> list[str]:
+    """Lines that name one demo log-in per role, and where the phones are whose short messages hold the
+    families' codes; empty where there is no demo city.
+    """
+    lines = accounts.login_lines() if is_built() else []
+    if ports:
+        lines.append(f"演示手机收到的短信：http://127.0.0.1:{ports['messages']}/phones")
+    return lines
 
 
 def _note() -> Path:

@@ -2,15 +2,15 @@
 
 import socket
 import sys
+from collections.abc import Mapping
 
-from xueka.config import demo_city
 from xueka.platform.supervisor.children import Child
 from xueka.simulation import demo
 
 
-def children(listener: socket.socket) -> list[Child]:
+def children(listener: socket.socket, ports: Mapping[str, int]) -> list[Child]:
     """What `xueka serve` keeps running: pages, jobs, backups and, in a demo city, the simulators of the
-    counterparts.
+    counterparts, each at its place in `ports` (`demo_city.ports`).
     """
     command = [sys.executable, "-m", "xueka"]
     web = ["web", "--fd", str(listener.fileno())]
@@ -19,7 +19,7 @@ def children(listener: socket.socket) -> list[Child]:
         Child("后台任务", [*command, "worker"]),
         Child("备份", [*command, "backup", "keep"]),
     ]
-    if demo_city.is_built() and demo.has_bureau():
+    if ports:
         found.append(Child("制卡厂模拟器", demo.bureau_command()))
-        found += [Child(label, command) for label, command in demo.counterpart_commands()]
+        found += [Child(label, command) for label, command in demo.counterpart_commands(ports)]
     return found

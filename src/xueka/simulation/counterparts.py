@@ -4,6 +4,8 @@ Each keeps its things below XUEKA_HOME/<name>; its visiting card there (partner.
 and what it hands over (docs/interfaces/channels.md, nontax.md, messages.md §1).
 """
 
+import json
+import socket
 import sys
 from pathlib import Path
 
@@ -19,7 +21,26 @@ def folder(name: str) -> Path:
     return home.home() / name
 
 
-def command(name: str, *, seed: int) -> list[str]:
-    """How its process is started; it comes back to the port that it had, when that is free."""
+def port(name: str) -> int:
+    """Where it will listen: the port that it had, or a free one."""
+    card = folder(name) / "partner.json"
+    return free_port(json.loads(card.read_text("utf-8"))["port"] if card.exists() else 0)
+
+
+def command(name: str, port: int, *, seed: int) -> list[str]:
+    """How its process is started."""
     made = [sys.executable, "-m", f"xueka.sandbox.{name}", "--home", str(folder(name))]
-    return [*made, "--seed", str(seed), "--speed", str(SPEED)]
+    return [*made, "--port", str(port), "--seed", str(seed), "--speed", str(SPEED)]
+
+
+def free_port(wanted: int) -> int:
+    """This one on the loopback, or another when it is taken."""
+    for each in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", each))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return wanted

@@ -1,8 +1,8 @@
 """The demo city of a first start: a year behind it, and work waiting at every desk."""
 
 import json
-import socket
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def build_demo_city() -> None:
 def bureau_command() -> list[str]:
     """How `serve` runs the demo's bureau; its address is entered anew if its port is taken by now."""
     card = json.loads((bureau_home() / "partner.json").read_text("utf-8"))
-    port = _free_port(card["port"])
+    port = counterparts.free_port(card["port"])
     if port != card["port"]:
         with transaction.atomic():
             bureau.introduce({**card, "port": port}, staff.operator("a"), staff.operator("b"))
@@ -57,9 +57,12 @@ def bureau_command() -> list[str]:
     return [*command, "--port", str(port), "--seed", str(SEED), "--faults", FAULTS]
 
 
-def counterpart_commands() -> list[tuple[str, list[str]]]:
+def counterpart_commands(ports: Mapping[str, int]) -> list[tuple[str, list[str]]]:
     """How `serve` runs payment channels, finance office and message gateway, each with its name."""
-    return [(label, counterparts.command(name, seed=SEED)) for name, label in counterparts.NAMES.items()]
+    return [
+        (label, counterparts.command(name, ports[name], seed=SEED))
+        for name, label in counterparts.NAMES.items()
+    ]
 
 
 def has_bureau() -> bool:
@@ -69,18 +72,6 @@ def has_bureau() -> bool:
 
 def bureau_home() -> Path:
     return home.home() / "bureau"
-
-
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return wanted
 
 
 def _newcomers(world: World) -> list[SyntheticStudent]:

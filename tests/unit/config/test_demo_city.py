@@ -48,7 +48,7 @@ def test_one_that_was_interrupted_is_cleared_and_made_anew(
         patch.setattr(demo, "build_demo_city", fail)
         demo_city.build_once(_tell)
     assert not demo_city.is_built()
-    assert demo_city.logins() == []
+    assert demo_city.logins({}) == []
     demo_city.build_once(_tell)
     assert done == ["recreate", "prepare", "build"]
     assert not (tmp_path / "bureau").exists()
@@ -66,3 +66,14 @@ def test_a_server_of_somebody_elses_gets_none(done: list[str], monkeypatch: pyte
     monkeypatch.setattr(server, "embedded", lambda: False)
     demo_city.build_once(_tell)
     assert done == []
+
+
+def test_the_counterparts_of_a_built_city_have_places_and_phones_to_look_at(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo_city.ports() == {}
+    demo_city.build_once(_tell)
+    monkeypatch.setattr(demo, "has_bureau", lambda: True)
+    ports = demo_city.ports()
+    assert set(ports) == {"channels", "finance", "messages"} and all(ports.values())
+    assert demo_city.logins(ports)[-1].endswith(f"http://127.0.0.1:{ports['messages']}/phones")

@@ -21,7 +21,8 @@ def test_it_writes_its_visiting_card_and_comes_back(name: str, tmp_path: Path, m
     ports = []
     for _ in range(2):
         before = card.stat().st_mtime_ns if card.exists() else 0
-        process = subprocess.Popen(counterparts.command(name, seed=7))
+        command = counterparts.command(name, counterparts.port(name), seed=7)
+        process = subprocess.Popen(command)
         until = time.monotonic() + START_LIMIT
         while not card.exists() or card.stat().st_mtime_ns == before:
             assert process.poll() is None and time.monotonic() < until

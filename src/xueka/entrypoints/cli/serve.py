@@ -36,8 +36,9 @@ def run(host: str, port: int, *, demo: bool) -> int:
         with _listen(host, port) as listener:
             address = _address(listener)
             note.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
-            supervisor = Supervisor(processes.children(listener), tell, watch=_revive)
-            logins = demo_city.logins()
+            ports = demo_city.ports()
+            supervisor = Supervisor(processes.children(listener, ports), tell, watch=_revive)
+            logins = demo_city.logins(ports)
             connections.close_all()
             return _supervise(supervisor, listener, _greeting(address, supervisor, logins))
 
