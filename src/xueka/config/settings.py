@@ -181,6 +181,9 @@ BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 PAYMENT_CHANNELS = {
     name: f"xueka.contexts.payments.adapters.{name}.connect" for name in ("wechat", "alipay", "nontax")
 }
+# What the channels handed over: addresses, our numbers there, keys (docs/interfaces/channels.md §1).
+CHANNEL_PARTNER = Path(os.environ.get("XUEKA_CHANNEL_PARTNER", XUEKA_HOME / "channels" / "partner.json"))
+FINANCE_PARTNER = Path(os.environ.get("XUEKA_FINANCE_PARTNER", XUEKA_HOME / "finance" / "partner.json"))
 PAYMENTS_ORDER_MINUTES = int(os.environ.get("XUEKA_ORDER_MINUTES", "30"))  # a family has to pay an order
 PAYMENTS_ASK_AFTER = int(os.environ.get("XUEKA_PAYMENT_ASK_AFTER", "30"))  # seconds without a notice
 PAYMENTS_NONTAX_REGION = os.environ.get("XUEKA_NONTAX_REGION", "110100")  # the first digits of a payment code

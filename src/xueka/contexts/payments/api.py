@@ -1,4 +1,4 @@
-"""Orders, payments at the channels, refunds (docs/adr/0150-0152, docs/interfaces/channels.md). The only door
+"""Orders, payments at the channels, refunds (docs/adr/0170-0172, docs/interfaces/channels.md). The only door
 into this context.
 """
 
@@ -46,6 +46,7 @@ from xueka.contexts.payments.queries import (
     settled_after,
 )
 from xueka.contexts.payments.services.channels import account_of, set_channel
+from xueka.contexts.payments.services.introducing import introduce
 from xueka.contexts.payments.services.orders import cancel_order, create_order
 from xueka.contexts.payments.services.refunding import again as refund_again
 from xueka.contexts.payments.services.refunding import hear_refund, refund
@@ -91,6 +92,7 @@ __all__ = [
     "create_order",
     "hear_payment",
     "hear_refund",
+    "introduce",
     "mark_remitted",
     "notice_outcomes",
     "notices_of",

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from xueka.contexts.payments.domain.transitions import CREATED, REFUND_UNDECIDED, UNDECIDED
+from xueka.contexts.payments.domain.transitions import CREATED, PENDING, REFUND_UNDECIDED, UNDECIDED
 from xueka.contexts.payments.models import CHANNEL_WAY, CHANNELS, Notice, Payment, Refund
 from xueka.contexts.payments.ports import (
     NOTICE_LIMIT,
@@ -123,12 +123,17 @@ def ask(payment_id: int) -> None:
         if told.state == "waiting":
             paying.still_waiting(payment_id)
         elif told.state == "missing":
-            if clock.now() - payment.created_at > _FORGET_AFTER or paying.is_over(payment.order, payment):
+            if paying.is_over(payment.order, payment) or _forgotten(payment):
                 paying.mark_ended(payment_id, "closed", "渠道没有这笔支付")
             else:
                 paying.still_waiting(payment_id)
         else:
             settling.hear(payment_id, told, asked=True)
+
+
+def _forgotten(payment: Payment) -> bool:
+    """Never begun at the channel, and no request is under way. What a payer's own browser begins may wait."""
+    return payment.state != PENDING and clock.now() - payment.created_at > _FORGET_AFTER
 
 
 def send_refund(refund_id: int) -> None:

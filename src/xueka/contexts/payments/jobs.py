@@ -10,8 +10,10 @@ from django.db import connection, transaction
 from xueka.contexts.payments import calling
 from xueka.contexts.payments.domain.transitions import OPEN
 from xueka.contexts.payments.models import Order
-from xueka.contexts.payments.services import inbox, orders
+from xueka.contexts.payments.services import inbox, introducing, orders
+from xueka.contexts.payments.services.common import WORKER
 from xueka.kernel import clock
+from xueka.platform.database import home
 from xueka.platform.jobs.sweeps import every
 
 log = structlog.get_logger("xueka.payments")
@@ -53,6 +55,15 @@ def number_settled() -> None:
              WHERE payments_settled.id = waiting.id
             """
         )
+
+
+@every(7, "payments.introduce")
+def meet_simulators() -> None:
+    """In a demo the channels listen on another port after each start, and so may we."""
+    address = home.serving_at()
+    if address:
+        with transaction.atomic():
+            introducing.introduce_demo(WORKER, address)
 
 
 def sweep() -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from xueka.entrypoints.rest import agent, partner
+from xueka.entrypoints.rest import agent, notices, partner
 from xueka.entrypoints.rest.limits import machine_view
 
 
@@ -20,6 +20,7 @@ _partner, _partner_app, _partner_space = partner.api.urls
 urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/docs", partner.docs, name="partner_docs"),
     path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
+    path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("agent/v1/docs", agent.docs, name="agent_docs"),
     path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]
 ]

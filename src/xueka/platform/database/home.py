@@ -1,6 +1,7 @@
 """XUEKA_HOME: the one directory that holds everything an installation writes."""
 
 import contextlib
+import json
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,14 @@ def made_home() -> Path:
             folder.mkdir(exist_ok=True)
             folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return base
+
+
+def serving_at() -> str:
+    """The address under which `xueka serve` runs on this home; empty while it does not."""
+    try:
+        return str(json.loads((home() / "serve.json").read_text("utf-8"))["address"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def private_directory(path: Path) -> Path:

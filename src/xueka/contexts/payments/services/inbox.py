@@ -1,4 +1,4 @@
-"""Notices: kept as they came, then verified, known again, applied (docs/adr/0151)."""
+"""Notices: kept as they came, then verified, known again, applied (docs/adr/0171)."""
 
 import hashlib
 from collections.abc import Mapping

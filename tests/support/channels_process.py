@@ -1,0 +1,88 @@
+"""The simulator of the payment channels as a process beside a test, and its control."""
+
+import base64
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from xueka.contexts.payments import api as payments
+
+
+class Simulator:
+    """What §8 of docs/interfaces/channels.md offers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.card = json.loads((folder / "partner.json").read_text("utf-8"))
+        self._client = httpx.Client(
+            base_url=self.card["base"],
+            headers={"Authorization": f"Bearer {self.card['control_token']}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def get(self, path: str) -> Any:
+        answer = self._client.get(f"/_sim/{path}")
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, **body: object) -> Any:
+        answer = self._client.post(f"/_sim/{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def dial(self, **rates: object) -> None:
+        self._client.put("/_sim/dial", json=rates).raise_for_status()
+
+    def open_page(self, address: str) -> int:
+        """What a payer's browser does."""
+        return self._client.get(address, follow_redirects=True).status_code
+
+    def pay(self, payment: payments.Payment, **more: object) -> Any:
+        return self.post("pay", channel=payment.channel, out_trade_no=payment.out_trade_no, **more)
+
+    def deliver(self) -> list[int]:
+        """Fetch every notice that is to be sent and hand it to the city; the statuses it answers with."""
+        answers = []
+        for each in self.get("notices?all=1"):
+            status, body, _ = payments.take_notice(
+                each["channel"], each["headers"], base64.b64decode(each["body"])
+            )
+            self.post(f"notices/{each['id']}", status=status, body=body.decode())
+            answers.append(status)
+        return answers
+
+    def forget_notices(self) -> None:
+        """Those of a test before, whose database is gone."""
+        while left := self.get("notices?all=1"):  # duplicates come one after the other
+            for each in left:
+                self.post(f"notices/{each['id']}", status=200, body="success")
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextlib.contextmanager
+def running(folder: Path, seed: int = 1, *more: str) -> Iterator[Simulator]:
+    command = [sys.executable, "-m", "xueka.sandbox.channels", "--home", str(folder), "--seed", str(seed)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen([*command, "--notices", "pull", *more], stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 60
+        while not (folder / "partner.json").exists():
+            assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.05)
+        simulator = Simulator(folder)
+        yield simulator
+        simulator.close()
+    finally:
+        process.terminate()
+        process.wait(10)
