@@ -42,6 +42,7 @@ INSTALLED_APPS = [
             "families",
             "ledger",
             "payments",
+            "replacements",
             "schoolyear",
             "takeover",
             "repairs",

@@ -16,6 +16,7 @@ from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs import api as repairs
+from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
@@ -34,6 +35,7 @@ INVARIANTS: list[Invariant] = [
     *production.INVARIANTS,
     *logistics.INVARIANTS,
     *families.INVARIANTS,
+    *replacements.INVARIANTS,
     *reporting.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,

@@ -30,6 +30,7 @@ def render() -> str:
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.repairs.domain.transitions import REPAIR
+    from xueka.contexts.replacements.domain.transitions import REPLACEMENT
     from xueka.contexts.reporting.domain.transitions import EXPORT
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
@@ -53,6 +54,7 @@ def render() -> str:
         BATCH,
         logistics.DELIVERY,
         logistics.BOX,
+        REPLACEMENT,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

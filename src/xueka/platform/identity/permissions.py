@@ -88,6 +88,7 @@ ROLES: dict[str, Role] = {
             "school:consent:record",
             "school:replacement:read",
             "school:replacement:ask",
+            "school:order:pay",
         ),
         _role("school_officer", "学校卡管老师", "school", *_SCHOOL_WORK),
         _role(

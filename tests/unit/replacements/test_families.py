@@ -1,0 +1,342 @@
+"""From the question to the child's hand: free and paid, to the school, to the district, home; and back."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from tests.support.fake_channel import BANKS
+from tests.unit.cards.conftest import NOW
+from tests.unit.replacements.conftest import Families
+from xueka.contexts.cards import api as cards
+from xueka.contexts.logistics import api as logistics
+from xueka.contexts.payments import api as payments
+from xueka.contexts.registry import api as registry
+from xueka.contexts.replacements import api as replacements
+from xueka.contexts.replacements import jobs
+from xueka.contexts.replacements.services.following import forget_addresses
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused, XuekaError
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
+from xueka.platform.messages.models import Message
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STEP = timedelta(minutes=1)
+
+
+def refused(code: str, act: object, *given: object) -> None:
+    with pytest.raises(XuekaError) as refusal, transaction.atomic():
+        act(*given)
+    assert refusal.value.code == code
+
+
+def stages(made: replacements.Replacement) -> list[tuple[str, str]]:
+    return [(stage.code, stage.state) for stage in replacements.timeline(made)]
+
+
+def test_a_free_one_is_accepted_at_once_and_goes_all_the_way_by_a_box_to_the_school(family: Families) -> None:
+    child = family.child()
+    old = family.card(child)
+    made = family.handed_in(child)
+    assert (made.state, made.fee_fen, made.free_reason) == ("paid", 0, "信息变更换卡免费")
+    assert made.promised_on == date(2026, 9, 16) and not made.is_provisional
+    assert stages(made)[:2] == [("submit", "done"), ("review", "now")]
+    family.made(made)
+    assert family.sweep(made) == "making"
+    system = family.city.system
+    with transaction.atomic():
+        [delivery] = logistics.prepare_deliveries(system)
+        logistics.dispatch(system, delivery.id, carrier="顺丰速运", waybill="SF1", expected_on=clock.today())
+    assert family.sweep(made) == "on_the_way"
+    [box] = logistics.boxes_of(delivery)
+    with transaction.atomic():
+        numbers = [place.card.number for place in logistics.contents(box)]
+        logistics.receive_box(system, box.number, numbers)
+    assert family.sweep(made) == "on_the_way" and made.delivered_at == NOW
+    new = cards.card_rows(system.scope).get(application=made.application_id)
+    with transaction.atomic():
+        logistics.hand_out(system, [new.id])
+    assert family.sweep(made) == "handed_out"
+    assert all(state == "done" for _, state in stages(made))
+    old.refresh_from_db()
+    assert old.state == "cancelled" and family.card(child).id == new.id
+    told = list(Message.objects.order_by("id").values_list("template", flat=True))
+    assert told == ["REPLACEMENT_ACCEPTED", "REPLACEMENT_ARRIVED"]
+    assert family.sweep(made) == "handed_out"  # a sweep that runs twice does nothing twice
+    assert replacements.promises_kept(system.scope, NOW.date(), date(2026, 9, 30)).kept == 1
+
+
+def test_a_lost_one_waits_for_its_money_and_the_promise_runs_from_the_channels_time(family: Families) -> None:
+    made = family.handed_in(family.child(), "lost")
+    assert (made.state, made.fee_fen, made.application_id) == ("unpaid", 2000, None)
+    assert family.sweep(made) == "unpaid"
+    family.time.advance(timedelta(minutes=10))
+    order = family.pays(made)
+    family.time.advance(timedelta(days=1))  # the sweep was down for a day
+    assert family.sweep(made) == "paid"
+    assert made.started_at == order.success_at == NOW + timedelta(minutes=10)
+    assert made.promised_on == date(2026, 9, 16)
+    assert cards.application(family.city.system.scope, made.application_id).reason == "lost"
+    assert family.sweep(made) == "paid"
+
+
+def test_what_is_called_off_before_the_card_is_made_is_paid_back(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    order = family.pays(made)
+    family.sweep(made)
+    with transaction.atomic():
+        replacements.cancel(family.parent(child), made.id)
+    made.refresh_from_db()
+    assert made.state == "refunding"
+    assert cards.application(family.city.system.scope, made.application_id).state == "withdrawn"
+    payments.sweep()
+    assert family.sweep(made) == "refunded"
+    order.refresh_from_db()
+    assert order.state == "refunded" and sum(map(BANKS["wechat"].sent_back, BANKS["wechat"].paid)) == 2000
+    assert [stage.code for stage in replacements.timeline(made)][-2:] == ["cancel", "refund"]
+    refused("TRANSITION_NOT_ALLOWED", replacements.cancel, family.parent(child), made.id)
+
+
+def test_an_accepted_one_can_still_be_called_off_and_one_that_is_made_cannot(
+    family: Families,
+) -> None:
+    child = family.child()
+    made = family.handed_in(child)
+    family.accepted(made)
+    with transaction.atomic():
+        assert replacements.cancel(family.parent(child), made.id).state == "cancelled"
+    made = family.handed_in(child)
+    family.made(made)
+    refused("TOO_LATE", replacements.cancel, family.parent(child), made.id)
+    refused("TOO_LATE", replacements.cancel, family.city.system, made.id)
+
+
+def test_who_pays_in_the_moment_of_calling_off_gets_the_money_back(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    family.pays(made)
+    with transaction.atomic():  # before any sweep
+        assert replacements.cancel(family.parent(child), made.id).state == "refunding"
+    payments.sweep()
+    assert family.sweep(made) == "refunded"
+
+
+def test_an_unpaid_one_is_called_off_with_its_order(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    with transaction.atomic():
+        replacements.cancel(family.parent(child), made.id)
+    assert payments.orders(family.city.system.scope, [made.order_id])[made.order_id].state == "closed"
+
+
+def test_an_order_that_ran_out_is_followed_by_another(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    first = made.order_id
+    family.time.advance(timedelta(hours=1))
+    payments.sweep()
+    with transaction.atomic():
+        order = replacements.order_to_pay(family.parent(child), made.id)
+    assert order.id != first and order.state == "open"
+    made.refresh_from_db()
+    family.pays(made)
+    assert family.sweep(made) == "paid"
+    refused("NOTHING_TO_PAY", replacements.order_to_pay, family.parent(child), made.id)
+
+
+def test_a_refused_application_ends_it_tells_why_and_pays_back(family: Families) -> None:
+    made = family.handed_in(family.child(), "lost")
+    family.pays(made)
+    family.sweep(made)
+    with transaction.atomic():
+        cards.refuse(Actor.system("reviewer"), [made.application_id], "photo_other_person")
+    assert family.sweep(made) == "refunding"
+    assert made.stopped_why == "审核不予受理：照片与本人不符"
+    assert Message.objects.filter(template="REPLACEMENT_STOPPED").exists()
+
+
+def test_a_card_lifted_before_the_money_came_gives_the_money_back(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    with transaction.atomic():
+        cards.lift(family.parent(child), family.card(child).id)
+    family.pays(made)
+    assert family.sweep(made) == "refunding" and "尚未挂失" in made.stopped_why
+
+
+def test_collected_at_the_district_it_is_made_at_a_counter(family: Families) -> None:
+    made = family.handed_in(family.child(), delivery="district")
+    family.accepted(made)
+    assert family.sweep(made) == "paid" and made.to_counter
+    system = family.city.system
+    with transaction.atomic():
+        card = cards.issue_at_counter(system, made.application_id)
+    assert family.sweep(made) == "making"
+    with transaction.atomic():
+        cards.finish_at_counter(system, card.id, "04AABBCC")
+    assert family.sweep(made) == "on_the_way" and made.delivered_at is not None
+    with transaction.atomic():
+        cards.give(system, card.id, "guardian", agreed=True)
+    assert family.sweep(made) == "handed_out"
+
+
+def test_posted_home_the_family_says_when_it_has_come(family: Families) -> None:
+    child = family.child()
+    made = family.handed_in(child, delivery="home")
+    family.accepted(made)
+    family.sweep(made)
+    system, counter = (
+        family.city.system,
+        Actor.in_role("c", "秦朗", "counter_operator", Scope("district", "110101")),
+    )
+    refused("CARD_NOT_READY", replacements.post, counter, made.id, "顺丰速运", "SF1234567")
+    with transaction.atomic():
+        card = cards.issue_at_counter(system, made.application_id)
+        cards.finish_at_counter(system, card.id, "04AABBCC")
+    assert family.sweep(made) == "making"
+    refused("REASON_MISSING", replacements.posting_address, counter, made.id, "")
+    with transaction.atomic():
+        assert replacements.posting_address(counter, made.id, "贴面单").phone == "13800000001"
+    stranger = Actor.in_role("d", "甲", "counter_operator", Scope("district", "110102"))
+    refused("REPLACEMENT_NOT_FOUND", replacements.posting_address, stranger, made.id, "贴面单")
+    refused("WAYBILL", replacements.post, counter, made.id, "顺丰速运", "SF 1")
+    refused("NOT_ON_THE_WAY", replacements.receive, family.parent(child), made.id)
+    with transaction.atomic():
+        replacements.post(counter, made.id, "顺丰速运", "SF1234567")
+    assert family.sweep(made) == "on_the_way" and made.delivered_at is None
+    with transaction.atomic():
+        assert replacements.receive(family.parent(child), made.id).state == "handed_out"
+    assert family.card(child).id == card.id
+    family.time.advance(timedelta(days=31))
+    assert forget_addresses() == 1
+
+
+def test_a_lost_box_is_made_again(family: Families) -> None:
+    made = family.handed_in(family.child())
+    card_id = family.made(made)
+    system = family.city.system
+    with transaction.atomic():
+        cards.pack(system, [card_id])
+        cards.dispatch(system, [card_id])
+    assert family.sweep(made) == "on_the_way"
+    with transaction.atomic():
+        cards.void_cards(system, [card_id], "箱子丢了")
+    assert family.sweep(made) == "making"
+    assert dict(stages(made))["make"] == "now"
+
+
+def test_under_fourteen_a_guardian_consents_first(family: Families) -> None:
+    child = family.child(born="2015-05-01")
+    parent = family.parent(child)
+    number = family.card(child).number
+    refused("CONSENT_NEEDED", replacements.begin, parent, number, "data_change")
+    with transaction.atomic():
+        registry.record_consent(parent, [child.id], "given", "2026-1", "王建国", "page")
+    with transaction.atomic():
+        made = replacements.begin(parent, number, "data_change")
+        replacements.choose_delivery(parent, made.id, "school")
+        registry.record_consent(parent, [child.id], "withdrawn", "2026-1", "王建国", "page")
+    refused("CONSENT_NEEDED", replacements.submit, parent, made.id)
+
+
+def test_what_stands_against_it_is_said_before_anybody_pays(family: Families) -> None:
+    child = family.child()
+    parent, number = family.parent(child), family.card(child).number
+    refused("NOT_REPORTED_LOST", replacements.begin, parent, number, "lost")
+    refused("REASON_UNKNOWN", replacements.begin, parent, number, "new")
+    made = family.begun(child)
+    refused("DELIVERY_NOT_CHOSEN", replacements.submit, parent, made.id)
+    refused("DELIVERY_UNKNOWN", replacements.choose_delivery, parent, made.id, "moon")
+    refused("ADDRESS_MISSING", replacements.choose_delivery, parent, made.id, "home")
+    again = family.begun(child, "damaged")
+    assert again.id == made.id and again.fee_fen == 2000
+    with transaction.atomic():
+        replacements.choose_delivery(parent, made.id, "school")
+        replacements.submit(parent, made.id)
+    refused("REPLACEMENT_OPEN", replacements.begin, parent, number, "data_change")
+
+
+def test_another_family_and_another_school_find_nothing(family: Families) -> None:
+    child, other = family.child(), family.child(school=1)
+    made = family.handed_in(child)
+    for actor in (family.parent(other), family.city.other_officer):
+        for act in (
+            replacements.cancel,
+            replacements.submit,
+            replacements.order_to_pay,
+            replacements.receive,
+        ):
+            refused("REPLACEMENT_NOT_FOUND", act, actor, made.id)
+        with pytest.raises(NotFound):
+            replacements.begin(actor, family.card(child).number, "data_change")
+        with pytest.raises(NotFound):
+            replacements.replacement(actor.scope, made.number)
+        assert replacements.of_student(actor.scope, child.id) == []
+    reviewer = family.city.person("r", "school_reviewer", family.city.schools[0])
+    with pytest.raises(Forbidden):
+        replacements.cancel(reviewer, made.id)
+
+
+def test_one_open_replacement_a_child_by_the_database(family: Families) -> None:
+    made = family.handed_in(family.child())
+    made.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        made.save(force_insert=True)
+
+
+def test_what_nobody_went_on_with_ends_after_thirty_days(family: Families) -> None:
+    draft, unpaid = family.begun(family.child()), family.handed_in(family.child(), "lost")
+    family.time.advance(timedelta(days=29))
+    jobs.tidy()
+    draft.refresh_from_db()
+    assert draft.state == "draft"
+    family.time.advance(timedelta(days=2))
+    payments.sweep()
+    jobs.tidy()
+    draft.refresh_from_db()
+    unpaid.refresh_from_db()
+    assert (draft.state, unpaid.state) == ("cancelled", "cancelled")
+
+
+def test_promises_that_run_out_are_watched_and_counted(family: Families) -> None:
+    made = family.handed_in(family.child())
+    district = Scope("district", "110101")
+    assert not replacements.watched(district).exists()
+    family.time.set(datetime(2026, 9, 14, 2, 0, tzinfo=UTC))
+    assert [each.id for each in replacements.watched(district)] == [made.id]
+    assert not replacements.watched(Scope("district", "110102")).exists()
+    family.time.set(datetime(2026, 9, 17, 2, 0, tzinfo=UTC))
+    found = replacements.promises_kept(district, date(2026, 9, 1), date(2026, 9, 30))
+    assert (found.promised, found.kept, found.broken, found.open_late) == (1, 0, 0, 1)
+
+
+def test_a_changed_tariff_is_shown_before_it_is_taken(family: Families) -> None:
+    made = family.begun(family.child(), "damaged")
+    replacements.Replacement.objects.filter(pk=made.pk).update(fee_fen=1000, delivery="school")
+    with pytest.raises(Refused) as refusal, transaction.atomic():
+        replacements.submit(family.city.system, made.id)
+    assert refusal.value.code == "FEE_CHANGED" and refusal.value.found == "¥20.00"
+
+
+@pytest.mark.parametrize(
+    ("name", "phone", "where", "code"),
+    [
+        ("", "13800000001", "东城区某街道 1 号", "ADDRESS_NAME"),
+        ("王", "1380000", "东城区某街道 1 号", "ADDRESS_PHONE"),
+        ("王", "13800000001", "东城", "ADDRESS_PLACE"),
+    ],
+)
+def test_an_address_says_which_part_is_wrong(name: str, phone: str, where: str, code: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        replacements.address(name, phone, where)
+    assert refusal.value.code == code
+
+
+def test_the_address_stands_sealed(family: Families) -> None:
+    family.handed_in(family.child(), delivery="home")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT address, r::text FROM replacements_replacement r")
+        [(sealed, row)] = cursor.fetchall()
+    assert bytes(sealed) and "某小区" not in row and "某小区".encode() not in bytes(sealed)
