@@ -6,7 +6,9 @@ from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.payments import api as payments
 from xueka.contexts.registry import api as registry
+from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.entrypoints.design import nav, states
@@ -19,6 +21,31 @@ from xueka.platform.identity.sessions import StaffRequest
 
 _AT_MOST = 5
 
+states.register(
+    replacements.REPLACEMENT,
+    {
+        "draft": "neutral",
+        "unpaid": "wait",
+        "paid": "progress",
+        "making": "progress",
+        "on_the_way": "progress",
+        "handed_out": "ok",
+        "refunding": "wait",
+        "refunded": "ended",
+        "cancelled": "ended",
+    },
+)
+states.register(
+    payments.ORDER,
+    {
+        "open": "wait",
+        "paid": "ok",
+        "refunding": "wait",
+        "refunded": "ended",
+        "closed": "ended",
+        "expired": "ended",
+    },
+)
 states.register(cards.ACCOUNT, {"open": "ok", "closed": "ended"})
 states.register(
     cards.APPLICATION,

@@ -1,0 +1,57 @@
+"""Paying an order: the channels to choose from, and the way to the one that was chosen."""
+
+from urllib.parse import urlencode
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from xueka.contexts.payments import api as payments
+from xueka.contexts.replacements import api as replacements
+from xueka.entrypoints.portals.parent.door import FamilyRequest, family_view
+from xueka.kernel.errors import BadInput
+
+WAYS = {"wechat": "微信支付", "alipay": "支付宝", "nontax": "非税缴款码"}
+
+
+@require_http_methods(["GET", "POST"])
+@family_view(atomic=False)
+def pay(request: FamilyRequest, number: str) -> HttpResponse:
+    """What is to be paid and how. The channel is spoken with outside of any transaction."""
+    found = replacements.replacement(request.actor.scope, number)
+    if found.state != "unpaid":
+        return redirect("parent:progress", number)
+    with transaction.atomic():
+        order = replacements.order_to_pay(request.actor, found.id)
+    shown: dict[str, object] = {
+        "found": found,
+        "order": order,
+        "ways": [(code, label) for code, label in WAYS.items() if _is_open(code)],
+    }
+    if request.method == "POST":
+        channel = request.POST.get("channel", "")
+        if channel not in WAYS:
+            raise BadInput("CHANNEL_UNKNOWN", "请选择缴费方式。", expected="、".join(WAYS.values()))
+        start = payments.pay(request.actor, order.id, channel)
+        back = request.build_absolute_uri(reverse("parent:progress", args=[number]))
+        shown |= {"way": WAYS[channel], "start": start, "go": _way(channel, start, back)}
+        return render(request, "parent/go.html", shown)
+    return render(request, "parent/pay.html", shown)
+
+
+def _is_open(channel: str) -> bool:
+    account = payments.account_of(channel)
+    return account is not None and account.is_open
+
+
+def _way(channel: str, start: payments.PaymentStart, back: str) -> str:
+    """Where the payer's browser goes on; empty where a code is shown instead."""
+    if start.kind == "redirect":
+        return str(start.data.get("url", ""))
+    account = payments.account_of(channel)
+    cashier = str(account.settings.get("cashier", "")) if account else ""
+    if start.kind == "jsapi" and cashier:
+        return f"{cashier}?{urlencode({**start.data, 'redirect_url': back})}"
+    return ""

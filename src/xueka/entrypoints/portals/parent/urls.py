@@ -1,0 +1,23 @@
+from django.urls import path
+
+from xueka.entrypoints.portals.parent import children, door, paying, replacing
+
+app_name = "parent"
+urlpatterns = [
+    path("", children.home, name="home"),
+    path("sign-in/", door.sign_in, name="sign_in"),
+    path("sign-in/code/", door.code, name="code"),
+    path("leave/", door.leave, name="leave"),
+    path("children/<str:education_id>/", children.child, name="child"),
+    path("children/<str:education_id>/consent/", children.consent, name="consent"),
+    path("children/<str:education_id>/transit/", children.transit, name="transit"),
+    path("cards/<str:number>/lost/", children.lost, name="lost"),
+    path("cards/<str:number>/found/", children.found, name="found"),
+    path("cards/<str:number>/replace/", replacing.reason, name="reason"),
+    path("replacements/<str:number>/", replacing.progress, name="progress"),
+    path("replacements/<str:number>/where/", replacing.where, name="where"),
+    path("replacements/<str:number>/check/", replacing.check, name="check"),
+    path("replacements/<str:number>/cancel/", replacing.cancel, name="cancel"),
+    path("replacements/<str:number>/received/", replacing.received, name="received"),
+    path("replacements/<str:number>/pay/", paying.pay, name="pay"),
+]
