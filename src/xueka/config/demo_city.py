@@ -9,7 +9,7 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.database import home, migrate, server
 from xueka.platform.identity import demo as accounts
-from xueka.simulation import counterparts, demo
+from xueka.simulation import counterparts, demo, partners
 from xueka.simulation.city_size import build
 
 BUILDING, BUILT = "building", "built"
@@ -81,10 +81,10 @@ def ports() -> dict[str, int]:
 
 
 def logins(ports: Mapping[str, int]) -> list[str]:
-    """Lines that name one demo log-in per role, and where the phones are whose short messages hold the
-    families' codes; empty where there is no demo city.
+    """Lines that name one demo log-in per role, a partner's, and where the phones are whose short messages
+    hold the families' codes; empty where there is no demo city.
     """
-    lines = accounts.login_lines() if is_built() else []
+    lines = [*accounts.login_lines(), *partners.login_lines()] if is_built() else []
     if ports:
         lines.append(f"演示手机收到的短信：http://127.0.0.1:{ports['messages']}/phones")
     return lines

@@ -20,7 +20,7 @@ from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, counterparts, files, issuing, people, staff, year
+from xueka.simulation import bureau, counterparts, files, issuing, partners, people, staff, year
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.world import World
 
@@ -43,6 +43,7 @@ def build_demo_city() -> None:
         accounts.name_the_staff({**keys.demo_people(), **personalization.DEMO_PEOPLE})
         keys.note_platform_keys(Actor.system("demo"))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
+        partners.settle(school)
     chain.seal()
 
 

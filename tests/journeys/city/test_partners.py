@@ -167,6 +167,46 @@ def test_from_the_contract_to_the_next_change_list(page: Page, chip: Town, site:
     sample_program(site, key_id, secret, card.number, tmp_path)
 
 
+def test_schools_and_people_come_and_a_unit_is_cut_off_at_once(page: Page, chip: Town) -> None:
+    chip.log_in(page, "operator")
+    enter_unit(page, chip)
+    unit = page.url
+    page.get_by_role("link", name="加学校").click()
+    assert_sound(page)
+    page.get_by_label("学校标识码").fill("1234567890")
+    press(page, "加上")
+    expect(page.get_by_role("alert").first).to_be_visible()
+    assert_sound(page)
+    page.get_by_label("学校标识码").fill(f"{chip.schools['first'].code}\n{chip.schools['second'].code}")
+    press(page, "加上")
+    expect(page.get_by_text("已加上 1 所学校").first).to_be_visible()
+    expect(page.locator("main")).to_contain_text(chip.schools["second"].code)
+
+    page.get_by_role("link", name="更换").click()
+    assert_sound(page)
+    fill(page, {"联系人": "赵工程", "联系电话": "13800004321", "第二联系人的电话": "13800005432"})
+    press(page, "更换")
+    expect(page.get_by_text("请填写联系人姓名").first).to_be_visible()
+    assert_sound(page)
+    page.locator("[name=second_name]").fill("钱经理")
+    press(page, "更换")
+    expect(page.locator("main")).to_contain_text("赵**")
+    expect(page.locator("main")).to_contain_text("钱**")
+    expect(page.locator("main")).not_to_contain_text("李**")
+
+    page.get_by_role("link", name="开通接口").click()
+    press(page, "开通")
+    page.goto(unit)
+    expect(page.get_by_role("link", name="开通接口")).to_have_count(0)
+    press(page, "立即停用")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("密码泄露")
+    dialog.get_by_role("button", name="立即停用", exact=True).click()
+    expect(page.get_by_text("已停用：吊销 1 个凭证，暂停 0 项授权").first).to_be_visible()
+    expect(page.locator("main")).to_contain_text("已吊销")
+    assert_sound(page)
+
+
 def sample_program(site: str, key_id: str, secret: str, number: str, folder: Path) -> None:
     """The sample of the document, as it stands there, run as a partner would."""
     text = (Path(__file__).parents[3] / "docs/interfaces/partner-api.md").read_text("utf-8")

@@ -31,6 +31,8 @@ VIOLATIONS = {
     " WHERE machine = 'key_change' AND event = 'confirm'",
     "keys_one_active_version": "UPDATE keys_keyversion SET state = 'active' WHERE state = 'verify_only'",
     "keys_versions_are_held": "UPDATE keys_keyversion SET block = NULL, handle = '' WHERE state = 'active'",
+    "keys_destroyed_leave_their_store": "INSERT INTO keys_removal (version_id, store, handle, asked_at)"
+    " SELECT id, store, 'x', now() FROM keys_keyversion WHERE state = 'active' LIMIT 1",
     "keys_foreign_never_held": "UPDATE keys_key SET owner = '' WHERE NOT held",
     "keys_drill_stays_apart": "UPDATE keys_key SET drill = true WHERE label = 'education.mf.control'",
     "keys_changes_have_two_people": "UPDATE keys_keyversion SET confirmed_by = asked_by WHERE number = 2",

@@ -12,7 +12,7 @@ from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.services import stores
 from xueka.contexts.keys.services.demo import Players
 from xueka.kernel import clock
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.crypto import card_ciphers
 
 pytestmark = pytest.mark.django_db
@@ -59,16 +59,22 @@ def test_keys_are_made_used_rotated_and_destroyed_inside() -> None:
     assert use(1).kcv == first.kcv
     assert keys.verify(SYSTEM).findings == []
     changed("retire", "module.control", version=1)
+    gone = keys.version(SYSTEM.scope, "module.control", 1)
     changed("destroy", "module.control", version=1)
+    assert keys.finish_removals(SYSTEM) == 1
     assert keys.verify(SYSTEM).findings == []
+    from xueka.contexts.keys.services import keeping
+
+    with pytest.raises(XuekaError):
+        keeping.kcv(gone)
 
 
 def test_a_key_that_went_missing_in_the_module_is_found() -> None:
     held()
     [version] = keys.key(SYSTEM.scope, "module.control").versions.all()
-    from xueka.contexts.keys.services import keeping
+    from xueka.contexts.keys.services import keeping, stores
 
-    keeping.destroy(version)
+    stores.named(version.store).destroy(keeping.stored(version))
     assert [each.what for each in keys.verify(SYSTEM).findings] == ["module.control/1"]
 
 

@@ -189,6 +189,6 @@ def test_strangers_find_nothing_and_may_nothing(partners: Partners) -> None:
     with pytest.raises(NotFound):
         multiapp.unit(TEACHER.scope, partners.vendor.code)
     with pytest.raises(Forbidden):
-        multiapp.add_school(TEACHER, partners.vendor.code, "2111010002")
+        multiapp.add_schools(TEACHER, partners.vendor.code, ["2111010002"])
     with pytest.raises(NotFound):
         multiapp.suspend_grant(TEACHER, partners.proposed(partners.vendor.code).number, "x")

@@ -93,7 +93,8 @@ def test_what_comes_with_the_product_is_right() -> None:
         profile = personalization.parse(file.read_text("utf-8"))
         plan = personalization.compile_plan(profile, ["personalise"], personalization.SAMPLE)
         assert plan.round_trips == 6
-        assert personalization.compile_plan(profile, ["initialise"], personalization.SAMPLE).round_trips == 11
+        plan = personalization.compile_plan(profile, ["initialise"], personalization.SAMPLE)
+        assert plan.round_trips == (12 if "campus" in {each.code for each in profile.applications} else 11)
 
 
 @pytest.mark.parametrize("name", DEFECTS)
@@ -231,9 +232,10 @@ def test_who_may_not_and_what_is_no_text(db: None) -> None:
 
 
 def test_what_comes_with_the_product_is_loaded_as_drafts_once(db: None) -> None:
-    assert personalization.sync_profiles(FIRST) == 2
+    assert personalization.sync_profiles(FIRST) == 4
     assert personalization.sync_profiles(FIRST) == 0
     assert set(CardProfile.objects.values_list("state", flat=True)) == {"draft"}
     assert personalization.put_demo_profiles_in_force() == 1
     assert personalization.put_demo_profiles_in_force() == 0
-    assert dict(CardProfile.objects.values_list("version", "state")) == {"1.0": "in_force", "2.0": "draft"}
+    states = dict(CardProfile.objects.values_list("version", "state"))
+    assert states == {"1.0": "draft", "1.1": "in_force", "2.0": "draft", "2.1": "draft"}

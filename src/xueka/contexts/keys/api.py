@@ -45,6 +45,7 @@ from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw
 from xueka.contexts.keys.services.demo import demo_people, make_demo_keys
 from xueka.contexts.keys.services.finding import held
 from xueka.contexts.keys.services.platform_keys import take_note as note_platform_keys
+from xueka.contexts.keys.services.removing import finish as finish_removals
 from xueka.contexts.keys.services.rewrapping import finish as finish_rewrapping
 from xueka.contexts.keys.services.stores import close_store, open_store
 from xueka.contexts.keys.services.using import (
@@ -106,6 +107,7 @@ __all__ = [
     "demo_people",
     "exposure",
     "factor_from_digits",
+    "finish_removals",
     "finish_rewrapping",
     "held",
     "hold_ceremony",

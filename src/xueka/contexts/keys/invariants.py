@@ -29,6 +29,18 @@ INVARIANTS = [
           LEFT JOIN keys_keyversion w ON w.id = v.wrapped_by_id""",
     ),
     from_rows(
+        "keys_destroyed_leave_their_store",
+        "已销毁的密钥在一天内从密钥库清除，清除的只是已销毁的",
+        """
+        SELECT k.label || '/' || v.number,
+               CASE WHEN r.id IS NULL THEN false
+                    ELSE v.state <> 'destroyed' OR r.store <> v.store
+                         OR (r.done_at IS NULL AND r.asked_at < now() - interval '1 day')
+                END
+          FROM keys_keyversion v JOIN keys_key k ON k.id = v.key_id
+          LEFT JOIN keys_removal r ON r.version_id = v.id""",
+    ),
+    from_rows(
         "keys_foreign_never_held",
         "外部密钥只有名称、所有者和存放处，系统不持有",
         """

@@ -1,11 +1,12 @@
-"""The sweeps of key management: blocks go under a new wrapping key; keys of the platform are taken note of.
+"""The sweeps of key management: blocks go under a new wrapping key, destroyed keys leave their store, keys of
+the platform are taken note of.
 
 Each piece is a transaction of its own and may be killed at any point. They are the edge.
 """
 
 from django.db import transaction
 
-from xueka.contexts.keys.services import platform_keys, rewrapping
+from xueka.contexts.keys.services import platform_keys, removing, rewrapping
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
 
@@ -16,6 +17,12 @@ WORKER = Actor.system("worker")
 def rewrap() -> None:
     """Until no block is left under a version that was rotated away."""
     rewrapping.finish(WORKER)
+
+
+@every(5, "keys.remove")
+def remove() -> None:
+    """What was destroyed on record leaves its store."""
+    removing.finish(WORKER)
 
 
 @every(59, "keys.note")

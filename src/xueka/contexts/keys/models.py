@@ -228,6 +228,25 @@ class KeyUse(models.Model):
         ]
 
 
+class Removal(models.Model):
+    """What a store has of a destroyed version, from the decision on; `done_at` once it is gone from there."""
+
+    version = models.OneToOneField(KeyVersion, on_delete=models.PROTECT, related_name="removal")
+    store = models.CharField(max_length=16)
+    handle = models.CharField(max_length=128)
+    asked_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(handle=""), name="keys_removal_has_handle"),
+            models.CheckConstraint(
+                condition=Q(done_at=None) | Q(done_at__gte=F("asked_at")), name="keys_removal_in_order"
+            ),
+        ]
+
+
 class Rewrap(models.Model):
     """All blocks under one version of a wrapping key go under its next one, in pieces, until none is left."""
 

@@ -36,7 +36,9 @@ def key(scope: Scope, label: str) -> Key:
 
 def version(scope: Scope, label: str, number: int) -> KeyVersion:
     """Raises NotFound `KEY_VERSION_NOT_FOUND`."""
-    rows = KeyVersion.objects.visible_to(scope).select_related("key", "wrapped_by__key", "change", "ceremony")
+    rows = KeyVersion.objects.visible_to(scope).select_related(
+        "key", "wrapped_by__key", "change", "ceremony", "removal"
+    )
     found = rows.filter(key__label=label, number=number).first()
     if found is None:
         raise NotFound("KEY_VERSION_NOT_FOUND", "没有这个密钥版本。", found=f"{label[:80]} {number}")

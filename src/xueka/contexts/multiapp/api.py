@@ -65,6 +65,7 @@ from xueka.contexts.multiapp.queries import (
     waiting_grants,
 )
 from xueka.contexts.multiapp.services.areas import Directory, set_areas
+from xueka.contexts.multiapp.services.blocking import Blocked, block_unit
 from xueka.contexts.multiapp.services.calling import (
     TooMany,
     count,
@@ -118,7 +119,7 @@ from xueka.contexts.multiapp.services.stock_taking import (
     sign_stock_take,
 )
 from xueka.contexts.multiapp.services.units import (
-    add_school,
+    add_schools,
     add_unit,
     change_contacts,
     change_contract,
@@ -159,6 +160,7 @@ __all__ = [
     "UNIT_KINDS",
     "WRONG_PER_MINUTE",
     "Area",
+    "Blocked",
     "CardGrant",
     "Credential",
     "Directory",
@@ -176,7 +178,7 @@ __all__ = [
     "TooMany",
     "Unit",
     "Validity",
-    "add_school",
+    "add_schools",
     "add_unit",
     "adopt_profiles",
     "approve_change",
@@ -184,6 +186,7 @@ __all__ = [
     "ask_change",
     "authenticate",
     "begin_stock_take",
+    "block_unit",
     "calls_by_day",
     "cancel_stock_take",
     "cards_at_risk",

@@ -70,11 +70,14 @@ def credential(scope: Scope, key_id: str) -> Credential:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """An area with the grants that hold it; `used` is the most that any one card gives away of it."""
+    """An area with the grants that hold it; `used` is the most that any one card gives away of it, `asked`
+    what a grant that waits would add to that.
+    """
 
     area: Area
     grants: list[CardGrant]
     used: int
+    asked: int
 
 
 def rooms(scope: Scope, kind: str) -> list[Room]:
@@ -83,7 +86,9 @@ def rooms(scope: Scope, kind: str) -> list[Room]:
     holding = grants(scope).filter(state__in=HOLDING)
     for area in Area.objects.visible_to(scope).filter(kind_id=kind, in_profile=True).order_by("id"):
         mine = list(holding.filter(area=area).order_by("id"))
-        found.append(Room(area, mine, max((each.size for each in mine), default=0)))
+        used = max((each.size for each in mine if each.state != PROPOSED), default=0)
+        most = max((each.size for each in mine), default=0)
+        found.append(Room(area, mine, used, most - used))
     return found
 
 

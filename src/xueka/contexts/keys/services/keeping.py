@@ -76,10 +76,6 @@ def exported(version: KeyVersion, transport: KeyVersion) -> str:
     return _store(version).export_block(stored(version), stored(transport)).decode("ascii")
 
 
-def destroy(version: KeyVersion) -> None:
-    stores.named(version.store).destroy(stored(version))
-
-
 def kcv(version: KeyVersion) -> str:
     """The check value, from the key itself: the block is opened. Raises what the store raises."""
     return stores.named(version.store).kcv(stored(version))

@@ -6,7 +6,7 @@ from typing import Any
 from xueka.contexts.keys.domain.transitions import ACTIVE, DESTROYED, KEY_VERSION, PRE_ACTIVE
 from xueka.contexts.keys.models import FILES, Key, KeyChange, KeyVersion
 from xueka.contexts.keys.ports import StoredKey
-from xueka.contexts.keys.services import finding, keeping
+from xueka.contexts.keys.services import finding, removing
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.history.services import apply, begin
@@ -93,7 +93,8 @@ def alone(version: KeyVersion, event: str) -> None:
 
 
 def destroy(actor: Actor, version: KeyVersion, reason: str) -> None:
-    """The bytes go first, then the record that they are gone; what others are wrapped by stays.
+    """The record first, and with it what the store is to forget (services/removing.py does it once this is
+    committed); what others are wrapped by stays.
 
     Raises Refused `KEY_WRAPS_OTHERS`, `KEY_OF_FILES`.
     """
@@ -109,7 +110,7 @@ def destroy(actor: Actor, version: KeyVersion, reason: str) -> None:
         raise Refused(
             "KEY_OF_FILES", f"{version.key.title}由系统自己使用，不能在此销毁。", where=version.key.label
         )
-    keeping.destroy(version)
+    removing.intend(version)
     # A destroyed version has neither block nor handle, any other has one: the handle goes with the state.
     KeyVersion.objects.filter(pk=version.pk).update(handle=_GOING, block=None)
     apply(

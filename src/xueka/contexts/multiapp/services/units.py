@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from xueka.contexts.multiapp.domain.grants import check_reason
-from xueka.contexts.multiapp.domain.transitions import HOLDING, ISSUED, UNIT
+from xueka.contexts.multiapp.domain.transitions import HOLDING, IN_USE, ISSUED, UNIT
 from xueka.contexts.multiapp.models import Unit, UnitSchool
 from xueka.contexts.multiapp.models.units import UNIT_KINDS, VENDOR
 from xueka.contexts.multiapp.services.common import locked, text
@@ -97,15 +97,24 @@ def change_contacts(actor: Actor, code: str, contacts: Sequence[Mapping[str, str
     return unit
 
 
-def add_school(actor: Actor, code: str, school: str) -> Unit:
-    """The unit works for one more school. Its grants do not grow: they name their schools themselves."""
+def add_schools(actor: Actor, code: str, schools: Collection[str]) -> list[registry.School]:
+    """The unit works for more schools; returns those that are new to it. Its grants do not grow.
+
+    Raises Refused `UNIT_WHOLE_CITY`, `UNIT_CLOSED`, BadInput `UNIT_SCHOOLS`, NotFound for an unknown school.
+    """
     actor.require(_MAY)
     unit = locked(actor, Unit, code)
+    if unit.state != IN_USE:
+        raise Refused("UNIT_CLOSED", f"{unit.name}已终止合作，不能加学校。", action="请先恢复合作。")
     if unit.whole_city:
         raise Refused("UNIT_WHOLE_CITY", "这个单位已面向全市。", found=unit.name)
-    UnitSchool.objects.get_or_create(unit=unit, school=registry.school(actor.scope, school))
-    _audit(actor, "add_school", unit, school=school)
-    return unit
+    found = _schools(actor, unit.kind, schools, whole_city=False)
+    known = set(unit.places.values_list("school_id", flat=True))
+    fresh = [school for school in found if school.pk not in known]
+    UnitSchool.objects.bulk_create(UnitSchool(unit=unit, school=school) for school in fresh)
+    if fresh:
+        _audit(actor, "add_schools", unit, schools=[school.code for school in fresh])
+    return fresh
 
 
 def close_unit(actor: Actor, code: str, reason: str) -> Unit:

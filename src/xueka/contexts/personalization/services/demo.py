@@ -12,17 +12,19 @@ PEOPLE = {"demo.profile1": "演示结构维护", "demo.profile2": "演示结构�
 
 
 def put_demo_profiles_in_force() -> int:
-    """The first version of every profile that has none in force; returns how many came into force."""
+    """Of every profile that has none in force the last version for cards in the field: of the algorithm of
+    its first one; returns how many came into force.
+    """
     one, two = (Actor.in_role(*each, "city_operator", Scope("city")) for each in PEOPLE.items())
     sync_profiles(one)
     done = 0
     for code in CardProfile.objects.order_by("code").values_list("code", flat=True).distinct():
         if CardProfile.objects.filter(code=code).exclude(state=t.DRAFT).exists():
             continue
-        first = CardProfile.objects.filter(code=code).order_by("id").first()
-        assert first is not None
-        submit(one, PROFILES, first.pk)
-        approve(two, PROFILES, first.pk)
-        put_in_force(one, PROFILES, first.pk)
+        versions = list(CardProfile.objects.filter(code=code).order_by("id"))
+        chosen = [each for each in versions if each.algorithm == versions[0].algorithm][-1]
+        submit(one, PROFILES, chosen.pk)
+        approve(two, PROFILES, chosen.pk)
+        put_in_force(one, PROFILES, chosen.pk)
         done += 1
     return done

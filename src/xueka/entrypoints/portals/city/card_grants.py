@@ -296,19 +296,23 @@ def pack(request: StaffRequest, number: str, version: int) -> HttpResponse:
 
 
 def bars(rooms: list[multiapp.Room]) -> list[ProgressRow]:
-    """Each directory of a chip as a bar in bytes: what is granted; the city's and foreign ones whole."""
+    """Each directory of a chip as a bar in bytes: what is granted or asked for; those of others whole."""
     return [
         ProgressRow(
             each.area.title,
             [
-                Part("已授权", each.used, "ok"),
-                Part("市级和外部", 0 if each.area.is_shell else each.area.size, "ended"),
+                Part("已用", each.used if each.area.is_shell else each.area.size, "ok"),
+                Part("待批准", each.asked, "wait"),
             ],
             each.area.size,
-            note="、".join(grant.unit.name for grant in each.grants) or each.area.owner or "未授权",
+            note="、".join(_holder(grant) for grant in each.grants) or each.area.owner or "未授权",
         )
         for each in rooms
     ]
+
+
+def _holder(grant: multiapp.CardGrant) -> str:
+    return grant.unit.name + ("（待批准）" if grant.state == "proposed" else "")
 
 
 def _kinds(scope: Any) -> list[tuple[str, str]]:

@@ -40,6 +40,31 @@ class ContactForm(WordedForm):
         return {name: self.cleaned_data[f"contact_{name}"] for name in ("name", "duty", "phone", "email")}
 
 
+class SecondContactForm(ContactForm):
+    second_name = forms.CharField(label="第二联系人", max_length=32, required=False)
+    second_duty = forms.CharField(label="第二联系人的职务", max_length=32, required=False)
+    second_phone = forms.CharField(label="第二联系人的电话", max_length=32, required=False)
+    second_email = forms.EmailField(label="第二联系人的邮箱", max_length=100, required=False)
+
+    @property
+    def contacts(self) -> list[dict[str, str]]:
+        second = {name: self.cleaned_data[f"second_{name}"] for name in ("name", "duty", "phone", "email")}
+        return [self.contact, second] if any(second.values()) else [self.contact]
+
+
+def school_codes(text: str) -> list[str]:
+    return text.replace("，", " ").replace(",", " ").split()
+
+
+class SchoolsForm(WordedForm):
+    schools = forms.CharField(
+        label="学校标识码", widget=forms.Textarea(attrs={"rows": 4}), help_text="每行一个。"
+    )
+
+    def clean_schools(self) -> list[str]:
+        return school_codes(self.cleaned_data["schools"])
+
+
 class UnitForm(ContractForm, ContactForm):
     name = forms.CharField(label="单位名称", max_length=64)
     kind = forms.ChoiceField(label="类别", choices=list(multiapp.UNIT_KINDS.items()))
@@ -66,8 +91,7 @@ class UnitForm(ContractForm, ContactForm):
     ]
 
     def clean_schools(self) -> list[str]:
-        text: str = self.cleaned_data["schools"]
-        return text.replace("，", " ").replace(",", " ").split()
+        return school_codes(self.cleaned_data["schools"])
 
 
 @require_GET
@@ -159,6 +183,7 @@ def page(request: StaffRequest, code: str) -> HttpResponse:
             actions=_actions(request, found),
         ),
         "schools": places,
+        "may_change": actor.may("city:unit:manage") and found.state == "in_use",
         "contacts": [
             (each["duty"] or "联系人", f"{each['name']}　{each['phone']}　{each['email']}", reveal)
             for each in multiapp.contacts_of(found)
@@ -216,6 +241,53 @@ def contract(request: StaffRequest, code: str) -> HttpResponse:
     return form_page(request, f"{found.name}的合同", form, problem, "保存", back, found.name)
 
 
+@require_http_methods(["GET", "POST"])
+@portal_view("city:unit:manage")
+def schools(request: StaffRequest, code: str) -> HttpResponse:
+    """More schools; what is granted does not grow with them."""
+    found = multiapp.unit(request.actor.scope, code)
+    form = SchoolsForm(request.POST or None)
+    problem = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            fresh = multiapp.add_schools(request.actor, found.code, form.cleaned_data["schools"])
+        except XuekaError as refusal:
+            problem = refusal
+        else:
+            flash(request, _added(fresh))
+            return redirect("city:unit", found.code)
+    back = reverse("city:unit", args=[found.code])
+    words = "已批准的授权不随之扩大；新学校的卡上要用空间，请另提授权。"
+    return form_page(request, f"{found.name}加学校", form, problem, "加上", back, found.name, words)
+
+
+def _added(fresh: list[Any]) -> str:
+    if not fresh:
+        return "这些学校原来就在服务范围内，没有改动。"
+    names = "、".join(school.name for school in fresh[:3]) + ("等" if len(fresh) > 3 else "")
+    return f"已加上 {len(fresh)} 所学校：{names}。要在这些学校的卡上用空间，请另提授权。"
+
+
+@require_http_methods(["GET", "POST"])
+@portal_view("city:unit:manage")
+def new_contacts(request: StaffRequest, code: str) -> HttpResponse:
+    """Other people to talk to. Those of before are not shown: to see them is another deed, with a reason."""
+    found = multiapp.unit(request.actor.scope, code)
+    form = SecondContactForm(request.POST or None)
+    problem = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            multiapp.change_contacts(request.actor, found.code, form.contacts)
+        except XuekaError as refusal:
+            problem = refusal
+        else:
+            flash(request, "联系人已更换。")
+            return redirect("city:unit", found.code)
+    back = reverse("city:unit", args=[found.code])
+    words = "填写后，原来的联系人全部由新填的替换。"
+    return form_page(request, f"{found.name}的联系人", form, problem, "更换", back, found.name, words)
+
+
 @require_POST
 @portal_view("city:unit:manage")
 def contacts(request: StaffRequest, code: str) -> HttpResponse:
@@ -231,6 +303,9 @@ def act(request: StaffRequest, code: str, verb: str) -> HttpResponse:
     if verb == "close":
         multiapp.close_unit(request.actor, code, request.POST.get("note", ""))
         said = "已终止合作。"
+    elif verb == "block":
+        done = multiapp.block_unit(request.actor, code, request.POST.get("note", ""))
+        said = f"已停用：吊销 {len(done.credentials)} 个凭证，暂停 {len(done.grants)} 项授权。"
     elif verb == "reopen":
         multiapp.reopen_unit(request.actor, code)
         said = "已恢复合作。"
@@ -253,6 +328,19 @@ def _actions(request: StaffRequest, found: multiapp.Unit) -> list[Action]:
     )
     access = Action("开通接口", f"{reverse('city:credential_make', args=[found.code])}", icon="api")
     contract_ = Action("变更合同", reverse("city:unit_contract", args=[found.code]), icon="file-certificate")
+    block = Action(
+        "立即停用",
+        reverse("city:unit_act", args=[found.code, "block"]),
+        "post",
+        "player-pause",
+        confirm=Confirm(
+            "立即停用",
+            f"{found.name}的接口凭证全部吊销，有效的授权全部暂停。",
+            "立即停用",
+            "required",
+            reason_label="理由",
+        ),
+    )
     end = Action(
         "终止合作",
         reverse("city:unit_act", args=[found.code, "close"]),
@@ -260,7 +348,8 @@ def _actions(request: StaffRequest, found: multiapp.Unit) -> list[Action]:
         "x",
         confirm=Confirm("终止合作", found.name, "终止合作", "required", reason_label="理由"),
     )
-    return [grant, access, contract_, end]
+    active = multiapp.credentials(request.actor.scope).filter(unit=found, state="active").exists()
+    return [grant, *([] if active else [access]), contract_, block, end]
 
 
 def form_page(

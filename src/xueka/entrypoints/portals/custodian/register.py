@@ -126,7 +126,7 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
             facts=[
                 Fact("校验值", found.kcv),
                 Fact("算法", keys.ALGORITHMS[found.algorithm]),
-                Fact("存放", keys.STORES[found.store]),
+                Fact("存放", _place(found)),
                 Fact("来源", keys.ORIGINS[found.origin]),
                 Fact("由谁保护", _wrapped(found)),
                 Fact("申请", shapes.actor_name(found.asked_by) or "—"),
@@ -150,6 +150,15 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
         "events": shapes.steps(history.timeline({"key_version": [found.pk]}), labels | {"create": "产生"}),
     }
     return render(request, "custodian/version.html", shown)
+
+
+def _place(found: keys.KeyVersion) -> str:
+    """Where it lies; of a destroyed one that lay in a store, whether it has left it."""
+    name = keys.STORES[found.store]
+    removal = getattr(found, "removal", None)
+    if removal is None:
+        return name
+    return f"{name}（已清除）" if removal.done_at else f"{name}（等待清除）"
 
 
 def _active(key: keys.Key) -> keys.KeyVersion | None:
