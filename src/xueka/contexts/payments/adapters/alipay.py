@@ -32,6 +32,8 @@ from xueka.kernel.errors import BadInput
 from xueka.kernel.money import format_yuan, parse_yuan
 
 _TIMEOUT = 10  # seconds
+#: A notice whose own time is further away than this from when it came is a replay.
+REPLAY_SECONDS = 300
 _FORM = "%Y-%m-%d %H:%M:%S"
 _STATES = {
     "WAIT_BUYER_PAY": "waiting",
@@ -112,7 +114,7 @@ class Alipay:
         try:
             return ToldRefund(
                 "succeeded"
-                if found.get("refund_status", "REFUND_SUCCESS") == "REFUND_SUCCESS"
+                if found.get("refund_status") == "REFUND_SUCCESS"  # missing: not done yet
                 else "waiting",
                 parse_yuan(found["refund_amount"]),
                 str(found.get("trade_no", "")),
@@ -159,6 +161,14 @@ class Alipay:
             raise NoticeRefused("NOTICE_SIGNATURE", "通知的签名不对。") from None
         if kind != "RSA2" or form.get("app_id") != self._card["app_id"]:
             raise NoticeRefused("NOTICE_APP", "通知不是发给本应用的。", found=form.get("app_id", "")[:32])
+        try:
+            age = received_at - _moment(form.get("notify_time", ""))
+        except (BadInput, ValueError):
+            raise NoticeRefused("NOTICE_FORM", "通知的内容不完整。") from None
+        if abs(age.total_seconds()) > REPLAY_SECONDS:
+            raise NoticeRefused(
+                "NOTICE_AGE", "通知的时间与收到的时间相差太大。", found=form["notify_time"][:19]
+            )
         return self._notice(form)
 
     def answer(self, accepted: bool, raw: bytes) -> tuple[int, bytes, str]:
