@@ -1,4 +1,4 @@
-"""Orders, payments at the channels, refunds (docs/adr/0170-0172, docs/interfaces/channels.md). The only door
+"""Orders, payments at the channels, refunds (docs/adr/0171-0174, docs/interfaces/channels.md). The only door
 into this context.
 """
 

@@ -1,10 +1,11 @@
 """We and the channels exchange what each has to know: numbers, addresses, public keys."""
 
+import contextlib
 from typing import Any
 
 from django.conf import settings
 
-from xueka.contexts.payments.adapters import cards
+from xueka.contexts.payments.adapters import cards, nontax
 from xueka.contexts.payments.models import DIRECT, MERCHANT, ChannelAccount
 from xueka.contexts.payments.ports import ChannelUnavailable
 from xueka.contexts.payments.services.channels import set_channel
@@ -41,6 +42,14 @@ def introduce(actor: Actor, site: str, *, fee_bearer: str = "provider") -> list[
             "app_id": card["alipay"]["app_id"],
         },
     }
+    with contextlib.suppress(ChannelUnavailable):  # a city may do without a payment code
+        finance = nontax.card()
+        wanted["nontax"] = {
+            "settlement": DIRECT,
+            "gateway": f"tcp://{finance['host']}:{finance['port']}",
+            "merchant_id": finance["agency_code"],
+            "app_id": finance["des"],
+        }
     return [
         _put(actor, code, site, fee_bearer=fee_bearer if values["settlement"] != DIRECT else "none", **values)
         for code, values in wanted.items()

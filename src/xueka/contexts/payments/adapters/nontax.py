@@ -1,0 +1,205 @@
+"""The non-tax platform of the finance office as a way to pay: a payment code, and what became of it
+(docs/interfaces/nontax.md). The money reaches the treasury itself; it goes back by 退付 only.
+"""
+
+import contextlib
+import json
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+
+from xueka.contexts.payments.domain import cnnontax
+from xueka.contexts.payments.models import ChannelAccount, Payment, Refund
+from xueka.contexts.payments.ports import (
+    Channel,
+    ChannelRefused,
+    ChannelUnavailable,
+    Notice,
+    NoticeRefused,
+    Started,
+    Told,
+    ToldRefund,
+)
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
+from xueka.kernel.money import format_yuan, parse_yuan
+
+_SECONDS = 10
+_DONE, _UNKNOWN_CODE = "00000", "10002"
+_PAID, _VOIDED = ("1", "3"), "2"
+#: Where the finance office wants a telephone number and we give none of a family's.
+_NO_PHONE = "00000000000"
+
+
+def connect(account: ChannelAccount) -> Channel:
+    return Nontax(account, card())
+
+
+def card() -> dict[str, Any]:
+    """What the finance office handed over. Raises ChannelUnavailable while there is nothing."""
+    try:
+        found: dict[str, Any] = json.loads(settings.FINANCE_PARTNER.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise ChannelUnavailable("CHANNEL_NO_CARD", "还没有财政部门交来的参数文件。") from None
+    return found
+
+
+class Nontax:
+    """One agency at the platform; frames over TCP, one question a connection."""
+
+    def __init__(self, account: ChannelAccount, found: Mapping[str, Any]) -> None:
+        self._account, self._card = account, found
+
+    def start(self, payment: Payment, openid: str) -> Started:
+        answer = self._notice_of(payment, "0")
+        url = answer.get("Url") or answer.get("Information", "")
+        return Started("code", {"pay_code": payment.out_trade_no, "url": url})
+
+    def ask(self, payment: Payment) -> Told:
+        asked = {"AdmDivCode": self._card["division"], "PayCode": _code(payment)}
+        found = self._exchange("8997", "5997", asked)
+        rows = [row for row in found if not payment.asked_id or row.get("TraNoBus") == payment.asked_id]
+        if not rows or rows[0].get("Result") == _UNKNOWN_CODE:
+            return Told("missing", word="没有这个缴款码")
+        paid = [row for row in rows if row.get("PayStats") in _PAID]
+        if paid:
+            return self._told(paid[0])
+        return Told("closed" if rows[0].get("PayStats") == _VOIDED else "waiting")
+
+    def close(self, payment: Payment) -> Told:
+        with contextlib.suppress(ChannelRefused):  # paid meanwhile: asking tells
+            self._notice_of(payment, "2")
+        return self.ask(payment)
+
+    def refund(self, refund: Refund) -> ToldRefund:
+        raise ChannelRefused("PAYBACK_ONLY", "直达国库的缴款只能由国库退付。")
+
+    def ask_refund(self, refund: Refund) -> ToldRefund:
+        return ToldRefund("missing")
+
+    def statement(self, day: date, kind: str) -> bytes | None:
+        """Its confirmations are its statement; contexts/treasury has them."""
+        return None
+
+    def read_notice(self, headers: Mapping[str, str], raw: bytes, received_at: datetime) -> Notice:
+        try:
+            message = cnnontax.receive(raw, self._card["token"])
+        except BadInput as error:
+            raise NoticeRefused(error.code, error.message) from None
+        if message.msg_no != "5996" or len(message.vouchers) != 1:
+            raise NoticeRefused("NOTICE_FORM", "不是缴款确认。", found=message.msg_no)
+        [voucher] = message.vouchers
+        try:
+            ours = message.destination == self._card["des"]
+            told = self._told(voucher, "" if ours else message.destination)
+            return Notice(told.channel_id, voucher["PayCode"], payment=told)
+        except (KeyError, ChannelUnavailable):
+            raise NoticeRefused("NOTICE_FORM", "缴款确认的内容不完整。") from None
+
+    def answer(self, accepted: bool, raw: bytes) -> tuple[int, bytes, str]:
+        """The 8001 to a 5996; what was not believed is answered as a wrong MAC."""
+        try:
+            asked = cnnontax.decode(raw, self._card["token"]).message.msg_id
+        except BadInput:
+            asked = ""
+        fields = {
+            "OriMsgNo": "5996",
+            "Result": _DONE if accepted else "18012",
+            "Information": "成功" if accepted else "校验码不符",
+        }
+        return 200, cnnontax.encode(self._message("8001", fields, asked), self._card["token"]), "text/plain"
+
+    def _notice_of(self, payment: Payment, state: str) -> Mapping[str, str]:
+        """8994, by which a code becomes payable, or void."""
+        account, item = self._card["account"], self._card["items"][0]
+        amount = format_yuan(payment.amount_fen).lstrip("¥").replace(",", "")
+        voucher = {
+            "AdmDivCode": self._card["division"],
+            "PayCode": payment.out_trade_no,
+            "BillDate": f"{clock.local(payment.created_at):%Y%m%d}",
+            "ChgAgenCode": self._card["agency_code"],
+            "ChgAgenName": self._card["agency_name"],
+            "PayerName": payment.order.student.name,
+            "Amt": amount,
+            "OriAmt": amount,
+            "DelayAmt": "0.00",
+            "PayStats": state,
+            "RecAcctType": "01",
+            "RecName": account["name"],
+            "RecAcct": account["number"],
+            "RecAcctReal": account["number"],
+            "RecOpBk": account["bank"],
+            "RecBankNo": account["bank_no"],
+            "IsInterBank": "0",
+            "PayInfo": f"{item['code']}|{item['name']}|{amount}|{item['unit']}|1|不限制|0.0-0.0#",
+            "MobilePhone": self._account.settings.get("phone", _NO_PHONE),
+            "Hold1": "Y",
+            "Hold2": f"{clock.local(payment.order.expires_at):%Y%m%d%H%M%S}",
+        }
+        [answer] = self._exchange("8994", "5001", voucher) or [{}]
+        result = answer.get("Result", "")
+        if result == "99999" or not result:
+            raise ChannelUnavailable("FINANCE_BUSY", "财政非税平台忙。")
+        if result != _DONE:
+            raise ChannelRefused(result, f"财政非税平台：{answer.get('Information', '')[:120]}")
+        return answer
+
+    def _told(self, voucher: Mapping[str, str], merchant: str = "") -> Told:
+        try:
+            stamp = voucher["CfmDate"] + voucher["CfmTime"].replace(":", "")
+            moment = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=clock.SHANGHAI)
+            amount, number = parse_yuan(voucher["Amt"]), voucher["TraNoBus"]
+        except (KeyError, ValueError, BadInput):
+            raise ChannelUnavailable("CHANNEL_ANSWER", "财政非税平台的回答不完整。") from None
+        return Told("succeeded", amount, number, moment, merchant or self._account.merchant_id)
+
+    def _exchange(self, number: str, expected: str, voucher: Mapping[str, str]) -> list[Mapping[str, str]]:
+        frame = cnnontax.encode(self._message(number, voucher), self._card["token"])
+        try:
+            with socket.create_connection((self._card["host"], int(self._card["port"])), _SECONDS) as line:
+                line.settimeout(_SECONDS)
+                line.sendall(frame)
+                message = cnnontax.receive(_read(line), self._card["token"])
+        except (OSError, BadInput) as error:
+            raise ChannelUnavailable(
+                "CHANNEL_SILENT", "财政非税平台没有回应。", found=type(error).__name__
+            ) from None
+        if message.msg_no == "5001" != expected:
+            raise ChannelUnavailable("CHANNEL_ANSWER", "财政非税平台没有受理这次查询。")
+        return list(message.vouchers)
+
+    def _message(self, number: str, voucher: Mapping[str, str], about: str = "") -> cnnontax.Message:
+        today = clock.today()
+        return cnnontax.Message(
+            msg_no=number,
+            source=self._card["des"],
+            destination=self._card["src"],
+            msg_id=secrets.token_hex(10),
+            work_date=f"{today:%Y%m%d}",
+            msg_ref=about,
+            vouchers=[voucher],
+            division=self._card["division"],
+            year=f"{today:%Y}",
+        )
+
+
+def _code(payment: Payment) -> str:
+    """A second charge stands under the code of the first."""
+    return payment.out_trade_no[:20]
+
+
+def _read(line: socket.socket) -> bytes:
+    found = b""
+    wanted = cnnontax.LENGTH_SIZE
+    while len(found) < wanted:
+        more = line.recv(min(65536, wanted - len(found)))
+        if not more:
+            raise OSError("closed")
+        found += more
+        if wanted == cnnontax.LENGTH_SIZE and len(found) == wanted:
+            wanted = cnnontax.declared_length(found)
+    return found
