@@ -92,6 +92,7 @@ NO_LINK_HERE = {
     "officers:hand_over",
     "officers:import_result",
     "partner-v1:validity",
+    "objects:replacement",
     "objects:year_job",
     "objects:year_report",
     "school:apply_done",

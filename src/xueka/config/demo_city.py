@@ -84,7 +84,7 @@ def logins(ports: Mapping[str, int]) -> list[str]:
     """Lines that name one demo log-in per role, a partner's, and where the phones are whose short messages
     hold the families' codes; empty where there is no demo city.
     """
-    lines = [*accounts.login_lines(), *partners.login_lines()] if is_built() else []
+    lines = [*accounts.login_lines(), *partners.login_lines(), *demo.family_lines()] if is_built() else []
     if ports:
         lines.append(f"演示手机收到的短信：http://127.0.0.1:{ports['messages']}/phones")
     return lines

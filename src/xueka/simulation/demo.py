@@ -20,6 +20,7 @@ from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
 from xueka.simulation import bureau, counterparts, files, issuing, partners, people, staff, year
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.world import World
@@ -69,6 +70,17 @@ def counterpart_commands(ports: Mapping[str, int]) -> list[tuple[str, list[str]]
 def has_bureau() -> bool:
     """Whether this city was introduced to a bureau; one made by `city_size` has none."""
     return (bureau_home() / "partner.json").exists()
+
+
+def family_lines(count: int = 2) -> list[str]:
+    """For whom a parent may sign in: education IDs and the phones of synthetic guardians."""
+    rows = cards.card_rows(EVERYWHERE).filter(state="active", student__phone_index__isnull=False)
+    found = rows.filter(student__photos__isnull=False).order_by("id").distinct()[:count]
+    return [
+        f"家长（/parent/）  教育ID {card.student.education_id}  手机 {guardian['phone']}"
+        for card in found
+        for guardian in registry.roster_guardians(card.student)[:1]
+    ]
 
 
 def bureau_home() -> Path:

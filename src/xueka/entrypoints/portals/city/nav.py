@@ -257,6 +257,7 @@ register(
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("同意书", "objects:consents", "file-certificate", "school:student:read"),
                     NavItem("申领", "objects:applications", "file-check", "school:application:read"),
+                    NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),

@@ -60,6 +60,7 @@ register(
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),
+                    NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),
                 ],
             ),

@@ -194,6 +194,8 @@ def roles_in_words() -> Callable[[User], str]:
 
 
 def _process(username: str) -> str:
+    if username.startswith("guardian:"):
+        return "家长"
     return "系统" if username.startswith("system:") else username
 
 

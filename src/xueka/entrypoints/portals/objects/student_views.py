@@ -195,6 +195,7 @@ def _page(
                 *_actions(actor, found, applications, held),
                 *_account_actions(actor, found, account, applications, held),
                 *_transfer_actions(actor, found),
+                *_family_actions(actor, found),
             ],
         ),
         "personal": _personal(found),
@@ -259,6 +260,12 @@ def _actions(
         return [Action(word, reverse("objects:card", args=[card.number]), icon="id", tone="primary")]
     url = reverse("school:apply_class", args=[found.school_class_id])
     return [Action("到班级申领", url, icon="send", tone="primary")]
+
+
+def _family_actions(actor: Actor, found: registry.Student) -> list[Action]:
+    if not actor.may("school:family:manage"):
+        return []
+    return [Action("监护人手机", reverse("objects:guardians", args=[found.education_id]), icon="users")]
 
 
 def _transfer_actions(actor: Actor, found: registry.Student) -> list[Action]:

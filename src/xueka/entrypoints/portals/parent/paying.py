@@ -36,7 +36,7 @@ def pay(request: FamilyRequest, number: str) -> HttpResponse:
             raise BadInput("CHANNEL_UNKNOWN", "请选择缴费方式。", expected="、".join(WAYS.values()))
         start = payments.pay(request.actor, order.id, channel)
         back = request.build_absolute_uri(reverse("parent:progress", args=[number]))
-        shown |= {"way": WAYS[channel], "start": start, "go": _way(channel, start, back)}
+        shown |= {"way": WAYS[channel], "start": start, "go": _way(start, back)}
         return render(request, "parent/go.html", shown)
     return render(request, "parent/pay.html", shown)
 
@@ -46,12 +46,14 @@ def _is_open(channel: str) -> bool:
     return account is not None and account.is_open
 
 
-def _way(channel: str, start: payments.PaymentStart, back: str) -> str:
+def _way(start: payments.PaymentStart, back: str) -> str:
     """Where the payer's browser goes on; empty where a code is shown instead."""
     if start.kind == "redirect":
         return str(start.data.get("url", ""))
-    account = payments.account_of(channel)
-    cashier = str(account.settings.get("cashier", "")) if account else ""
-    if start.kind == "jsapi" and cashier:
-        return f"{cashier}?{urlencode({**start.data, 'redirect_url': back})}"
+    cashier = str(start.data.get("cashier", ""))
+    if (
+        start.kind == "jsapi" and cashier
+    ):  # where no WeChat client is at hand (docs/interfaces/channels.md §5)
+        signed = {name: value for name, value in start.data.items() if name != "cashier"}
+        return f"{cashier}?{urlencode({**signed, 'redirect_url': back})}"
     return ""

@@ -69,6 +69,7 @@ _LOOK_UP = NavGroup(
         NavItem("学生卡", "objects:cards", "id", "school:card:read"),
         NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
         NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),
+        NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
         NavItem("配送", "objects:deliveries", "truck-delivery", "school:delivery:read"),
         NavItem("代理与交接", "officers:changes", "arrows-exchange", "school:officer:substitute"),
     ],
