@@ -59,6 +59,8 @@ SAMPLES: dict[str, dict[str, object]] = {}
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
     "city:agent",
+    "custodian:delivery",
+    "custodian:part",
     "city:profile",
     "city:script",
     "city:session",

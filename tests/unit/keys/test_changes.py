@@ -17,6 +17,7 @@ from xueka.platform.invariants import check
 pytestmark = pytest.mark.usefixtures("demo_keys")
 
 CONTROL = "education.mf.control"
+LEAVES = {"version": 1, "under": "transport.bureau", "receiver": "卡厂"}
 
 
 def code(error: pytest.ExceptionInfo[XuekaError]) -> str:
@@ -292,7 +293,7 @@ def test_a_drill_key_never_stands_under_a_live_one() -> None:
 
 def test_a_key_leaves_in_a_block_when_two_people_agree() -> None:
     """For a bureau that diversifies itself: it opens the block with the transport key that it holds."""
-    asked = keys.ask(FIRST, "export", CONTROL, "交卡厂预先装入", {"version": 1, "under": "transport.bureau"})
+    asked = keys.ask(FIRST, "export", CONTROL, "交卡厂预先装入", LEAVES)
     assert asked.result == {}
     done = keys.confirm(SECOND, asked.number)
     said = parse(done.result["block"].encode())
@@ -320,7 +321,7 @@ def test_what_may_not_leave_does_not() -> None:
         (CONTROL, "no.such", "KEY_NOT_FOUND"),
     ):
         with pytest.raises((Refused, NotFound)) as refusal:
-            keys.ask(FIRST, "export", label, "想要", {"version": 1, "under": under})
+            keys.ask(FIRST, "export", label, "想要", {**LEAVES, "under": under})
         assert code(refusal) == expected
     with pytest.raises(BadInput):
         keys.ask(FIRST, "export", CONTROL, "想要", {"version": 1})

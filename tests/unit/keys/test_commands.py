@@ -159,5 +159,5 @@ def test_keys_of_the_platform_are_put_on_record(xueka: Run) -> None:
     take_note()
     assert keys.key(SYSTEM.scope, "platform.fields").versions.count() == 1
     assert xueka("keys", "verify")[1]["findings"] == []
-    code, refused = xueka("keys", "rotate", "platform.fields")
+    code, refused = xueka("keys", "rotate", "platform.index")
     assert (code, refused["error"]["code"]) == (1, "KEY_OF_FILES")

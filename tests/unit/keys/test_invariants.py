@@ -6,20 +6,23 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from tests.unit.keys.conftest import NOW, OPERATOR, changed
+from tests.unit.keys.conftest import FIRST, NOW, OPERATOR, SECOND, SYSTEM, changed
 from xueka.contexts.keys import api as keys
 from xueka.kernel import clock
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
+from xueka.platform.identity import services
 from xueka.platform.invariants import check
 
 ALL = {invariant.name: invariant for invariant in keys.INVARIANTS}
-TABLES = ("history_transition", "audit_entry", "keys_key", "keys_keyversion", "keys_keyuse", "keys_ceremony")
+TABLES = ("history_transition", "audit_entry", "keys_key", "keys_keyversion", "keys_keyuse", "keys_ceremony",
+          "keys_keychange", "keys_keydelivery")  # fmt: skip
 CONSTRAINTS = {
     "keys_keyversion": ("keys_version_of_held_key", "keys_no_foreign_version", "keys_destroyed_is_gone",
                         "keys_version_two_people", "keys_drill_apart", "keys_wrapped_apart"),
     "keys_key": ("keys_foreign_has_owner", "keys_drill_by_name", "keys_parent_apart"),
     "keys_keychange": ("keys_change_two_people",),
+    "keys_keydelivery": ("keys_delivery_two_people",),
 }  # fmt: skip
 VIOLATIONS = {
     "key_version_state_equals_last_history_row": "UPDATE keys_keyversion SET state = 'retired'"
@@ -29,6 +32,12 @@ VIOLATIONS = {
     "key_change_state_equals_last_history_row": "UPDATE keys_keychange SET state = 'withdrawn'",
     "key_change_steps_allowed": "UPDATE history_transition SET event = 'withdraw'"
     " WHERE machine = 'key_change' AND event = 'confirm'",
+    "key_delivery_state_equals_last_history_row": "UPDATE keys_keydelivery SET state = 'lost', kcv = '',"
+    " arrived_by = ''",
+    "key_delivery_steps_allowed": "UPDATE history_transition SET event = 'lose'"
+    " WHERE machine = 'key_delivery' AND event = 'arrive'",
+    "keys_parts_are_gone": "UPDATE keys_keypart SET sealed = 'x', kcv = 'abcdef', entered_at = now()",
+    "keys_deliveries_arrived_right": "UPDATE keys_keydelivery SET kcv = 'abcdef'",
     "keys_one_active_version": "UPDATE keys_keyversion SET state = 'active' WHERE state = 'verify_only'",
     "keys_versions_are_held": "UPDATE keys_keyversion SET block = NULL, handle = '' WHERE state = 'active'",
     "keys_destroyed_leave_their_store": "INSERT INTO keys_removal (version_id, store, handle, asked_at)"
@@ -42,12 +51,38 @@ VIOLATIONS = {
 }
 
 
+def delivered(label: str) -> None:
+    plan = {
+        "version": 2,
+        "receiver_kind": "bureau",
+        "receivers": "卡厂",
+        "way": "block",
+        "due_on": "2026-03-09",
+    }
+    with transaction.atomic():
+        changed("deliver", label, **plan)
+        [row] = keys.deliveries(FIRST.scope)
+        keys.send_delivery(FIRST, row.number, "MY26-0001")
+        keys.delivery_arrives(SECOND, row.number, row.version.kcv)
+
+
+def brought_back(label: str) -> None:
+    """Components were asked for, and then not wanted."""
+    with transaction.atomic():
+        for name in ("first", "second"):
+            services.create_user(SYSTEM, name, name, "key_custodian")
+        asked = keys.ask(FIRST, "components", label, "接管", {"kcv": "abcdef", "people": ["first", "second"]})
+        keys.withdraw(FIRST, asked.number)
+
+
 @pytest.fixture
 def used(transactional_db: None) -> Iterator[None]:
     with clock.at(NOW):
         with transaction.atomic():
             keys.make_demo_keys()
         changed("rotate", "education.mf.control")
+        delivered("education.mf.control")
+        brought_back("education.mf.maintain")
         with transaction.atomic():
             keys.card_keys(OPERATOR, [("education.mf.control", None)], [bytes(8)], purpose="x", subject="C1")
         yield

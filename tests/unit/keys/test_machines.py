@@ -85,6 +85,47 @@ class Change:
         return self.row.state
 
 
+class Delivery:
+    """A delivery of its own; who and when stand beside the state, as the database wants."""
+
+    def __init__(self) -> None:
+        self.row: keys.KeyDelivery | None = None
+
+    def made(self, state: str) -> keys.KeyDelivery:
+        number = next(SERIAL)
+        sent = {"sent_by": "first"} if state in ("sent", "arrived", "lost") else {}
+        arrived = {"arrived_by": "second", "kcv": "abcdef"} if state == "arrived" else {}
+        self.row = keys.KeyDelivery.objects.create(
+            number=f"JF-{number}", version=Version().made("active"), change=Change().made("asked"),
+            receiver_kind="partner", receiver="试验", way="block", due_on=NOW.date(), state=state,
+            state_at=NOW, **sent, **arrived,
+        )  # fmt: skip
+        history.begin(keys.KEY_DELIVERY, [self.row.pk], SECOND)
+        return self.row
+
+    def fire(self, event: str, state: str, to: str | None) -> str:
+        row = self.row if self.row is not None and self.row.state == state else self.made(state)
+        also = {
+            "send": {"sent_by": "first"},
+            "recall": {"sent_by": ""},
+            "arrive": {"arrived_by": "second", "kcv": "abcdef"},
+        }.get(event, {})
+        columns = {name: {row.pk: value} for name, value in also.items()}
+        history.apply(keys.KEY_DELIVERY, keys.KeyDelivery, [row.pk], event, SECOND, to=to, also=columns)
+        row.refresh_from_db()
+        return row.state
+
+    def still(self) -> str:
+        assert self.row is not None
+        self.row.refresh_from_db()
+        return self.row.state
+
+
+def test_every_pair_of_a_delivery() -> None:
+    thing = Delivery()
+    assert assert_every_pair(keys.KEY_DELIVERY, thing.fire, still=thing.still) == (5, 20)
+
+
 def test_every_pair_of_a_version() -> None:
     thing = Version()
     assert assert_every_pair(keys.KEY_VERSION, thing.fire, still=thing.still) == (7, 18)
@@ -95,8 +136,11 @@ def test_every_pair_of_a_change() -> None:
     assert assert_every_pair(keys.KEY_CHANGE, thing.fire, still=thing.still) == (3, 9)
 
 
-@pytest.mark.parametrize(("thing", "machine"), [(Version, keys.KEY_VERSION), (Change, keys.KEY_CHANGE)])
-def test_walks(thing: type[Version] | type[Change], machine: Machine) -> None:
+MACHINES = [(Version, keys.KEY_VERSION), (Change, keys.KEY_CHANGE), (Delivery, keys.KEY_DELIVERY)]
+
+
+@pytest.mark.parametrize(("thing", "machine"), MACHINES)
+def test_walks(thing: type[Version] | type[Change] | type[Delivery], machine: Machine) -> None:
     """Refused steps change nothing; in the end the history tells the same of every object."""
     seed = random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")

@@ -10,11 +10,22 @@ from xueka.contexts.keys.adapters import share_sheets
 from xueka.contexts.keys.domain.ceremony import Person, Plan
 from xueka.contexts.keys.domain.ceremony import read as read_plan
 from xueka.contexts.keys.domain.changes import KINDS as CHANGE_KINDS
+from xueka.contexts.keys.domain.deliveries import RECEIVERS, WAYS
 from xueka.contexts.keys.domain.factors import from_digits as factor_from_digits
-from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_VERSION
+from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_DELIVERY, KEY_VERSION
 from xueka.contexts.keys.domain.vocabulary import ALGORITHMS, LEVELS, TYPES, USAGES
-from xueka.contexts.keys.invariants import INVARIANTS
-from xueka.contexts.keys.models import ORIGINS, STORES, Ceremony, Key, KeyChange, KeyUse, KeyVersion
+from xueka.contexts.keys.invariants import INVARIANTS, sealed_rows
+from xueka.contexts.keys.models import (
+    ORIGINS,
+    STORES,
+    Ceremony,
+    Key,
+    KeyChange,
+    KeyDelivery,
+    KeyPart,
+    KeyUse,
+    KeyVersion,
+)
 from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
 from xueka.contexts.keys.queries import (
     Exposure,
@@ -23,10 +34,19 @@ from xueka.contexts.keys.queries import (
     change,
     changes,
     closed_stores,
+    custodians,
+    deliveries,
+    delivery,
+    export_keys,
     exposure,
+    field_rotation,
     key,
     keys,
+    late_deliveries,
     partner_keys,
+    parts,
+    parts_kcv,
+    parts_of,
     rewraps,
     subjects,
     uses,
@@ -41,8 +61,17 @@ from xueka.contexts.keys.services.batches import BatchMaster, BatchTransport, Bu
 from xueka.contexts.keys.services.ceremonies import by_code, people_of
 from xueka.contexts.keys.services.ceremonies import check as check_plan
 from xueka.contexts.keys.services.ceremonies import run as hold_ceremony
-from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw
+from xueka.contexts.keys.services.changes import ask, confirm, refuse, withdraw, would
+from xueka.contexts.keys.services.components import enter as enter_part
+from xueka.contexts.keys.services.components import take_back as take_part_back
+from xueka.contexts.keys.services.deliveries import arrive as delivery_arrives
+from xueka.contexts.keys.services.deliveries import cancel as cancel_delivery
+from xueka.contexts.keys.services.deliveries import lose as lose_delivery
+from xueka.contexts.keys.services.deliveries import recall as recall_delivery
+from xueka.contexts.keys.services.deliveries import send as send_delivery
 from xueka.contexts.keys.services.demo import demo_people, make_demo_keys
+from xueka.contexts.keys.services.exports import taken as take_block
+from xueka.contexts.keys.services.field_keys import finish as finish_fields
 from xueka.contexts.keys.services.finding import held
 from xueka.contexts.keys.services.platform_keys import take_note as note_platform_keys
 from xueka.contexts.keys.services.removing import finish as finish_removals
@@ -65,12 +94,15 @@ __all__ = [
     "CHANGE_KINDS",
     "INVARIANTS",
     "KEY_CHANGE",
+    "KEY_DELIVERY",
     "KEY_VERSION",
     "LEVELS",
     "ORIGINS",
+    "RECEIVERS",
     "STORES",
     "TYPES",
     "USAGES",
+    "WAYS",
     "Asker",
     "BatchKeys",
     "BatchMaster",
@@ -80,6 +112,8 @@ __all__ = [
     "Exposure",
     "Key",
     "KeyChange",
+    "KeyDelivery",
+    "KeyPart",
     "KeySpec",
     "KeyStore",
     "KeyUse",
@@ -94,6 +128,7 @@ __all__ = [
     "batch_keys",
     "bureau_keys",
     "by_code",
+    "cancel_delivery",
     "card_keys",
     "ceremonies",
     "ceremony",
@@ -104,25 +139,43 @@ __all__ = [
     "closed_stores",
     "confirm",
     "control_sum",
+    "custodians",
+    "deliveries",
+    "delivery",
+    "delivery_arrives",
     "demo_people",
+    "enter_part",
+    "export_keys",
     "exposure",
     "factor_from_digits",
+    "field_rotation",
+    "finish_fields",
     "finish_removals",
     "finish_rewrapping",
     "held",
     "hold_ceremony",
     "key",
     "keys",
+    "late_deliveries",
+    "lose_delivery",
     "make_demo_keys",
     "note_platform_keys",
     "open_store",
     "partner_keys",
+    "parts",
+    "parts_kcv",
+    "parts_of",
     "people_of",
     "read_plan",
+    "recall_delivery",
     "refuse",
     "rewraps",
+    "sealed_rows",
+    "send_delivery",
     "share_sheet",
     "subjects",
+    "take_block",
+    "take_part_back",
     "transport_key",
     "uses",
     "uses_by_day",
@@ -132,6 +185,7 @@ __all__ = [
     "view",
     "waiting",
     "withdraw",
+    "would",
     "wrapping_keys",
 ]
 

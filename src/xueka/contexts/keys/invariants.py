@@ -1,14 +1,55 @@
 """What must always hold of keys. Whether every block opens is asked of the store (`xueka keys verify`)."""
 
-from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_VERSION
+from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_DELIVERY, KEY_VERSION
+from xueka.platform.crypto.sealed_columns import sealed_columns
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
-from xueka.platform.invariants import from_rows
+from xueka.platform.invariants import Invariant, from_rows
+
+_BY_VERSION = (
+    "SELECT '{table}.{column}', get_byte({column}, 1) * 256 + get_byte({column}, 2), count(*) FROM {table}"
+    " WHERE {column} IS NOT NULL AND {when} GROUP BY 2"
+)
+
+
+def sealed_rows() -> Invariant:
+    """Which columns are sealed is known when all models are: whoever checks calls it then."""
+    counted = " UNION ALL ".join(
+        _BY_VERSION.format(table=each.table, column=each.column, when=each.when or "true")
+        for each in sealed_columns()
+    )
+    return from_rows(
+        "keys_field_key_in_service",
+        "没有加密数据留在已停用的字段密钥版本下",
+        f"""
+        SELECT f.place || ' ' || f.number || ' ' || f.n, coalesce(v.state IN ('retired', 'destroyed'), false)
+          FROM ({counted}) AS f (place, number, n)
+          LEFT JOIN (keys_keyversion v JOIN keys_key k ON k.id = v.key_id AND k.label = 'platform.fields')
+            ON v.number = f.number""",  # noqa: S608 - names of our own models
+    )
+
 
 INVARIANTS = [
     state_matches_history(KEY_VERSION, "keys_keyversion"),
     steps_allowed(KEY_VERSION),
     state_matches_history(KEY_CHANGE, "keys_keychange"),
     steps_allowed(KEY_CHANGE),
+    state_matches_history(KEY_DELIVERY, "keys_keydelivery"),
+    steps_allowed(KEY_DELIVERY),
+    from_rows(
+        "keys_parts_are_gone",
+        "密钥变更结束后，不留任何分量",
+        """
+        SELECT c.number || ' ' || p.person, p.sealed IS NOT NULL AND c.state <> 'asked'
+          FROM keys_keypart p JOIN keys_keychange c ON c.id = p.change_id""",
+    ),
+    from_rows(
+        "keys_deliveries_arrived_right",
+        "到达的密钥由交出人以外的人确认，读回的校验值一致",
+        """
+        SELECT d.number, d.state = 'arrived'
+               AND (d.kcv <> v.kcv OR d.sent_by = '' OR d.arrived_by = '' OR d.sent_by = d.arrived_by)
+          FROM keys_keydelivery d JOIN keys_keyversion v ON v.id = d.version_id""",
+    ),
     from_rows(
         "keys_one_active_version",
         "每个密钥最多一个使用中的版本，版本号连续",

@@ -1,4 +1,4 @@
-"""The sweeps of key management: blocks go under a new wrapping key, destroyed keys leave their store, keys of
+"""The sweeps of key management: blocks and rows go under a new key, destroyed keys leave their store, keys of
 the platform are taken note of.
 
 Each piece is a transaction of its own and may be killed at any point. They are the edge.
@@ -6,7 +6,7 @@ Each piece is a transaction of its own and may be killed at any point. They are 
 
 from django.db import transaction
 
-from xueka.contexts.keys.services import platform_keys, removing, rewrapping
+from xueka.contexts.keys.services import field_keys, platform_keys, removing, rewrapping
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
 
@@ -23,6 +23,12 @@ def rewrap() -> None:
 def remove() -> None:
     """What was destroyed on record leaves its store."""
     removing.finish(WORKER)
+
+
+@every(5, "keys.fields")
+def reseal_fields() -> None:
+    """Until no stored envelope is under a version of the field key that was rotated away."""
+    field_keys.finish(WORKER)
 
 
 @every(59, "keys.note")

@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.keys.domain import vocabulary as v
-from xueka.contexts.keys.domain.transitions import ACTIVE, DESTROYED, KEY_CHANGE, KEY_VERSION
+from xueka.contexts.keys.domain.deliveries import RECEIVERS, WAYS
+from xueka.contexts.keys.domain.transitions import ACTIVE, DESTROYED, KEY_CHANGE, KEY_DELIVERY, KEY_VERSION
 from xueka.platform.identity.scope import Scope
 
 #: Where the bytes of a version are. `files`: sealed files of the platform, known here by name and check value
@@ -171,6 +172,88 @@ class KeyChange(models.Model):
         ]
 
 
+class KeyPart(models.Model):
+    """The component of a key that one custodian brings for one change.
+
+    `sealed` is there from its entry until the change ends, under a key that lies in the machine's memory only
+    (services/components.py): what a disk or a backup holds of it opens with nothing on them. `kcv` stays.
+    """
+
+    change = models.ForeignKey(KeyChange, on_delete=models.PROTECT, related_name="parts")
+    person = models.CharField(max_length=64)
+    kcv = models.CharField(max_length=6, blank=True)
+    sealed = models.BinaryField(null=True)
+    entered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["change", "person"], name="keys_one_part_each"),
+            models.CheckConstraint(
+                condition=Q(sealed=None) | (Q(kcv__regex=r"^[0-9a-f]{6}$") & Q(entered_at__isnull=False)),
+                name="keys_part_has_kcv",
+            ),
+        ]
+
+
+class KeyDelivery(models.Model):
+    """One version on its way to one receiver. `kcv` is what the receiver read back when it had arrived.
+
+    `reference` says with what it went: an export's number, a parcel, a module's number.
+    """
+
+    number = models.CharField(max_length=20, unique=True)
+    version = models.ForeignKey(KeyVersion, on_delete=models.PROTECT, related_name="deliveries")
+    change = models.ForeignKey(KeyChange, on_delete=models.PROTECT, related_name="deliveries")
+    receiver_kind = models.CharField(max_length=16)
+    receiver = models.CharField(max_length=64)
+    way = models.CharField(max_length=16)
+    due_on = models.DateField()
+    state = models.CharField(max_length=16)
+    state_at = models.DateTimeField()
+    reference = models.CharField(max_length=64, blank=True)
+    sent_by = models.CharField(max_length=80, blank=True)
+    arrived_by = models.CharField(max_length=80, blank=True)
+    kcv = models.CharField(max_length=6, blank=True)
+
+    objects = CityWork.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=list(KEY_DELIVERY.state_codes)), name="keys_delivery_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(receiver_kind__in=list(RECEIVERS), way__in=list(WAYS)) & ~Q(receiver=""),
+                name="keys_delivery_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="planned", sent_by="") | Q(state="cancelled") | ~Q(sent_by=""),
+                name="keys_delivery_sent_by",
+            ),
+            models.CheckConstraint(
+                condition=Q(arrived_by="", kcv="") & ~Q(state="arrived")
+                | (
+                    Q(state="arrived", kcv__regex=r"^[0-9a-f]{6}$")
+                    & ~Q(arrived_by="")
+                    & ~Q(arrived_by=F("sent_by"))
+                ),
+                name="keys_delivery_two_people",
+            ),
+            models.UniqueConstraint(
+                fields=["version", "receiver_kind", "receiver"],
+                condition=~Q(state__in=["lost", "cancelled"]),
+                name="keys_delivered_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_on"], condition=Q(state__in=["planned", "sent"]), name="keys_delivery_due"
+            )
+        ]
+
+
 class Ceremony(models.Model):
     """What people did together, as it was written down: never changed, never deleted.
 
@@ -243,6 +326,32 @@ class Removal(models.Model):
             models.CheckConstraint(condition=~Q(handle=""), name="keys_removal_has_handle"),
             models.CheckConstraint(
                 condition=Q(done_at=None) | Q(done_at__gte=F("asked_at")), name="keys_removal_in_order"
+            ),
+        ]
+
+
+class FieldRotation(models.Model):
+    """A new version of the field key that two people have agreed to, and how far its rows have come.
+
+    Stored before the key is made: `made_at` says that it is in its file, `finished_at` that no row stands
+    under `source` any more. `total` and `done` are rows, for the progress only.
+    """
+
+    change = models.OneToOneField(KeyChange, on_delete=models.PROTECT, related_name="+")
+    source = models.OneToOneField(KeyVersion, on_delete=models.PROTECT, related_name="+")
+    number = models.IntegerField()
+    started_at = models.DateTimeField()
+    made_at = models.DateTimeField(null=True)
+    total = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["number"], name="keys_field_version_once"),
+            models.CheckConstraint(
+                condition=Q(finished_at=None) | Q(made_at__isnull=False), name="keys_field_made_first"
             ),
         ]
 

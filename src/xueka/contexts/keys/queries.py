@@ -8,11 +8,24 @@ from django.db.models import Count, Prefetch, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.keys.domain.transitions import ACTIVE, ASKED, DESTROYED
-from xueka.contexts.keys.models import FILES, Ceremony, Key, KeyChange, KeyUse, KeyVersion, Rewrap
-from xueka.contexts.keys.services import stores
+from xueka.contexts.keys.domain.transitions import ACTIVE, ASKED, DESTROYED, PLANNED, SENT
+from xueka.contexts.keys.domain.vocabulary import WRAP
+from xueka.contexts.keys.models import (
+    FILES,
+    Ceremony,
+    FieldRotation,
+    Key,
+    KeyChange,
+    KeyDelivery,
+    KeyPart,
+    KeyUse,
+    KeyVersion,
+    Rewrap,
+)
+from xueka.contexts.keys.services import components, field_keys, stores
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
+from xueka.platform.identity import accounts
 from xueka.platform.identity.scope import Scope
 
 
@@ -63,6 +76,55 @@ def waiting(scope: Scope) -> QuerySet[KeyChange]:
     return changes(scope).filter(state=ASKED).order_by("id")
 
 
+def parts(scope: Scope, found: KeyChange) -> list[tuple[KeyPart, bool]]:
+    """Who brings a component, and whether it is there (a restart of the machine forgets it)."""
+    if scope.level not in ("system", "city"):
+        return []
+    gone = set(components.missing(found))
+    return [(part, part.person not in gone) for part in found.parts.all()]
+
+
+def parts_kcv(found: KeyChange) -> str:
+    """The check value of what the components make together; empty while one is missing."""
+    return components.whole_kcv(found)
+
+
+def parts_of(scope: Scope, username: str) -> list[KeyChange]:
+    """Changes that wait for this person's component."""
+    rows = waiting(scope).filter(parts__person=username)
+    return [each for each in rows if username in components.missing(each)]
+
+
+def deliveries(scope: Scope) -> QuerySet[KeyDelivery]:
+    """The delivery plan, newest first."""
+    return KeyDelivery.objects.visible_to(scope).select_related("version__key", "change")
+
+
+def delivery(scope: Scope, number: str) -> KeyDelivery:
+    """Raises NotFound `KEY_DELIVERY_NOT_FOUND`."""
+    found = deliveries(scope).filter(number=number).first()
+    if found is None:
+        raise NotFound("KEY_DELIVERY_NOT_FOUND", "没有这项密钥交付。", found=number[:20])
+    return found
+
+
+def late_deliveries(rows: QuerySet[KeyDelivery]) -> QuerySet[KeyDelivery]:
+    """Those of them that should have arrived."""
+    return rows.filter(state__in=[PLANNED, SENT], due_on__lt=clock.today())
+
+
+def custodians() -> list[tuple[str, str]]:
+    """(user name, name) of everybody who may bring a component."""
+    rows = accounts.holding(accounts.in_state(accounts.user_rows(), "active"), "key_custodian")
+    return [(each.username, each.name) for each in rows.order_by("username")]
+
+
+def export_keys(scope: Scope) -> list[Key]:
+    """Keys that another one may leave under."""
+    rows = Key.objects.visible_to(scope).filter(kind__in=["partner", "batch"], versions__state=ACTIVE)
+    return [key for key in rows.order_by("label") if WRAP in key.usages]
+
+
 def ceremonies(scope: Scope) -> QuerySet[Ceremony]:
     return Ceremony.objects.visible_to(scope)
 
@@ -81,6 +143,11 @@ def rewraps(scope: Scope) -> list[tuple[Rewrap, int]]:
         return []
     tasks = Rewrap.objects.filter(finished_at=None).select_related("source__key", "target")
     return [(task, KeyVersion.objects.filter(wrapped_by=task.source).count()) for task in tasks]
+
+
+def field_rotation(scope: Scope) -> FieldRotation | None:
+    """The rotation of the field key that is under way."""
+    return field_keys.opened() if scope.level in ("system", "city") else None
 
 
 def uses(scope: Scope) -> QuerySet[KeyUse]:

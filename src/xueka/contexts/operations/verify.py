@@ -30,6 +30,7 @@ INVARIANTS: list[Invariant] = [
     *numbers.INVARIANTS,
     *cards.INVARIANTS,
     *keys.INVARIANTS,
+    keys.sealed_rows(),
     *printing.INVARIANTS,
     *personalization.INVARIANTS,
     *production.INVARIANTS,

@@ -17,6 +17,7 @@ from xueka.contexts.personalization.domain.transitions import (
     SESSION,
     VERIFIED,
 )
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
 
@@ -238,7 +239,7 @@ class Session(models.Model):
     opened_at = models.DateTimeField()
     opened_by = models.CharField(max_length=80)
     chip_uid = models.CharField(max_length=20, blank=True)
-    values = models.BinaryField()
+    values = SealedField()
     key_count = models.SmallIntegerField(default=0)
     position = models.SmallIntegerField(default=0)
     redone = models.SmallIntegerField(default=0)
@@ -309,11 +310,11 @@ class Run(models.Model):
     writes = models.BooleanField(default=False)
     reset = models.BooleanField(default=False)
     titles = models.JSONField(default=list)
-    commands = models.BinaryField()
+    commands = SealedField()
     handed_out_at = models.DateTimeField()
     outcome = models.CharField(max_length=16, blank=True)
     atr = models.CharField(max_length=66, blank=True)
-    answers = models.BinaryField(null=True)
+    answers = SealedField(null=True)
     words = models.JSONField(default=list)
     milliseconds = models.IntegerField(default=0)
     answered_at = models.DateTimeField(null=True)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from xueka.contexts.registry.domain.ladder import DEFAULT_SCHOOLING, SCHOOLINGS
 from xueka.contexts.registry.domain.vocabulary import ENDED_BY
 from xueka.kernel import clock
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
 
@@ -101,7 +102,7 @@ class Student(models.Model):
     school_class = models.ForeignKey(
         SchoolClass, on_delete=models.PROTECT, related_name="students", db_index=False, db_constraint=False
     )
-    envelope = models.BinaryField()
+    envelope = SealedField()
     id_index = models.BinaryField(max_length=32, null=True)
     phone_index = models.BinaryField(max_length=32, null=True)
     row_digest = models.BinaryField(max_length=32)
@@ -167,7 +168,7 @@ class Consent(models.Model):
     student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="consents")
     action = models.CharField(max_length=16)
     notice_version = models.CharField(max_length=32)
-    given_by = models.BinaryField()
+    given_by = SealedField()
     method = models.CharField(max_length=32)
     at = models.DateTimeField()
     recorded_by = models.CharField(max_length=80)

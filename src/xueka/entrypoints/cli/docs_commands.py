@@ -45,6 +45,7 @@ def render() -> str:
         cards.DESTRUCTION,
         keys.KEY_VERSION,
         keys.KEY_CHANGE,
+        keys.KEY_DELIVERY,
         personalization.PROFILE,
         personalization.SCRIPT,
         personalization.AGENT,

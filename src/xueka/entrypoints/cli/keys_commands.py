@@ -174,9 +174,11 @@ def rewrap(as_json: common.Json = False) -> None:
         from xueka.platform.audit import chain
         from xueka.platform.identity.actor import Actor
 
-        done = keys.finish_rewrapping(Actor.command_line(common.operating_system_user()))
+        actor = Actor.command_line(common.operating_system_user())
+        done = {"blocks": keys.finish_rewrapping(actor), "rows": keys.finish_fields(actor)}
         chain.seal()
-    common.answer({"blocks": done}, as_json, lambda: typer.echo(f"重新加密了 {done} 个密钥块。"))
+    words = f"重新加密了 {done['blocks']} 个密钥块、{done['rows']} 条加密数据。"
+    common.answer(done, as_json, lambda: typer.echo(words))
 
 
 @app.command()

@@ -5,6 +5,21 @@ from typing import Any
 from django import forms
 
 
+class UnseenInput(forms.TextInput):
+    """A secret that somebody types off a sheet: shown as dots, never drawn again, not kept by a browser.
+
+    It is no password field: browsers offer to remember those whatever the page says.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "data-unseen": ""}
+        )
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
 class WordedForm(forms.Form):
     """A form whose complaint about an empty field names the field and what to do."""
 

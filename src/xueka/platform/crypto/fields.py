@@ -27,6 +27,11 @@ _NONCE = 12
 _TAG = 16
 
 
+def head(version: int) -> bytes:
+    """How every envelope under this version of the field key begins."""
+    return bytes([_FORMAT]) + version.to_bytes(2, "big")
+
+
 def seal_bytes(plain: bytes, keys: Keyring | None = None) -> bytes:
     """Encrypt under the present field key."""
     return seal_many([plain], keys)[0]
@@ -36,16 +41,16 @@ def seal_many(plains: Sequence[bytes], keys: Keyring | None = None) -> list[byte
     """An envelope for each; every one has its own random nonce."""
     version, key = (keys or keyring()).field_key()
     algorithm = algorithms.SM4(key)
-    head = bytes([_FORMAT]) + version.to_bytes(2, "big")
+    begins = head(version)
     nonces = os.urandom(_NONCE * len(plains))
     envelopes = []
     for place, plain in enumerate(plains):
         nonce = nonces[_NONCE * place : _NONCE * (place + 1)]
         box = Cipher(algorithm, modes.GCM(nonce)).encryptor()
-        box.authenticate_additional_data(head)
+        box.authenticate_additional_data(begins)
         cipher = box.update(plain)
         box.finalize()  # in this mode it returns nothing, but makes the tag
-        envelopes.append(b"".join((head, nonce, cipher, box.tag)))
+        envelopes.append(b"".join((begins, nonce, cipher, box.tag)))
     return envelopes
 
 
@@ -55,11 +60,11 @@ def open_bytes(envelope: bytes, keys: Keyring | None = None) -> bytes:
     keys = keys or keyring()
     if len(envelope) < _HEAD + _NONCE + _TAG or envelope[0] != _FORMAT:
         raise _broken()
-    head, nonce = envelope[:_HEAD], envelope[_HEAD : _HEAD + _NONCE]
+    begins, nonce = envelope[:_HEAD], envelope[_HEAD : _HEAD + _NONCE]
     cipher, tag = envelope[_HEAD + _NONCE : -_TAG], envelope[-_TAG:]
-    key = keys.field_key_of(int.from_bytes(head[1:3], "big"))
+    key = keys.field_key_of(int.from_bytes(begins[1:3], "big"))
     box = Cipher(algorithms.SM4(key), modes.GCM(nonce, tag)).decryptor()
-    box.authenticate_additional_data(head)
+    box.authenticate_additional_data(begins)
     try:
         return box.update(cipher) + box.finalize()
     except InvalidTag:

@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, hmac
@@ -78,10 +77,52 @@ class Keyring:
         return [*found, Entry("platform.index", "检索索引密钥", "index", "hmac-sm3", 1, kcv)]
 
 
-@cache
+Stamp = tuple[int, int, int]
+_read_last: dict[Path, tuple[Stamp, Keyring]] = {}
+
+
 def keyring() -> Keyring:
-    """The keyring of the running home."""
-    return Keyring.load_or_create(home.keys_directory())
+    """The keyring of the running home, as its file stands now: another process may have made a version.
+
+    A file that is gone while we run is never made anew; what was read last still opens what is there.
+    """
+    path = home.keys_directory() / FILE_NAME
+    known, stamp = _read_last.get(path), _stamp(path)
+    if known is not None and stamp in (None, known[0]):
+        return known[1]
+    found = Keyring.load_or_create(path.parent)
+    if stamp is not None:  # a file that was made just now is read once more, next time
+        _read_last[path] = stamp, found
+    return found
+
+
+def make_version(number: int) -> Keyring:
+    """Make field key `number`, the next one, and seal under it from now on. Made already, nothing happens.
+
+    The versions before stay and open what they sealed. Raises ValueError for a number out of turn.
+    """
+    path = home.keys_directory() / FILE_NAME
+    held = keyring()
+
+    def add(content: bytes) -> bytes | None:
+        stored = json.loads(content)
+        if str(number) in stored["field"]:
+            return None
+        if number != max(map(int, stored["field"])) + 1:
+            raise ValueError("the next version of the field key has another number")
+        stored["field"][str(number)] = secrets.token_hex(16)
+        return json.dumps({**stored, "present": number}).encode()
+
+    sealed_files.change(path, add, lambda content: _read(content, lambda: _broken(path)).entries())
+    return keyring() if number not in held.fields else held
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _fresh() -> bytes:

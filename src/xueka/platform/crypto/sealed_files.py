@@ -8,6 +8,7 @@ names (a service credential, say); without one it is a secret made beside the da
 Files of an earlier version hold their keys in clear; they are sealed where they lie at the first reading.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -71,6 +72,27 @@ def content(path: Path, make: Callable[[], bytes], describe: Describe) -> bytes:
     found = _open(parsed, path)
     describe(found)
     return found
+
+
+def change(path: Path, work: Callable[[bytes], bytes | None], describe: Describe) -> None:
+    """Put what `work` makes of the content in its place; None leaves it. One process at a time.
+
+    A reader sees the file before or after, whole. Raises as `content`, and what `work` raises.
+    """
+    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        parsed = _parsed(path.read_bytes())
+        made = work(_open(parsed, path) if parsed is not None else path.read_bytes())
+        if made is not None:
+            _draft(path, seal(made, describe(made))).replace(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    finally:
+        os.close(lock)
 
 
 def entries(path: Path) -> list[Entry]:

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
+from xueka.platform.crypto.sealed_columns import append_only_columns
 from xueka.platform.database import address, roles
 from xueka.platform.database.address import Role
 
@@ -54,8 +55,9 @@ def prepare_if_needed() -> None:
 
 
 def fingerprint() -> str:
-    """Of everything that `prepare` depends on: the migration files and the list of append-only tables."""
-    digest = hashlib.sha256("\n".join(roles.append_only_tables()).encode())
+    """Of everything that `prepare` depends on: migrations, append-only tables, what is sealed in them."""
+    tables = roles.append_only_tables()
+    digest = hashlib.sha256("\n".join([*tables, *map(str, append_only_columns(tables))]).encode())
     for config in apps.get_app_configs():
         for path in sorted(Path(config.path, "migrations").glob("*.py")):
             digest.update(path.read_bytes())

@@ -6,6 +6,7 @@ import psycopg
 from django.apps import apps
 from psycopg import sql
 
+from xueka.platform.crypto.sealed_columns import append_only_columns
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
 
@@ -46,6 +47,12 @@ def grant_roles(connection: psycopg.Connection, append_only: Iterable[str] | Non
         listed = sql.SQL(", ").join(map(sql.Identifier, tables))
         statements.append(
             sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(listed, application)
+        )
+    for each in append_only_columns(tables):
+        statements.append(
+            sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(
+                sql.Identifier(each.column), sql.Identifier(each.table), application
+            )
         )
     for statement in statements:
         connection.execute(statement)

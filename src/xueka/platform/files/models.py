@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from xueka.platform.crypto.sealed_columns import SealedField
+
 
 class StoredFile(models.Model):
     """A file as it came or as it left. `sealed` content is a field-encryption envelope (personal data)."""
@@ -11,7 +13,7 @@ class StoredFile(models.Model):
     size = models.BigIntegerField()
     sm3 = models.BinaryField(max_length=32, db_index=True)
     sealed = models.BooleanField(default=False)
-    content = models.BinaryField()
+    content = SealedField(when="sealed", piece=5)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=80)
 

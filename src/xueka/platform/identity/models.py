@@ -6,6 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
 
@@ -26,7 +27,7 @@ class User(AbstractBaseUser):
     awaits_activation = models.BooleanField(default=False)
     may_choose_username = models.BooleanField(default=False)
     first_username = models.CharField(max_length=64, blank=True)
-    envelope = models.BinaryField(null=True)
+    envelope = SealedField(null=True)
     phone_index = models.BinaryField(max_length=32, null=True)
 
     USERNAME_FIELD = "username"
@@ -152,7 +153,7 @@ class SecondFactor(models.Model):
     """
 
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="second_factor")
-    envelope = models.BinaryField()
+    envelope = SealedField()
     last_counter = models.BigIntegerField(default=0)
     confirmed_at = models.DateTimeField(null=True)
 

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xueka.contexts.keys.domain import deliveries
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.policy import check_definition
 from xueka.kernel.errors import BadInput
 
 REGISTER, FOREIGN, GENERATE, IMPORT, EXPORT = "register", "foreign", "generate", "import", "export"
+COMPONENTS, DELIVER = "components", "deliver"
 ACTIVATE, ROTATE, REINSTATE, RETIRE, DESTROY = "activate", "rotate", "reinstate", "retire", "destroy"
+
+FEWEST_PARTS, MOST_PARTS = 2, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,27 @@ KINDS: dict[str, ChangeKind] = {
         ChangeKind(GENERATE, "生成新版本", {}, "新版本先待启用，不影响制卡。"),
         ChangeKind(IMPORT, "导入密钥块", {"block": "密钥块", "kcv": "校验值", "under": "传输密钥"}),
         ChangeKind(
+            COMPONENTS,
+            "分量导入",
+            {"kcv": "校验值", "people": "分量保管人"},
+            "各人的分量都录入后才能执行；新版本先待启用。",
+        ),
+        ChangeKind(
+            DELIVER,
+            "安排交付",
+            {
+                **_VERSION,
+                "receiver_kind": "接收方类别",
+                "receivers": "接收方",
+                "way": "方式",
+                "due_on": "最迟到达日",
+            },
+            "只排入计划；交出和到达另行登记。",
+        ),
+        ChangeKind(
             EXPORT,
             "导出密钥块",
-            {**_VERSION, "under": "传输密钥"},
+            {**_VERSION, "under": "传输密钥", "receiver": "接收方"},
             "对方持有传输密钥，就能使用导出的密钥。",
         ),
         ChangeKind(ACTIVATE, "启用", _VERSION, "此后制的卡用这个版本。"),
@@ -73,9 +95,32 @@ def check_params(kind: str, label: str, params: Mapping[str, Any]) -> dict[str, 
         check_definition(label, tidy["kind"], tidy["algorithm"], tidy["usages"], drill=drill)
     if "version" in tidy:
         tidy["version"] = _number(tidy["version"])
-    if kind == IMPORT:
+    if kind in (IMPORT, COMPONENTS):
         tidy["kcv"] = v.check_kcv(tidy["kcv"])
+    if kind == COMPONENTS:
+        tidy["people"] = check_people(tidy["people"])
+    if kind == EXPORT:
+        [tidy["receiver"]] = deliveries.check_receivers([tidy["receiver"]])
+    if kind == DELIVER:
+        tidy["receivers"] = deliveries.check_receivers(tidy["receivers"])
+        deliveries.check_plan(tidy["receiver_kind"], tidy["way"], str(tidy["due_on"]))
     return tidy
+
+
+def check_people(given: Any) -> list[str]:
+    """The user names of those who bring a component each. Raises BadInput `KEY_PART_PEOPLE`."""
+    named = given.split(",") if isinstance(given, str) else given
+    people = [each.strip() for each in named] if isinstance(named, list) else []
+    if not FEWEST_PARTS <= len(people) <= MOST_PARTS or len(set(people)) != len(people) or "" in people:
+        raise BadInput(
+            "KEY_PART_PEOPLE",
+            "分量保管人的人数不对，或同一人写了两次。",
+            where="people",
+            found="、".join(people)[:80] or "无",
+            expected=f"{FEWEST_PARTS} 至 {MOST_PARTS} 位不同的密钥保管人，每人一个分量",
+            action="请重新选择。",
+        )
+    return people
 
 
 def _tidy(value: Any) -> Any:

@@ -35,6 +35,28 @@ KEY_VERSION = Machine(
     ],
 )
 
+PLANNED, SENT, ARRIVED, LOST, CANCELLED = "planned", "sent", "arrived", "lost", "cancelled"
+
+KEY_DELIVERY = Machine(
+    "key_delivery",
+    "密钥交付",
+    PLANNED,
+    [
+        State(PLANNED, "待交付"),
+        State(SENT, "已交出"),
+        State(ARRIVED, "已到达", final=True),
+        State(LOST, "未到达", final=True),
+        State(CANCELLED, "已取消", final=True),
+    ],
+    [
+        Transition("send", PLANNED, SENT, _ASK, "交出", "该版本未停用"),
+        Transition("recall", SENT, PLANNED, _ASK, "撤回交出", "须写明理由"),
+        Transition("arrive", SENT, ARRIVED, _CONFIRM, "确认到达", "交出人以外的第二人；对方读出的校验值一致"),
+        Transition("lose", SENT, LOST, _CONFIRM, "报告未到", "交出人以外的第二人；须写明理由"),
+        Transition("cancel", PLANNED, CANCELLED, _ASK, "取消", "须写明理由"),
+    ],
+)
+
 ASKED, DONE, REFUSED, WITHDRAWN = "asked", "done", "refused", "withdrawn"
 
 KEY_CHANGE = Machine(

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.ceremony import Person
+from xueka.contexts.keys.domain.key_block import KEY_SIZES
+from xueka.contexts.keys.services.components import judged
 from xueka.kernel.errors import Refused, XuekaError
-from xueka.platform.crypto import card_ciphers
 
 GIVEN_UP = "CEREMONY_GIVEN_UP"
 PATIENCE = 5  # times that somebody may mistype one thing
@@ -57,22 +57,11 @@ def patiently(ask: Callable[[], None], told: Callable[[str], None], what: str) -
 
 def component(asker: Asker, person: Person, label: str, algorithm: str) -> bytes:
     """One person's part of a key; its own check value, typed beside it, must fit."""
-    size = 16
+    size = KEY_SIZES[algorithm][0]
     found: list[bytes] = []
 
     def ask() -> None:
-        text, check = asker.component(person, label, size)
-        try:
-            part = bytes.fromhex("".join(text.split()))
-        except ValueError:
-            part = b""
-        if len(part) != size:
-            raise Refused("COMPONENT_FORM", f"分量应为 {size * 2} 位十六进制数字。", action="请重新输入。")
-        if card_ciphers.kcv(algorithm, part) != v.check_kcv(check):
-            raise Refused(
-                "COMPONENT_KCV", "分量与它的校验值不符，有一处输错了。", action="请逐组核对后重新输入。"
-            )
-        found.append(part)
+        found.append(judged(*asker.component(person, label, size), algorithm))
 
     patiently(ask, asker.told, f"{person.name}的 {label} 分量")
     return found[-1]

@@ -8,11 +8,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xueka.contexts.keys.domain import changes as rules
-from xueka.contexts.keys.domain import policy
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.transitions import ASKED, KEY_CHANGE, KEY_VERSION, PRE_ACTIVE
 from xueka.contexts.keys.models import Key, KeyChange, KeyVersion
-from xueka.contexts.keys.services import finding, keeping, rewrapping, stores, using, versions
+from xueka.contexts.keys.services import (
+    components,
+    deliveries,
+    exports,
+    field_keys,
+    finding,
+    keeping,
+    rewrapping,
+    stores,
+    versions,
+)
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -57,8 +66,18 @@ def ask(
     asked.number = f"MY{clock.today():%y}-{asked.pk:04d}"
     asked.save(update_fields=["number"])
     begin(KEY_CHANGE, [asked.pk], actor)
+    if kind == rules.COMPONENTS:
+        components.begin(asked)
     _audit(actor, "ask", asked, reason=reason)
     return asked
+
+
+def would(actor: Actor, kind: str, label: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters, tidied, when `ask` would take them as things stand. Stores nothing; raises as `ask`."""
+    actor.require(ASK)
+    tidy = rules.check_params(kind, label, params)
+    _check(kind, label, tidy)
+    return tidy
 
 
 def confirm(actor: Actor, number: str) -> KeyChange:
@@ -82,6 +101,7 @@ def refuse(actor: Actor, number: str, reason: str) -> KeyChange:
     reason = reason_given(reason)
     KeyChange.objects.filter(pk=asked.pk).update(decided_by=actor.username, decided_at=clock.now())
     apply(KEY_CHANGE, KeyChange, [asked.pk], "refuse", actor, reason=reason)
+    components.wipe(asked)
     _audit(actor, "refuse", asked, reason=reason)
     asked.refresh_from_db()
     return asked
@@ -93,6 +113,7 @@ def withdraw(actor: Actor, number: str) -> KeyChange:
     if asked.asked_by != actor.username:
         raise Refused("KEY_CHANGE_FOREIGN", "只有申请人本人可以撤回。", where=number, action="请用“退回”。")
     apply(KEY_CHANGE, KeyChange, [asked.pk], "withdraw", actor)
+    components.wipe(asked)
     _audit(actor, "withdraw", asked)
     asked.refresh_from_db()
     return asked
@@ -110,40 +131,43 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
             _parent(label, params)
         return
     key = finding.locked(label)
-    if kind in (rules.GENERATE, rules.IMPORT, rules.ROTATE):
-        if key.level == v.PLATFORM:
-            raise Refused(
-                "KEY_OF_FILES",
-                f"{key.title}由系统自己更换，不在此办理。",
-                where=label,
-                action="见密钥方案文档。",
-            )
-        if kind == rules.ROTATE and finding.active(key) is None:
-            raise Refused(
-                "KEY_NONE_ACTIVE", f"密钥 {label} 没有使用中的版本。", where=label, action="请用“启用”。"
-            )
-        rewrapping.not_under_way(key)
-        return
-    version = finding.version(key, params["version"])
+    if key.level == v.PLATFORM and (kind, label) != (rules.ROTATE, field_keys.LABEL):
+        raise Refused(
+            "KEY_OF_FILES", f"{key.title}由系统自己使用，不在此办理。", where=label, action="见密钥方案文档。"
+        )
+    if kind in (rules.GENERATE, rules.IMPORT, rules.COMPONENTS, rules.ROTATE):
+        _check_new(kind, key, params)
+    else:
+        _check_version(kind, finding.version(key, params["version"]), params)
+
+
+def _check_new(kind: str, key: Key, params: Mapping[str, Any]) -> None:
+    """Of changes that make a version."""
+    if kind == rules.COMPONENTS:
+        components.possible(key, params["people"])
+    if key.label == field_keys.LABEL:
+        field_keys.not_under_way()
+    if kind == rules.ROTATE and finding.active(key) is None:
+        raise Refused(
+            "KEY_NONE_ACTIVE", f"密钥 {key.label} 没有使用中的版本。", where=key.label, action="请用“启用”。"
+        )
+    rewrapping.not_under_way(key)
+
+
+def _check_version(kind: str, version: KeyVersion, params: Mapping[str, Any]) -> None:
+    """Of changes to a version that is there."""
     if kind == rules.EXPORT:
-        _may_leave(version, params["under"])
-        return
-    if kind in (rules.ACTIVATE,):
-        versions.alone(version, "activate")
-    if kind == rules.REINSTATE:
-        rewrapping.not_under_way(key)
-    if kind == rules.RETIRE:
-        rewrapping.not_needed(version)
-    event = {rules.ACTIVATE: "activate"}.get(kind, kind)
-    KEY_VERSION.target(event, version.state)
-
-
-def _may_leave(version: KeyVersion, under: str) -> KeyVersion:
-    """The transport key under which a version may be exported. Raises Refused as a use of either does."""
-    transport = finding.usable(under, None)
-    for each, usage in ((version, v.EXPORT), (transport, v.WRAP)):
-        policy.check_use(each.key.label, each.number, each.state, each.key.usages, usage)
-    return transport
+        exports.possible(version, params["under"])
+    elif kind == rules.DELIVER:
+        deliveries.possible(version, params)
+    else:
+        if kind == rules.ACTIVATE:
+            versions.alone(version, "activate")
+        if kind == rules.REINSTATE:
+            rewrapping.not_under_way(version.key)
+        if kind == rules.RETIRE:
+            rewrapping.not_needed(version)
+        KEY_VERSION.target(kind, version.state)
 
 
 def _parent(label: str, params: Mapping[str, Any]) -> Key | None:
@@ -213,19 +237,12 @@ def _do_import(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     return _told(made)
 
 
-def _do_export(actor: Actor, asked: KeyChange) -> dict[str, Any]:
-    """Both people have seen that it leaves; the use is on record before the block is made."""
-    version = finding.version(finding.locked(asked.label), asked.params["version"])
-    transport = _may_leave(version, asked.params["under"])
-    for each, usage in ((version, v.EXPORT), (transport, v.WRAP)):
-        using.written(actor, [each], usage, "export", asked.number, cards=0)
-    block = keeping.exported(version, transport)
-    return {**_told(version), "under": f"{asked.params['under']}/{transport.number}", "block": block}
-
-
 def _do_rotate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     key = finding.locked(asked.label)
     before = finding.active(key)
+    if key.label == field_keys.LABEL:
+        task = field_keys.start(actor, asked)
+        return {"version": task.number, "before": task.source.number}
     waiting = (
         KeyVersion.objects.filter(key=key, state=PRE_ACTIVE).select_related("key").order_by("number").last()
     )
@@ -270,8 +287,10 @@ _DO: dict[str, Callable[[Actor, KeyChange], dict[str, Any]]] = {
     rules.FOREIGN: _do_register,
     rules.GENERATE: _do_generate,
     rules.IMPORT: _do_import,
+    rules.COMPONENTS: components.carry_out,
+    rules.DELIVER: deliveries.carry_out,
     rules.ACTIVATE: _do_activate,
-    rules.EXPORT: _do_export,
+    rules.EXPORT: exports.carry_out,
     rules.ROTATE: _do_rotate,
     rules.REINSTATE: _do_reinstate,
     rules.RETIRE: _do_retire,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.transitions import ACTIVE, KEY_VERSION, PRE_ACTIVE
-from xueka.contexts.keys.models import FILES, Key, KeyVersion
+from xueka.contexts.keys.models import FILES, FieldRotation, Key, KeyVersion
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.audit.services import record
@@ -25,6 +25,7 @@ def take_note(actor: Actor) -> int:
     """Put keys of the files on record that are not there yet; returns how many it were."""
     found = [(place, entry) for place in _PLACES for entry in _entries(place)]
     known = set(KeyVersion.objects.filter(store=FILES).values_list("key__label", "number"))
+    known |= set(FieldRotation.objects.filter(made_at=None).values_list("source__key__label", "number"))
     fresh = [(place, entry) for place, entry in found if (entry.label, entry.version) not in known]
     for place, entry in fresh:
         _add(actor, place, entry)

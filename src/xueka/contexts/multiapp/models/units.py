@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from xueka.contexts.multiapp.domain.transitions import UNIT
 from xueka.kernel.machine import Machine
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
 #: Kinds of units (mission A14).
@@ -41,7 +42,7 @@ class Unit(models.Model):
     contract = models.CharField(max_length=64)
     contract_from = models.DateField()
     contract_until = models.DateField()
-    contacts = models.BinaryField()
+    contacts = SealedField()
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=80)
 

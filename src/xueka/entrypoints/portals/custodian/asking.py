@@ -1,21 +1,27 @@
 """Asking for a change: a new key, a new version, a key block, or a step of a version."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from xueka.contexts.keys import api as keys
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
+from xueka.entrypoints.design.ui import Action, Fact
 from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 ASK = "city:key:ask"
 _SAID = "已申请，没有改动密钥；请另一位密钥保管人确认。"
+
+
+Params = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @require_POST
@@ -96,6 +102,42 @@ def new(request: StaffRequest) -> HttpResponse:
         kind = request.POST.get("place_of", kind)
     sub = "登记后才能生成版本；名称、类型和用途定下后不能更改。"
     return _asked(request, form, kind, lambda given: given.pop("label"), "登记密钥", sub)
+
+
+def previewed(
+    request: StaffRequest, form: forms.Form, kind: str, label: str, title: str, sub: str,
+    params: Params, facts: Callable[[dict[str, Any]], list[Fact]],
+) -> HttpResponse:  # fmt: skip
+    """A form, then what would happen as a page of its own, then the application for it."""
+    problem = None
+    if request.method == "POST" and form.is_valid():
+        given = params(form.cleaned_data)
+        try:
+            if "sure" in request.POST:
+                asked = keys.ask(request.actor, kind, label, form.cleaned_data["why"], given)
+                flash(request, _SAID)
+                return redirect("custodian:change", asked.number)
+            tidy = keys.would(request.actor, kind, label, given)
+        except XuekaError as refusal:
+            problem = refusal
+        else:
+            said = {name: request.POST.getlist(name) for name in form.fields if name in request.POST}
+            shown = {
+                "title": title,
+                "sub": sub,
+                "facts": [*facts(tidy), Fact("原因", form.cleaned_data["why"])],
+                "warns": keys.CHANGE_KINDS[kind].warns,
+                "do": Action(
+                    "提交申请", request.path, "post", "send", "primary", params={**said, "sure": "1"}
+                ),
+                "back": Action("返回", reverse("custodian:key", args=[label])),
+            }
+            return render(request, "custodian/preview.html", shown)
+    drawn = [form[name] for name in form.fields]
+    shown = {
+        "title": title, "sub": sub, "form": form, "problem": problem, "fields": drawn, "button": "预览",
+    }  # fmt: skip
+    return render(request, "custodian/form.html", shown, status=400 if problem or form.errors else 200)
 
 
 def _asked(

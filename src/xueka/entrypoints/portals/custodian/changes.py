@@ -1,5 +1,6 @@
 """Changes that two people make: the list, one of them, and the second person's answer."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -11,7 +12,7 @@ from xueka.contexts.keys import api as keys
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Column, DataList, Filter
-from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, ObjectHead
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.custodian.nav import READ
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.history import queries as history
@@ -73,6 +74,7 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
             actions=_actions(request, found),
         ),
         "warns": kind.warns,
+        **_parts(request, found),
         "params": _params(found),
         "result": _result(found),
         "events": shapes.steps(history.timeline({"key_change": [found.pk]}), labels | {"create": "申请"}),
@@ -98,6 +100,27 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     return redirect("custodian:change", number)
 
 
+def _parts(request: StaffRequest, found: keys.KeyChange) -> dict[str, Any]:
+    """Who brings a component, with its check value; and the check value of the whole when all are there."""
+    told = keys.parts(request.actor.scope, found)
+    open_, whole = found.state == "asked", keys.parts_kcv(found) if told else ""
+    right = whole == found.params.get("kcv")
+    words = f"{whole}，与申请的一致" if right else f"{whole}，与申请的 {found.params.get('kcv')} 不符"
+    rows = [
+        (shapes.actor_name(part.person), _standing(part, there, open_), part.kcv or "—", part.entered_at)
+        for part, there in told
+    ]
+    return {"parts": rows, "whole": Badge(words, "ok" if right else "bad") if whole else None}
+
+
+def _standing(part: keys.KeyPart, there: bool, open_: bool) -> Badge:
+    if there or (part.kcv and not open_):
+        return Badge("已录入", "ok")
+    if not open_:
+        return Badge("没有录入", "ended")
+    return Badge("须重新录入" if part.kcv else "等录入", "wait")
+
+
 def row_of(found: keys.KeyChange, me: str) -> tuple[Link, str, str, str, str, str]:
     """One line of what waits: number, what, key, why, who asked, since when."""
     return (
@@ -118,7 +141,14 @@ def key_url(found: keys.KeyChange) -> str:
 
 def _params(found: keys.KeyChange) -> list[Fact]:
     named = keys.CHANGE_KINDS[found.kind].params
-    words = {"kind": lambda code: keys.TYPES[code].label, "algorithm": lambda code: keys.ALGORITHMS[code]}
+    words: dict[str, Callable[[Any], str]] = {
+        "kind": lambda code: keys.TYPES[code].label,
+        "algorithm": lambda code: keys.ALGORITHMS[code],
+        "people": lambda people: "、".join(map(shapes.actor_name, people)),
+        "receivers": "、".join,
+        "receiver_kind": lambda code: keys.RECEIVERS[code],
+        "way": lambda code: keys.WAYS[code],
+    }
     facts = []
     for name, value in found.params.items():
         if name == "usages":
@@ -139,6 +169,7 @@ def _result(found: keys.KeyChange) -> list[Fact]:
         "before": "原版本",
         "rewrap": "要重新加密",
         "under": "传输密钥",
+        "deliveries": "排入交付计划",
     }
     return [Fact(named[name], value) for name, value in found.result.items() if name in named and value]
 
@@ -148,11 +179,16 @@ def _actions(request: StaffRequest, found: keys.KeyChange) -> list[Action]:
         url = reverse("custodian:change_act", args=[found.number, verb])
         return Action(label, url, "post", icon, tone, **more)
 
+    if found.state == "done" and found.kind == "export" and request.actor.may("city:key:ask"):
+        url = reverse("custodian:block", args=[found.number])
+        return [Action("下载密钥块", url, "post", "download", "primary")]
     if found.state != "asked":
         return []
+    mine = _my_part(request, found)
     if found.asked_by == request.actor.username:
         why = "请由申请人以外的密钥保管人确认。"
         return [
+            *mine,
             post("confirm", "确认执行", "checks", "primary", disabled_reason=why),
             post("withdraw", "撤回", "x"),
         ]
@@ -161,7 +197,26 @@ def _actions(request: StaffRequest, found: keys.KeyChange) -> list[Action]:
     kind = keys.CHANGE_KINDS[found.kind]
     sure = Confirm(f"{kind.label} {found.label}", kind.warns or "确认后立即执行。", "确认执行")
     reason = Confirm("写明理由", found.number, "退回", "required", reason_label="理由")
+    gone = [each for each, there in keys.parts(request.actor.scope, found) if not there]
+    early = f"还有 {len(gone)} 位保管人没有录入分量。" if gone else ""
     return [
-        post("confirm", "确认执行", "checks", "primary", confirm=sure),
+        *mine,
+        post("confirm", "确认执行", "checks", "primary", confirm=sure, disabled_reason=early),
         post("refuse", "退回", "x", confirm=reason),
+    ]
+
+
+def _my_part(request: StaffRequest, found: keys.KeyChange) -> list[Action]:
+    """What the person at the screen may do with her own component."""
+    told = keys.parts(request.actor.scope, found)
+    mine = [there for part, there in told if part.person == request.actor.username]
+    if not mine:
+        return []
+    url = reverse("custodian:part", args=[found.number])
+    if not mine[0]:
+        return [Action("录入我的分量", url, icon="puzzle", tone="primary")]
+    back = reverse("custodian:part_back", args=[found.number])
+    return [
+        Action("重新录入分量", url, icon="puzzle"),
+        Action("收回分量", back, "post", "arrow-back-up"),
     ]

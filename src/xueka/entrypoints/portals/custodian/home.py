@@ -28,7 +28,7 @@ def home(request: StaffRequest) -> HttpResponse:
     new = Action("登记密钥", reverse("custodian:new"), icon="plus", tone="primary")
     shown = {
         "actions": [new] if request.actor.may("city:key:ask") else [],
-        "tiles": _tiles(scope, found, waiting, me),
+        "tiles": _tiles(request, found, waiting),
         "tree": looks.tree(found, keys.uses_by_version(scope)),
         "legend": [
             Badge(f"{short}：{state.label}", looks.states.badge("key_version", state.code).tone)
@@ -42,7 +42,8 @@ def home(request: StaffRequest) -> HttpResponse:
                 f"{task.source.key.title}轮换后的重新加密", task.total - left, task.total, "", unit="个密钥"
             )
             for task, left in keys.rewraps(scope)
-        ],
+        ]
+        + _fields(scope),
         "days": [
             (formats.short_day(day).split(" ")[0], uses, cards)
             for day, (uses, cards) in keys.uses_by_day(scope, DAYS).items()
@@ -58,7 +59,17 @@ def home(request: StaffRequest) -> HttpResponse:
     return render(request, "custodian/home.html", shown)
 
 
-def _tiles(scope: Scope, found: list[keys.Key], waiting: list[keys.KeyChange], me: str) -> list[Tile]:
+def _fields(scope: Scope) -> list[LongWork]:
+    """Personal data on their way to a new version of the field key."""
+    task = keys.field_rotation(scope)
+    if task is None:
+        return []
+    label = f"字段加密密钥第 {task.number} 版：重新加密个人信息"
+    return [LongWork(label, min(task.done, task.total), task.total, "", unit="条")]
+
+
+def _tiles(request: StaffRequest, found: list[keys.Key], waiting: list[keys.KeyChange]) -> list[Tile]:
+    me = request.actor.username
     mine = sum(each.asked_by != me for each in waiting)
     silent = [
         key
@@ -67,7 +78,27 @@ def _tiles(scope: Scope, found: list[keys.Key], waiting: list[keys.KeyChange], m
     ]
     asleep = sum(each.state == "pre_active" for key in found for each in key.versions.all())
     closed = keys.closed_stores(found)
+    scope, parts = request.actor.scope, keys.parts_of(request.actor.scope, me)
+    late = keys.late_deliveries(keys.deliveries(scope)).count()
     return [
+        Tile(
+            "待您录入分量",
+            len(parts),
+            "在您自己的账号上录入，别人看不到",
+            Action("去录入", reverse("custodian:part", args=[parts[0].number])) if parts else None,
+            "wait" if parts else "ok",
+            "puzzle",
+            "项",
+        ),
+        Tile(
+            "逾期未到的交付",
+            late,
+            "按计划应已到达的密钥版本",
+            Action("去看", f"{reverse('custodian:deliveries')}?state=late") if late else None,
+            "bad" if late else "ok",
+            "truck-delivery",
+            "项",
+        ),
         Tile(
             "待您确认",
             mine,

@@ -15,11 +15,19 @@ states.register(
     keys.KEY_VERSION,
     {"pre_active": "neutral", "active": "ok", "verify_only": "wait", "retired": "stop", "destroyed": "ended"},
 )
+states.register(
+    keys.KEY_DELIVERY,
+    {"planned": "neutral", "sent": "progress", "arrived": "ok", "lost": "bad", "cancelled": "ended"},
+)
 states.register(keys.KEY_CHANGE, {"asked": "wait", "done": "ok", "refused": "bad", "withdrawn": "ended"})
 
 
 def _waiting(request: StaffRequest) -> int:
     return keys.waiting(request.actor.scope).count()
+
+
+def _late(request: StaffRequest) -> int:
+    return keys.late_deliveries(keys.deliveries(request.actor.scope)).count()
 
 
 def search(request: StaffRequest, query: str) -> Iterator[Hit]:
@@ -32,8 +40,13 @@ def search(request: StaffRequest, query: str) -> Iterator[Hit]:
 
 
 def notices(request: StaffRequest) -> list[Notice]:
-    """What waits for a second person."""
-    return [
+    """What waits for a second person, or for this one's component."""
+    me = request.actor
+    parts = [
+        Notice(f"{each.label} 等您录入分量", reverse("custodian:part", args=[each.number]), each.asked_at)
+        for each in keys.parts_of(me.scope, me.username)[:5]
+    ]
+    return parts + [
         Notice(
             f"{each.label} 的变更等第二人确认", reverse("custodian:change", args=[each.number]), each.asked_at
         )
@@ -56,6 +69,7 @@ register(
                 [
                     NavItem("密钥台账", "custodian:keys", "key", READ),
                     NavItem("变更", "custodian:changes", "user-check", READ, _waiting),
+                    NavItem("交付计划", "custodian:deliveries", "truck-delivery", READ, _late),
                     NavItem("仪式", "custodian:ceremonies", "users-group", READ),
                     NavItem("使用记录", "custodian:uses", "history", READ),
                 ],

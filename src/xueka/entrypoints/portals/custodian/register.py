@@ -133,8 +133,18 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
                 Fact("确认", shapes.actor_name(found.confirmed_by) or "—"),
                 Fact("用过", f"{uses:,} 次，{cards:,} 张次"),
             ],
-            actions=_steps(request, found.key, found),
+            actions=[*_moves(request, found), *_steps(request, found.key, found)],
         ),
+        "deliveries": [
+            (
+                Link(each.number, reverse("custodian:delivery", args=[each.number])),
+                each.receiver,
+                keys.WAYS[each.way],
+                each.due_on,
+                states.badge("key_delivery", each.state),
+            )
+            for each in keys.deliveries(scope).filter(version=found)[:50]
+        ],
         "back": Link(found.key.title, reverse("custodian:key", args=[label])),
         "exposed": exposed,
         "charts": [
@@ -212,14 +222,19 @@ def _wrapped(found: keys.KeyVersion) -> Link | str:
 
 
 def _key_actions(request: StaffRequest, key: keys.Key) -> list[Action]:
-    if not key.held or key.level == "platform" or not request.actor.may(_ASK):
+    if not key.held or not request.actor.may(_ASK):
         return []
+    if key.level == "platform":
+        return [_post(key, "rotate", "轮换", "refresh", "primary")] if key.kind == "field" else []
     actions = [_post(key, "generate", "生成新版本", "plus")]
     if _active(key) is not None:
         actions.insert(0, _post(key, "rotate", "轮换", "refresh", "primary"))
     if key.level in ("master", "transport"):
         url = reverse("custodian:import", args=[key.label])
         actions.append(Action("导入密钥块", url, icon="file-import"))
+    if key.level in ("kek", "master", "transport") and key.algorithm != "sm1":
+        url = reverse("custodian:components", args=[key.label])
+        actions.append(Action("分量导入", url, icon="puzzle"))
     return actions
 
 
@@ -233,6 +248,22 @@ def _steps(request: StaffRequest, key: keys.Key, found: keys.KeyVersion) -> list
         for kind, allowed, icon in _STEPS
         if found.state in allowed and not (kind == "activate" and _active(key) is not None)
     ]
+
+
+def _moves(request: StaffRequest, found: keys.KeyVersion) -> list[Action]:
+    """Where this version may go."""
+    key = found.key
+    usable = found.state in ("active", "verify_only")
+    if not request.actor.may(_ASK) or key.level in ("platform", "local") or key.drill:
+        return []
+    moves = []
+    if usable or found.state == "pre_active":
+        url = reverse("custodian:deliver", args=[key.label, found.number])
+        moves.append(Action("安排交付", url, icon="truck-delivery"))
+    if usable and "export" in key.usages:
+        url = reverse("custodian:export", args=[key.label, found.number])
+        moves.append(Action("导出密钥块", url, icon="file-export"))
+    return moves
 
 
 def _post(key: keys.Key, kind: str, label: str, icon: str, tone: str = "default", **more: Any) -> Action:
