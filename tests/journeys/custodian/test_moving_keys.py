@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.city.test_line import log_out, press
 from tests.journeys.custodian.test_keys import CONTROL, people, press_with_reason
 from tests.journeys.support import assert_sound
-from tests.journeys.town import Town, town
+from tests.journeys.town import Town, picture, town
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.models import KeyPart
 from xueka.kernel import clock
@@ -55,7 +55,7 @@ def test_two_custodians_bring_a_component_each(page: Page, people: Town) -> None
     page.get_by_role("link", name="录入我的分量").click()
     box = page.get_by_label("分量", exact=True)
     expect(box).to_have_attribute("autocomplete", "off")
-    enter(page, PARTS["anne"].hex()[:-1] + "0", kcv(PARTS["anne"]))
+    enter(page, PARTS["anne"].hex()[:-1] + "f", kcv(PARTS["anne"]))
     expect(page.get_by_text("有一处输错了").first).to_be_visible()
     assert PARTS["anne"].hex()[:8] not in page.content()
     assert box.input_value() == ""
@@ -79,6 +79,7 @@ def test_two_custodians_bring_a_component_each(page: Page, people: Town) -> None
     enter(page, PARTS["bert"].hex(), kcv(PARTS["bert"]))
     expect(page.locator("main")).to_contain_text(f"{kcv(WHOLE)}，与申请的一致")
     assert_sound(page)
+    picture(page, "custodian-part", whole=False)
     press(page, "确认执行", "确认执行")
     expect(page.locator("main")).to_contain_text("已执行")
     made = keys.version(CITY, LABEL, 2)
@@ -150,6 +151,7 @@ def test_a_block_leaves_and_its_arrival_is_known(page: Page, people: Town) -> No
     page.get_by_role("link", name="交付计划").first.click()
     expect(page.locator("main")).to_contain_text("第二卡厂")
     assert_sound(page)
+    picture(page, "custodian-deliveries", whole=False)
     page.goto(f"/custodian/keys/{CONTROL}/1/")
     expect(page.locator("main")).to_contain_text(first.number)
     assert_sound(page)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection, transaction
+from django.db.models import BinaryField
 
 from tests.unit.keys.conftest import FIRST, NOW, SECOND, SYSTEM
+from xueka.contexts.families.models import FamilyAccount, Guardianship
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.models import FieldRotation
 from xueka.contexts.keys.services import field_keys, platform_keys
@@ -19,12 +22,14 @@ from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
 from xueka.platform.crypto import fields, keyring, sealed_columns
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
 from xueka.platform.files import services as files
 from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.models import SecondFactor, User
 from xueka.platform.invariants import check
+from xueka.platform.messages.models import Message
 
 LABEL = "platform.fields"
 
@@ -47,6 +52,10 @@ def town(own_keys: Path, db: None) -> Iterator[None]:
             )  # fmt: skip
         for number in range(3):
             files.store(SYSTEM, f"{number}.txt", "text/plain", f"内容 {number}".encode(), personal=number > 0)
+        Message.objects.create(  # told long ago, and emptied
+            key="k", template="t", shown_to="", envelope=b"", state="failed", next_at=NOW, expires_at=NOW,
+            created_at=NOW, ended_at=NOW,
+        )  # fmt: skip
         keys.note_platform_keys(SYSTEM)
         yield
 
@@ -77,10 +86,18 @@ def test_every_column_that_is_sealed_is_known() -> None:
     for model, column in (
         (User, "envelope"), (SecondFactor, "envelope"), (StoredFile, "content"), (Session, "values"),
         (registry.Student, "envelope"), (Consent, "given_by"), (Unit, "contacts"), (Run, "commands"),
-        (Run, "answers"),
+        (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 9
+    assert len(known) == 12
+    plain = {
+        (model._meta.db_table, each.column)
+        for model in apps.get_models()
+        for each in model._meta.local_concrete_fields
+        if isinstance(each, BinaryField) and not isinstance(each, SealedField) and each.max_length is None
+    }
+    # Key blocks, components under the key in memory, what a channel sent: not under the field key.
+    assert plain == {("keys_keyversion", "block"), ("keys_keypart", "sealed"), ("payments_notice", "raw")}
 
 
 @pytest.mark.usefixtures("town")

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.platform.crypto.sealed_columns import SealedField
+
 RELATIONS = ("父亲", "母亲", "祖父母", "外祖父母", "其他监护人")
 
 
@@ -14,7 +16,7 @@ class Guardianship(models.Model):
     """
 
     student = models.ForeignKey("registry.Student", on_delete=models.PROTECT, related_name="guardianships")
-    envelope = models.BinaryField()
+    envelope = SealedField()
     phone_index = models.BinaryField(max_length=32)
     replaces_index = models.BinaryField(max_length=32, null=True)
     reason = models.CharField(max_length=200)
@@ -48,7 +50,7 @@ class FamilyAccount(models.Model):
     """One phone that has signed in. `envelope` opens to {phone}."""
 
     phone_index = models.BinaryField(max_length=32, unique=True)
-    envelope = models.BinaryField()
+    envelope = SealedField()
     created_at = models.DateTimeField()
 
 

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from xueka.platform.crypto.sealed_columns import SealedField
+
 #: Waits for its turn; accepted by the gateway; on the phone; will not arrive.
 QUEUED, SENT, DELIVERED, FAILED = "queued", "sent", "delivered", "failed"
 STATES = {QUEUED: "待发送", SENT: "已交短信网关", DELIVERED: "已送达", FAILED: "未送达"}
@@ -18,7 +20,7 @@ class Message(models.Model):
     key = models.CharField(max_length=64, unique=True)
     template = models.CharField(max_length=32)
     shown_to = models.CharField(max_length=20)
-    envelope = models.BinaryField()
+    envelope = SealedField(when="envelope <> ''")
     state = models.CharField(max_length=16, default=QUEUED)
     attempts = models.IntegerField(default=0)
     next_at = models.DateTimeField()
