@@ -133,6 +133,11 @@ def _reachable_root(directory: Path, base: Path, user: tuple[int, int], remarks:
             raise EmbeddedServerError(f"{root} 中的数据属于 {claimed}；复制的数据目录请改用备份与恢复。")
     elif _can(user, "-x", directory):
         return directory
+    elif (directory / "data").exists():  # never an empty one in its stead
+        raise EmbeddedServerError(
+            f"数据库在 {directory}，但用户 {pwd.getpwuid(user[0]).pw_name} 现在无法进入。"
+            "请恢复它上级各目录的通过权限（chmod o+x）后重试；数据没有改动。"
+        )
     else:
         root = SYSTEM_STATE / hashlib.sha256(str(base).encode()).hexdigest()[:12]
     for folder in (SYSTEM_STATE, root):

@@ -296,6 +296,22 @@ def test_a_copied_home_does_not_take_the_originals_data(monkeypatch: pytest.Monk
             location.place()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a home unreachable for the server's user")
+def test_data_that_cannot_be_reached_any_more_get_no_empty_database_in_their_stead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with _temporary_home() as home, _temporary_home() as system_state:
+        (home / "database" / "data").mkdir(parents=True)
+        home.chmod(0o700)
+        monkeypatch.setattr(location, "SYSTEM_STATE", system_state)
+        monkeypatch.setenv("XUEKA_HOME", str(home))
+        with pytest.raises(location.EmbeddedServerError, match="无法进入"):
+            location.place()
+        assert not (home / "database" / "location").exists() and not any(system_state.iterdir())
+        home.chmod(0o711)
+        assert location.place().root == home / "database"
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_a_home_that_we_make_is_not_for_others_to_look_into(
     umask: int, monkeypatch: pytest.MonkeyPatch
