@@ -115,7 +115,7 @@ def test_only_who_was_named_and_only_her_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "expected"),
+    ("named", "expected"),
     [
         (("first",), "KEY_PART_PEOPLE"),
         (("first", "first"), "KEY_PART_PEOPLE"),
@@ -124,9 +124,9 @@ def test_only_who_was_named_and_only_her_own() -> None:
         (("first", "nobody"), "KEY_PART_PERSON"),
     ],
 )
-def test_who_may_bring_one(people: tuple[str, ...], expected: str) -> None:
+def test_who_may_bring_one(named: tuple[str, ...], expected: str) -> None:
     with pytest.raises(XuekaError) as refusal:
-        asked(people=people)
+        asked(people=named)
     assert code(refusal) == expected
 
 
