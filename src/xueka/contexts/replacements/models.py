@@ -14,6 +14,7 @@ from xueka.contexts.replacements.domain.transitions import (
     REPLACEMENT,
     UNPAID,
 )
+from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
 
@@ -49,7 +50,7 @@ class Replacement(models.Model):
     tariff = models.CharField(max_length=32)
     free_reason = models.CharField(max_length=60, blank=True)
     delivery = models.CharField(max_length=16, blank=True)
-    address = models.BinaryField(default=b"")
+    address = SealedField(default=b"", when="address <> ''")
     to_counter = models.BooleanField(default=False)
     order = models.ForeignKey("payments.Order", on_delete=models.PROTECT, null=True, related_name="+")
     application = models.OneToOneField(
