@@ -46,6 +46,8 @@ WECHAT = [
     Defect("商户订单号", lambda old: f"{old[:5]} {old[5:]}", "LINE_NUMBER"),
     Defect("商户订单号", _to(""), "LINE_NUMBER"),
     Defect("交易状态", _to("DONE"), "LINE_STATE"),
+    Defect("应结订单金额", _to("2x.00"), "LINE_AMOUNT"),
+    Defect("充值券退款金额", _to("-"), "LINE_AMOUNT"),
     Defect("货币种类", _to("USD"), "LINE_CURRENCY"),
     Defect("手续费", _to("0.1234567"), "LINE_FEE"),
     Defect("手续费", _to(""), "LINE_FEE"),

@@ -20,6 +20,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
+from xueka.contexts.treasury import api as treasury
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.identity import invariants as identity
 from xueka.platform.invariants import Invariant, InvariantResult, check
@@ -40,6 +41,7 @@ INVARIANTS: list[Invariant] = [
     *reporting.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
+    *treasury.INVARIANTS,
     *identity.INVARIANTS,
     *messages.INVARIANTS,
     *officers.INVARIANTS,

@@ -1,6 +1,43 @@
-"""Money on its way to the treasury: statements of the channels, confirmations, reconciliation, the close."""
+"""Money on its way to the treasury: statements of the channels, confirmations, reconciliation, breaks."""
 
+from xueka.contexts.treasury.domain.breaks import KINDS as BREAK_KINDS
+from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, REFUND, Checked, Line
+from xueka.contexts.treasury.domain.transitions import BREAK
+from xueka.contexts.treasury.invariants import INVARIANTS
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Run, Statement
+from xueka.contexts.treasury.queries import breaks, confirmations, open_breaks, runs, statements
 from xueka.contexts.treasury.services.checking import KINDS, check
+from xueka.contexts.treasury.services.reconciling import Result, assign, explain, reconcile, sign_off
+from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
 
-__all__ = ["KINDS", "OTHER", "PAYMENT", "REFUND", "Checked", "Line", "check"]
+__all__ = [
+    "BREAK",
+    "BREAK_KINDS",
+    "FORMS",
+    "INVARIANTS",
+    "KINDS",
+    "OTHER",
+    "PAYMENT",
+    "REFUND",
+    "Break",
+    "BreakRow",
+    "Checked",
+    "Confirmation",
+    "Line",
+    "Result",
+    "Run",
+    "Statement",
+    "assign",
+    "breaks",
+    "check",
+    "confirmations",
+    "explain",
+    "open_breaks",
+    "reconcile",
+    "runs",
+    "sign_off",
+    "statements",
+    "take_confirmation",
+    "take_statement",
+]

@@ -34,6 +34,7 @@ def render() -> str:
     from xueka.contexts.reporting.domain.transitions import EXPORT
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
+    from xueka.contexts.treasury.domain.transitions import BREAK
     from xueka.platform.identity.machines import GRANT_REQUEST
     from xueka.platform.identity.permissions import ROLES
 
@@ -68,6 +69,7 @@ def render() -> str:
         multiapp.RISK,
         multiapp.STOCK_TAKE,
         multiapp.CREDENTIAL,
+        BREAK,
         payments.ORDER,
         payments.PAYMENT,
         payments.REFUND,

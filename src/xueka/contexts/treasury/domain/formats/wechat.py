@@ -87,14 +87,26 @@ def _read_trade(raw: bytes, needed: tuple[str, ...]) -> Checked:
     judge = Judge()
     checked = Checked(rows=table.rows)
     for row in rows(judge, table.columns, table.cells(judge)):
-        for column in _SUMMED:
-            if column in row:
-                judge.add(column, yuan(row[column], 5))
-        if line := _trade_line(judge, row):
+        line = _trade_line(judge, row)
+        if _summed(judge, row) and line:
             checked.lines.append(line)
     table.compare(judge)
     checked.errors = sorted(judge.problems)
     return checked
+
+
+def _summed(judge: Judge, row: Row) -> bool:
+    """Add the row to the sums of its columns. Any cell that stands in a sum must be an amount."""
+    sound = True
+    for column in (name for name in _SUMMED if name in row):
+        millifen = yuan(row[column] or "0", 5)
+        judge.add(column, millifen)
+        named = {(problem.line, problem.column) for problem in judge.problems[-len(row.cells) :]}
+        if millifen is None and (row.line, column) not in named:
+            said = f"的金额“{row[column][:60]}”无法识别。"
+            judge.note(row.line, column, "LINE_AMOUNT", row[column], said)
+        sound &= millifen is not None
+    return sound
 
 
 def _trade_line(judge: Judge, row: Row) -> Line | None:

@@ -1,0 +1,149 @@
+"""A week's reconciliation of a million orders, beside polars over the same columns.
+
+Ours is `find` of the treasury: a full join of four sides in the server (orders, channel lines, confirmations,
+books), every row that does not agree fetched and judged by name. The floor reads orders, channel and finance
+as CSV, joins the three and keeps what differs; it knows no books and names nothing. One payment in two
+hundred has a break.
+"""
+
+import os
+import random
+import tempfile
+from contextlib import ExitStack
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars
+import psycopg
+from harness import compare
+
+SIZES = (100_000, 1_000_000)
+FIRST, DAYS = date(2026, 10, 12), 7
+_open = ExitStack()
+
+
+class Case(NamedTuple):
+    """Where the four tables are, the files for the floor, and how many breaks there must be."""
+
+    sides: Any
+    folder: Path
+    breaks: int
+
+
+def prepare(size: int) -> Case:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xueka.config.settings")
+    from xueka.entrypoints.cli import common
+
+    _open.enter_context(common.database())
+    from django.db import connection
+
+    from xueka.contexts.treasury.adapters.set_matching import Sides
+    from xueka.platform.database import address
+    from xueka.platform.database.copy import copy_rows
+
+    folder = Path(os.environ["XUEKA_HOME"]) / f"case-{size}"
+    folder.mkdir(exist_ok=True)
+    dice = random.Random(size)
+    broken = set(dice.sample(range(size), size // 200))
+    columns = {
+        "ours": (
+            "channel",
+            "kind",
+            "id",
+            "number",
+            "order",
+            "fen",
+            "day",
+            "state",
+            "settlement",
+            "pay_code",
+            "second",
+        ),
+        "theirs": ("channel", "kind", "id", "number", "fen", "day", "place"),
+        "confirmed": ("pay_code", "tra_no", "id", "fen", "day"),
+        "booked": ("channel", "kind", "number", "fen", "day"),
+    }
+    types = {"fen": "bigint", "day": "date", "second": "boolean", "place": "bigint"}
+    # Tables as the system's are: the server shares work on temporary ones with no helper.
+    with psycopg.connect(**address.parameters(address.Role.OWNER), autocommit=True) as owner:
+        for side, names in columns.items():
+            shape = ", ".join(f'"{name}" {types.get(name, "text")}' for name in names)
+            owner.execute(f"DROP TABLE IF EXISTS bench_{side}")
+            owner.execute(f"CREATE TABLE bench_{side} ({shape})")
+            owner.execute(f"GRANT ALL ON bench_{side} TO PUBLIC")
+
+    def rows(side: str) -> Any:
+        for n in range(size):
+            day = FIRST + timedelta(days=n % DAYS)
+            number, id_, code, fen = (
+                f"XK{n:014d}P01",
+                f"4200{n:020d}",
+                f"11000026{n:012d}",
+                1500 + n % 3 * 500,
+            )
+            if side == "ours":
+                yield (
+                    "nontax",
+                    "payment",
+                    id_,
+                    number,
+                    f"XK{n:014d}",
+                    fen,
+                    day,
+                    "succeeded",
+                    "direct",
+                    code,
+                    False,
+                )
+            elif side == "theirs":
+                yield ("nontax", "payment", id_, number, fen + (n in broken), day, n)
+            elif side == "confirmed":
+                yield (code, f"T{n}", id_, fen, day)
+            else:
+                yield ("nontax", "payment", number, fen, day)
+
+    for side, names in columns.items():
+        copy_rows(connection, f"bench_{side}", names, rows(side))
+        polars.DataFrame(list(rows(side)), schema=list(names), orient="row").write_csv(folder / f"{side}.csv")
+    with psycopg.connect(**address.parameters(address.Role.OWNER), autocommit=True) as owner:
+        for side in columns:
+            owner.execute(f"ANALYZE bench_{side}")
+    sides = Sides(*(f"SELECT * FROM bench_{side}" for side in columns))
+    return Case(sides, folder, len(broken))
+
+
+def ours(case: Case) -> None:
+    from django.db import transaction
+
+    from xueka.contexts.treasury.services.finding import find
+
+    with transaction.atomic():
+        found = find(case.sides, FIRST, FIRST + timedelta(days=DAYS - 1), set(), FIRST + timedelta(days=DAYS))
+    if len(found.breaks) != case.breaks:
+        raise AssertionError((len(found.breaks), case.breaks))
+
+
+def floor(case: Case) -> None:
+    orders, lines, confirmed = (
+        polars.read_csv(case.folder / f"{side}.csv", infer_schema=False).with_columns(
+            polars.col("fen").cast(polars.Int64)
+        )
+        for side in ("ours", "theirs", "confirmed")
+    )
+    joined = orders.join(lines, on=["channel", "kind", "id"], how="full", suffix="_line").join(
+        confirmed, on="pay_code", how="full", suffix="_told"
+    )
+    wrong = joined.filter(
+        polars.col("fen").ne_missing(polars.col("fen_line"))
+        | polars.col("fen").ne_missing(polars.col("fen_told"))
+    )
+    if wrong.height != case.breaks:
+        raise AssertionError((wrong.height, case.breaks))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="xueka-bench-") as home:
+        Path(home).chmod(0o711)  # the database server may run as another user
+        os.environ["XUEKA_HOME"] = home
+        compare("reconcile, orders × channel × finance", "orders", SIZES, prepare, ours, floor)

@@ -1,0 +1,139 @@
+"""Millions of rows that agree are recognised by the database; only the others come here.
+
+The four sides are any four SELECTs with the columns of `domain.matching`: the tables of the system, or those
+of a benchmark. One full join over them; nothing that agrees on all sides leaves the server.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import connection
+
+from xueka.contexts.treasury.domain.matching import Booked, Confirmed, Ours, Suspects, Theirs
+
+Side = TypeVar("Side", Ours, Theirs, Confirmed, Booked)
+
+
+class Sides(NamedTuple):
+    """SELECTs. `ours` without a restriction by day: the rows that others speak of are looked up in it."""
+
+    ours: str
+    theirs: str
+    confirmed: str
+    booked: str
+
+
+_JOIN = """
+WITH o AS (SELECT * FROM ({ours}) x WHERE day BETWEEN %(first)s AND %(last)s AND state = 'succeeded'),
+     l AS (SELECT * FROM ({theirs}) x WHERE day BETWEEN %(first)s AND %(last)s),
+     c AS (SELECT * FROM ({confirmed}) x WHERE day BETWEEN %(first)s AND %(last)s),
+     k AS (SELECT * FROM ({booked}) x WHERE day BETWEEN %(first)s AND %(last)s)
+SELECT o.*, l.*, c.*, k.*
+  FROM o
+  FULL JOIN l ON l.id = o.id AND l.channel = o.channel AND l.kind = o.kind
+  FULL JOIN c ON c.pay_code = CASE WHEN o.kind = 'payment' THEN o.pay_code END
+  FULL JOIN k ON k.number = o.number AND k.channel = o.channel AND k.kind = o.kind
+ WHERE (l.fen = o.fen AND l.number = o.number AND abs(l.day - o.day) <= 1 AND k.fen = o.fen
+        AND CASE WHEN o.settlement = 'direct' AND o.kind = 'payment' THEN c.fen = o.fen
+                 ELSE c.fen IS NULL END) IS NOT TRUE
+"""
+#: The same number of the channel on two lines, a code confirmed twice: each of them agrees by itself.
+_LINES_TWICE = """
+SELECT y.* FROM ({theirs}) y JOIN (
+    SELECT channel, kind, id FROM ({theirs}) x WHERE day BETWEEN %(first)s AND %(last)s
+     GROUP BY channel, kind, id HAVING count(*) > 1) d
+    ON (d.channel, d.kind, d.id) = (y.channel, y.kind, y.id)
+ WHERE y.day BETWEEN %(first)s AND %(last)s
+"""
+_CONFIRMED_TWICE = """
+SELECT y.* FROM ({confirmed}) y JOIN (
+    SELECT pay_code FROM ({confirmed}) x WHERE day BETWEEN %(first)s AND %(last)s
+     GROUP BY pay_code HAVING count(*) > 1) d ON d.pay_code = y.pay_code
+ WHERE y.day BETWEEN %(first)s AND %(last)s
+"""
+_KNOWN = """
+SELECT * FROM ({ours}) x
+ WHERE number = ANY(%(numbers)s) OR (id <> '' AND id = ANY(%(ids)s))
+    OR (pay_code <> '' AND pay_code = ANY(%(codes)s))
+"""
+#: The other halves of rows that stand alone so far, on whatever day they lie.
+_HALVES = {
+    "theirs": "SELECT * FROM ({theirs}) x WHERE id = ANY(%(ids)s) OR number = ANY(%(numbers)s)",
+    "confirmed": "SELECT * FROM ({confirmed}) x WHERE pay_code <> '' AND pay_code = ANY(%(codes)s)",
+    "booked": "SELECT * FROM ({booked}) x WHERE number = ANY(%(numbers)s)",
+}
+_COUNT = """
+SELECT count(*) FROM ({ours}) x WHERE day BETWEEN %(first)s AND %(last)s AND state = 'succeeded'
+"""
+
+_LONELY = """
+SELECT channel, day, count(*), sum(CASE WHEN kind = 'refund' THEN -fen ELSE fen END)
+  FROM ({theirs}) y
+ WHERE day BETWEEN %(first)s AND %(last)s
+   AND NOT EXISTS (SELECT 1 FROM ({ours}) x WHERE x.channel = y.channel AND x.day = y.day)
+ GROUP BY channel, day ORDER BY channel, day
+"""
+
+
+def suspects(sides: Sides, first: date, last: date) -> Suspects:
+    """Every row between the two days that does not agree on all its sides."""
+    days = {"first": first, "last": last}
+    with connection.cursor() as cursor:
+        # Hash tables of a city's week stay in memory; whole columns are read, so several workers pay.
+        cursor.execute("SET LOCAL work_mem = '256MB'")
+        cursor.execute(_JOIN.format(**sides._asdict()), days)
+        ours: set[Ours] = set()
+        theirs: set[Theirs] = set()
+        confirmed: set[Confirmed] = set()
+        booked: set[Booked] = set()
+        while rows := cursor.fetchmany(5000):
+            for row in rows:
+                _take(row, 0, Ours, ours)
+                _take(row, 11, Theirs, theirs)
+                _take(row, 18, Confirmed, confirmed)
+                _take(row, 23, Booked, booked)
+        theirs |= {Theirs(*row) for row in _rows(cursor, _LINES_TWICE, sides, days)}
+        confirmed |= {Confirmed(*row) for row in _rows(cursor, _CONFIRMED_TWICE, sides, days)}
+        alone = {
+            "numbers": sorted({each.number for each in ours}),
+            "ids": sorted({each.id for each in ours}),
+            "codes": sorted({each.pay_code for each in ours}),
+        }
+        theirs |= {Theirs(*row) for row in _rows(cursor, _HALVES["theirs"], sides, alone)}
+        confirmed |= {Confirmed(*row) for row in _rows(cursor, _HALVES["confirmed"], sides, alone)}
+        booked |= {Booked(*row) for row in _rows(cursor, _HALVES["booked"], sides, alone)}
+        spoken = {
+            "numbers": sorted({each.number for each in theirs} | {each.number for each in booked}),
+            "ids": sorted({each.id for each in theirs}),
+            "codes": sorted({each.pay_code for each in confirmed}),
+        }
+        known = {Ours(*row) for row in _rows(cursor, _KNOWN, sides, spoken)}
+    waiting = {each for each in known if each.state != "succeeded"}
+    return Suspects(sorted(ours | waiting), sorted(known - ours - waiting), sorted(theirs), sorted(confirmed),
+                    sorted(booked))  # fmt: skip
+
+
+def count(sides: Sides, first: date, last: date) -> int:
+    """How many of ours there are between the two days."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT.format(**sides._asdict()), {"first": first, "last": last})
+        (found,) = cursor.fetchone()
+    return int(found)
+
+
+def lonely_days(sides: Sides, first: date, last: date) -> list[tuple[str, date, int, int]]:
+    """(channel, day, lines, fen) of days on which a channel moved money and we have nothing at all."""
+    with connection.cursor() as cursor:
+        found = _rows(cursor, _LONELY, sides, {"first": first, "last": last})
+        return [(channel, day, int(lines), int(fen)) for channel, day, lines, fen in found]
+
+
+def _rows(cursor: Any, statement: str, sides: Sides, values: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]:
+    cursor.execute(statement.format(**sides._asdict()), values)
+    return list(cursor.fetchall())
+
+
+def _take(row: tuple[Any, ...], start: int, side: type[Side], into: set[Side]) -> None:
+    if row[start] is not None:
+        into.add(side(*row[start : start + len(side._fields)]))

@@ -1,0 +1,147 @@
+"""What comes from outside is kept as it came: statements by channel and day, confirmations one by one."""
+
+from datetime import date, datetime
+
+from django.db import connection
+
+from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, Checked, Line
+from xueka.contexts.treasury.models import Confirmation, Statement, StatementLine
+from xueka.contexts.treasury.services.checking import check
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.money import parse_yuan
+from xueka.platform.audit.services import record
+from xueka.platform.crypto.sm3 import digest as sm3
+from xueka.platform.database.copy import copy_rows
+from xueka.platform.files import services as files
+from xueka.platform.identity.actor import Actor
+
+_RUN = "city:reconciliation:run"
+#: (channel, kind) → the form in which it comes.
+FORMS = {
+    ("wechat", "trade"): "wechat",
+    ("wechat", "fund"): "wechat-fund",
+    ("nontax", "trade"): "wechat-nontax",
+    ("alipay", "trade"): "alipay",
+    ("alipay", "fund"): "alipay-fund",
+    ("unionpay", "trade"): "unionpay",
+}
+_COLUMNS = (
+    "statement_id", "line", "channel", "day", "kind", "key", "number", "channel_id", "of_number",
+    "amount_fen", "fee_millifen", "at", "status", "pay_code",
+)  # fmt: skip
+
+
+def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes, name: str = "") -> Statement:
+    """Keep a statement, and its lines if nothing is wrong with it (docs/adr/0190).
+
+    The same again is the same. `raw` empty: the channel says that nothing moved on that day. Raises Refused
+    `STATEMENT_DAY_OPEN` for today and later, BadInput `STATEMENT_KIND`.
+    """
+    actor.require(_RUN)
+    if (channel, kind) not in FORMS:
+        raise BadInput("STATEMENT_KIND", "没有这种账单。", found=f"{channel} {kind}")
+    if day >= clock.today():
+        raise Refused("STATEMENT_DAY_OPEN", "当天还没有过完，没有账单。", found=str(day))
+    digest = sm3(raw).hex()
+    known = Statement.objects.filter(channel=channel, kind=kind, day=day, sm3=digest).first()
+    if known:
+        return known
+    checked, errors = _judge(name or f"{channel}-{day}", raw, FORMS[channel, kind], day)
+    kept = files.store(actor, name or f"{channel}-{kind}-{day}", "application/octet-stream", raw)
+    statement = Statement.objects.create(
+        channel=channel,
+        kind=kind,
+        day=day,
+        file=kept,
+        sm3=digest,
+        usable=not errors,
+        rows=checked.rows,
+        amount_fen=checked.amount_fen,
+        refund_fen=checked.refund_fen,
+        fee_fen=checked.fee_fen,
+        errors=errors[:200],
+        at=clock.now(),
+        by=actor.username,
+    )
+    if statement.usable and kind == "trade":
+        _copy(statement, checked.lines)
+    detail = {"sm3": digest, "rows": checked.rows, "errors": len(errors)}
+    record(actor, "statement.take", "statement", f"{channel} {kind} {day}", detail=detail)
+    return statement
+
+
+def _judge(name: str, raw: bytes, form: str, day: date) -> tuple[Checked, list[dict[str, object]]]:
+    """What is refused whole is kept as well, with the reason: it is what the channel gave."""
+    if not raw:
+        return Checked(), []
+    try:
+        checked = check(name, raw, form, day=day)
+    except BadInput as error:
+        return Checked(), [error.as_dict()]
+    return checked, [error.as_dict() for error in checked.errors]
+
+
+def _copy(statement: Statement, lines: list[Line]) -> None:
+    rows = (
+        (
+            statement.id,
+            line.line,
+            statement.channel,
+            statement.day,
+            line.kind,
+            line.channel_id if line.kind == PAYMENT else line.number,
+            line.number,
+            line.channel_id,
+            line.of_number,
+            line.amount_fen,
+            line.fee_millifen,
+            line.at.replace(tzinfo=clock.SHANGHAI),
+            line.status[:32],
+            line.pay_code,
+        )
+        for line in lines
+        if line.kind != OTHER
+    )
+    copy_rows(connection, StatementLine._meta.db_table, _COLUMNS, rows)
+
+
+def take_confirmation(actor: Actor, voucher: dict[str, str], msg_id: str) -> Confirmation:
+    """A confirmation (5996) of the finance office; a repetition is the same one.
+
+    Raises BadInput `CONFIRMATION_FIELD`, Refused `CONFIRMATION_DIFFERS` for another content under a known
+    business number: whoever sends that is asked, and nothing changes.
+    """
+    actor.require(_RUN)
+    code, tra_no = voucher.get("PayCode", ""), voucher.get("TraNoBus", "")
+    if not code or not tra_no or len(code) > 32 or len(tra_no) > 64:
+        where = "PayCode" if not code or len(code) > 32 else "TraNoBus"
+        raise BadInput("CONFIRMATION_FIELD", "确认报文缺少字段，或字段过长。", where=where)
+    at = _moment(voucher.get("CfmDate", ""), voucher.get("CfmTime", ""))
+    fen = parse_yuan(voucher.get("Amt", ""))
+    if fen <= 0:
+        raise BadInput("CONFIRMATION_FIELD", "确认金额应大于零。", where="Amt", found=voucher["Amt"])
+    said = {"pay_code": code, "amount_fen": fen, "day": at.date(), "at": at}
+    said |= {"pay_mode": voucher.get("PayMode", "")[:2], "channel_id": voucher.get("Hold1", "")[:64]}
+    fresh = {**said, "msg_id": msg_id[:32], "received_at": clock.now()}
+    found, made = Confirmation.objects.get_or_create(tra_no=tra_no, defaults=fresh)
+    if not made and (found.pay_code, found.amount_fen) != (code, fen):
+        raise Refused(
+            "CONFIRMATION_DIFFERS",
+            "同一业务流水号已有另一内容的确认。",
+            where=tra_no,
+            found=f"{code} {fen} 分",
+            expected=f"{found.pay_code} {found.amount_fen} 分",
+            action="请与财政非税平台核对。",
+        )
+    return found
+
+
+def _moment(day: str, time: str) -> datetime:
+    digits = f"{day}{time.replace(':', '')}"
+    try:
+        return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=clock.SHANGHAI)
+    except ValueError:
+        raise BadInput(
+            "CONFIRMATION_FIELD", "确认时间无法识别。", where="CfmDate CfmTime", found=digits[:20]
+        ) from None
