@@ -1,6 +1,7 @@
 """Four sides of one day, through the database: what agrees, what breaks, what stays signed."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -238,9 +239,24 @@ def test_invariants_are_checked_and_broken_ones_caught(town: Town) -> None:
             transaction.set_rollback(True)
 
 
-def test_the_command(town: Town, xueka: Run) -> None:
-    _, _, rows = town
-    take(statement(rows[1:]))
+def test_the_commands(town: Town, xueka: Run, tmp_path: Path) -> None:
+    _, paid, rows = town
+    file = tmp_path / "bill.csv"
+    file.write_bytes(statement(rows[1:]))
+    words = ("statement", "take", str(file), "--channel", "wechat", "--day", str(DAY))
+    code, kept = xueka(*words)
+    assert (code, kept["usable"], kept["rows"], kept["amount_fen"]) == (0, True, 4, 8000)
+    code, found = xueka("reconcile", "--week", "2026-W37")
+    assert (code, found["error"]["code"]) == (1, "RECONCILE_DAYS")  # the week is not over
+    town[0].time.advance(timedelta(days=7))  # type: ignore[attr-defined]
+    code, found = xueka("reconcile", "--week", "2026-W37")
+    assert (code, found["orders"], found["matched"]) == (1, 6, 5)
+    assert [(each["kind"], each["order"]) for each in found["breaks"]] == [
+        ("only_ours", paid[0].order.number)
+    ]
+    file.write_bytes(b"x")
+    code, kept = xueka(*words)
+    assert (code, kept["usable"], kept["errors"][0]["code"]) == (1, False, "STATEMENT_HEADER")
     code, found = xueka("reconcile", "--week", "2026-W36")
     assert (code, found["orders"], found["breaks"], found["closed"]) == (0, 0, [], False)
     code, found = xueka("reconcile", "--week", "2026-W99")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xueka.entrypoints.cli import common
+from xueka.entrypoints.cli import arguments, common
+from xueka.kernel.text import parse_date
 
 if TYPE_CHECKING:
     from xueka.contexts.treasury.api import Checked
@@ -26,11 +27,6 @@ class Channel(StrEnum):
     UNIONPAY = "unionpay"
 
 
-@app.callback()
-def _group() -> None:
-    """A group, though it has one command."""
-
-
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="渠道给出的账单，可以是压缩包。")],
@@ -47,6 +43,37 @@ def check(
     result = checked.as_dict()
     common.answer(result, as_json, lambda: _show(checked))
     raise typer.Exit(1 if checked.errors else 0)
+
+
+@app.command()
+def take(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="渠道给出的账单，可以是压缩包。")],
+    channel: Annotated[str, typer.Option("--channel", help="渠道：wechat、alipay、unionpay、nontax。")],
+    day: Annotated[str, typer.Option("--day", metavar="YYYY-MM-DD", help="哪一天的账单。")],
+    fund: Annotated[bool, typer.Option("--fund", help="是资金账单，不是交易账单。")] = False,
+    username: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """收下一天的账单，原样保存；有问题的账单留底但不参与对账，退出码为 1。"""
+    raw = common.content_of(file)
+    on = arguments.read(parse_date, day)
+    with common.edge(username) as actor:
+        from xueka.contexts.treasury import api as treasury
+
+        kept = treasury.take_statement(actor, channel, "fund" if fund else "trade", on, raw, file.name)
+        result = {
+            "channel": kept.channel,
+            "day": kept.day.isoformat(),
+            "usable": kept.usable,
+            "sm3": kept.sm3,
+            "rows": kept.rows,
+            "amount_fen": kept.amount_fen,
+            "refund_fen": kept.refund_fen,
+            "fee_fen": kept.fee_fen,
+            "errors": kept.errors,
+        }
+    common.answer(result, as_json)
+    raise typer.Exit(0 if kept.usable else 1)
 
 
 def _show(checked: "Checked") -> None:
