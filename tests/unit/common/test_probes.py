@@ -178,11 +178,11 @@ def place_of(town: Town, short: str, mark: str) -> Place:
 def url_of(route: str, converters: dict[str, object], place: Place) -> str:
     """The address with the place's objects in it; verbs and unknown kinds get something harmless."""
     for name, converter in converters.items():
-        value = place.values.get(name)
+        value, counted = place.values.get(name), type(converter).__name__ == "IntConverter"
         if isinstance(value, dict):
-            value = next(number for part, number in value.items() if part in route)
+            value = None if counted else next(number for part, number in value.items() if part in route)
         if value is None:
-            value = "2000000001" if type(converter).__name__ == "IntConverter" else "unknown"
+            value = "2000000001" if counted else "unknown"
         for spelled in (f"<{kind}:{name}>" for kind in ("int", "str", "slug", "path", "uuid")):
             route = route.replace(spelled, str(value))
     route = re.sub(r"\(\?P<\w+>([^)|]+)[^)]*\)", lambda group: _plain(group[1]), route)
