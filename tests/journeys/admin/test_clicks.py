@@ -111,7 +111,8 @@ def test_an_account_is_opened(page: Page, people: Town) -> None:
         page.keyboard.press("Tab")  # from field to field by the key
         type_at_once(page, page.get_by_label("用户名"), "sunyue")
         page.keyboard.press("Tab")
-        for _ in range(6):
+        place = "select => [...select.options].findIndex(option => option.value === 'auditor')"
+        for _ in range(page.get_by_label("角色").evaluate(place)):
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Tab")
         type_at_once(page, page.get_by_label("原因"), "新到岗")
