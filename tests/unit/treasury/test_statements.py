@@ -101,9 +101,7 @@ def test_unionpay_by_the_widths_with_chinese_in_between() -> None:
     refund = next(line for line in checked.lines if line.kind == "refund")
     assert (refund.of_number[:10], refund.fee_millifen < 0) == ("XK20261013", True)
     both = made.zipped({ZM_NAME: made.zm(rows), ZM_NAME.replace("ZM", "ZME"): b""})
-    with pytest.raises(BadInput) as refused:
-        check("files.zip", both, "unionpay")
-    assert refused.value.code == "STATEMENT_EMPTY"
+    assert check("files.zip", both, "unionpay").rows == 20, "a day without disputes"
 
 
 def test_times_without_a_year_lie_before_the_settlement_day() -> None:

@@ -7,6 +7,13 @@ from xueka.entrypoints.portals.common import deeds
 
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
+    "amount_fen": "金额（分）",
+    "channel": "渠道",
+    "channel_id": "渠道单号",
+    "fee_fen": "手续费（分）",
+    "owner": "负责人",
+    "phone": "手机号",
+    "valid_from": "起用日",
     "reader": "读卡器",
     "way": "密钥交付方式",
     "masters": "主密钥",
