@@ -37,6 +37,7 @@ def prepare(size: int) -> Case:
 
     _open.enter_context(common.database())
     from django.db import connection
+    from tests.faults.reconciliation import COLUMNS, TYPES
 
     from xueka.contexts.treasury.adapters.set_matching import Sides
     from xueka.platform.database import address
@@ -46,29 +47,10 @@ def prepare(size: int) -> Case:
     folder.mkdir(exist_ok=True)
     dice = random.Random(size)
     broken = set(dice.sample(range(size), size // 200))
-    columns = {
-        "ours": (
-            "channel",
-            "kind",
-            "id",
-            "number",
-            "order",
-            "fen",
-            "day",
-            "state",
-            "settlement",
-            "pay_code",
-            "second",
-        ),
-        "theirs": ("channel", "kind", "id", "number", "fen", "day", "place"),
-        "confirmed": ("pay_code", "tra_no", "id", "fen", "day"),
-        "booked": ("channel", "kind", "number", "fen", "day"),
-    }
-    types = {"fen": "bigint", "day": "date", "second": "boolean", "place": "bigint"}
     # Tables as the system's are: the server shares work on temporary ones with no helper.
     with psycopg.connect(**address.parameters(address.Role.OWNER), autocommit=True) as owner:
-        for side, names in columns.items():
-            shape = ", ".join(f'"{name}" {types.get(name, "text")}' for name in names)
+        for side, names in COLUMNS.items():
+            shape = ", ".join(f'"{name}" {TYPES.get(name, "text")}' for name in names)
             owner.execute(f"DROP TABLE IF EXISTS bench_{side}")
             owner.execute(f"CREATE TABLE bench_{side} ({shape})")
             owner.execute(f"GRANT ALL ON bench_{side} TO PUBLIC")
@@ -103,13 +85,13 @@ def prepare(size: int) -> Case:
             else:
                 yield ("nontax", "payment", number, fen, day)
 
-    for side, names in columns.items():
+    for side, names in COLUMNS.items():
         copy_rows(connection, f"bench_{side}", names, rows(side))
         polars.DataFrame(list(rows(side)), schema=list(names), orient="row").write_csv(folder / f"{side}.csv")
     with psycopg.connect(**address.parameters(address.Role.OWNER), autocommit=True) as owner:
-        for side in columns:
+        for side in COLUMNS:
             owner.execute(f"ANALYZE bench_{side}")
-    sides = Sides(*(f"SELECT * FROM bench_{side}" for side in columns))
+    sides = Sides(*(f"SELECT * FROM bench_{side}" for side in COLUMNS))
     return Case(sides, folder, len(broken))
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.support import factors
+from tests.support.parts import require
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("XUEKA_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -33,8 +34,7 @@ DESK, TABLET, PHONE = (1440, 900), (1024, 768), (360, 740)
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser a module: its event loop lives in this thread, and later tests must not meet it."""
-    if not CHROMIUM:
-        pytest.skip("no Chromium on this machine; Debian's package `chromium` brings it")
+    require("a journey", [] if CHROMIUM else ["Chromium (chromium)"])
     # The ORM calls of a journey's set-up are not async all the same.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])

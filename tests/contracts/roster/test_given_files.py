@@ -1,26 +1,18 @@
 """The sample files that lie beside the checkout, against their answer key."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.support.given import DATA, given_files
 from tests.support.registry import OPERATOR
 from xueka.contexts.registry.api import ImportReport, Student, import_roster, import_schools, student
 from xueka.platform.identity.scope import EVERYWHERE
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-
 
 @pytest.fixture(autouse=True)
 def directory(db: None) -> ImportReport:
-    if not DATA.is_dir():
-        reason = f"the sample files are not at {DATA}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return import_schools(OPERATOR, (DATA / "schools.csv").read_bytes(), "schools.csv")
+    return import_schools(OPERATOR, (given_files() / "schools.csv").read_bytes(), "schools.csv")
 
 
 def load(name: str, *, dry_run: bool = False) -> ImportReport:

@@ -1,16 +1,14 @@
 """The sample statements and frames that lie beside the checkout, against their answer key, by command."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from tests.support.commands import Run, xueka
+from tests.support.given import DATA, given_files
 
 __all__ = ["xueka"]
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 KEY = "sample_statements_key.json"
 STATEMENTS = {
     "sample_wechat.csv": "wechat",
@@ -24,14 +22,7 @@ FRAMES = ("sample_nontax_5996.bin", "sample_nontax_bad_mac.bin", "sample_nontax_
 
 @pytest.fixture(scope="module")
 def key() -> dict[str, dict[str, object]]:
-    if not DATA.is_dir():
-        reason = f"the sample files are not at {DATA}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    answers: dict[str, dict[str, object]] = json.loads(
-        (DATA / "sample_statements_key.json").read_text("utf-8")
-    )
+    answers: dict[str, dict[str, object]] = json.loads((given_files() / KEY).read_text("utf-8"))
     assert {*answers} == {*STATEMENTS, *FRAMES}
     return answers
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import asyncssh
 
-from xueka.sandbox.bureau import openssl
 from xueka.sandbox.bureau.faults import DIALS
 from xueka.sandbox.bureau.works import Works
+from xueka.sandbox.common import openssl
 
 USERNAME = "xueka"
 

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from xueka.sandbox.bureau import openssl
+from xueka.sandbox.common import openssl
 
 _ECB = {"SM4-ECB": ("-sm4-ecb", 16), "AES-ECB": ("-aes-256-ecb", 32)}
 _CARD_CIPHERS = {"SM4": 16, "3DES": 8}

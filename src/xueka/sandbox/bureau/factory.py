@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from xueka.sandbox.bureau import characters, openssl
+from xueka.sandbox.bureau import characters
 from xueka.sandbox.bureau.faults import BAD_FILES, Dial, Dice
 from xueka.sandbox.bureau.package import Order, Package
+from xueka.sandbox.common import openssl
 
 CODES = ("00", "01", "02", "03", "04", "05", "99")
 _FAILURES = ("01", "01", "02", "02", "03", "04", "05", "99")

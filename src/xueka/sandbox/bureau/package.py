@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.bureau import card_keys, characters, openssl
+from xueka.sandbox.bureau import card_keys, characters
+from xueka.sandbox.common import openssl
 
 NAME = re.compile(r"XKP_([A-Z0-9][A-Z0-9-]{3,23})_([1-9][0-9]{0,2})\.zip")
 FIELDS = 17

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.bureau import factory, openssl
+from xueka.sandbox.bureau import factory
 from xueka.sandbox.bureau.card_keys import Vault
 from xueka.sandbox.bureau.faults import DIALS, Dice
 from xueka.sandbox.bureau.package import NAME, Keys, Package, Refused, examine
+from xueka.sandbox.common import openssl
 
 
 class Works:

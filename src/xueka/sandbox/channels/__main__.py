@@ -22,7 +22,7 @@ from xueka.sandbox.channels.unionpay import UnionPay
 from xueka.sandbox.channels.wechat import WeChat
 from xueka.sandbox.channels.wechat_answers import APPID, MCHID
 from xueka.sandbox.channels.wechat_notices import WeChatNotices
-from xueka.sandbox.common import http, pages
+from xueka.sandbox.common import http, pages, process
 from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
@@ -220,27 +220,14 @@ class House:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m xueka.sandbox.channels", description=__doc__)
-    made.add_argument("--home", type=Path, required=True)
-    made.add_argument("--port", type=int, default=0, help="0: the one used before, else any free one")
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--faults", choices=("none", "light", "heavy"), default="none")
-    made.add_argument("--dial", default="", help="NAME=RATE,… on top of --faults")
-    made.add_argument("--speed", type=float, default=1.0, help="divides the times between notices")
+    made = process.parser("channels", __doc__, speed="between notices")
     made.add_argument("--notices", choices=("push", "pull"), default="push")
     made.add_argument("--wechat-signs", choices=("key", "certificate"), default="key")
     return made
 
 
 def main() -> None:
-    house = House(parser().parse_args())
-    house.start()
-    try:
-        http.until_orphaned()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        house.stop()
+    process.run(House(parser().parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A day's money at a channel as rows, right or spoilt by the dial; statements are written from it."""
 
+import sqlite3
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -56,40 +57,19 @@ def of_day(book: Book, channel: str, day: date) -> list[Movement]:
     for charge in book.store.all(
         "select * from charge where channel = ? and substr(at, 1, 10) = ?", channel, day.isoformat()
     ):
-        trade = book.known(channel, charge["number"])
-        found.append(
-            Movement(
-                at=charge["at"],
-                number=charge["number"],
-                channel_id=charge["channel_id"],
-                payer=charge["payer"],
-                bank=charge["bank"],
-                subject=trade["subject"],
-                attach=trade["attach"],
-                fen=charge["fen"],
-                fee=fee(charge["fen"]),
-                total=charge["fen"],
-            )
-        )
+        found.append(_of_charge(book, charge))
     for refund in book.store.all(
         "select * from refund where channel = ? and substr(created, 1, 10) = ?", channel, day.isoformat()
     ):
         if channel != "wechat" and refund["status"] in ("ABNORMAL", "CLOSED"):
             continue
         charge = book.charge(refund["channel_id"])
-        trade = book.known(channel, charge["number"])
         found.append(
-            Movement(
+            replace(
+                _of_charge(book, charge),
                 at=refund["created"],
-                number=charge["number"],
-                channel_id=charge["channel_id"],
-                payer=charge["payer"],
-                bank=charge["bank"],
-                subject=trade["subject"],
-                attach=trade["attach"],
                 fen=refund["fen"],
                 fee=-fee(refund["fen"]),
-                total=charge["fen"],
                 refund_no=refund["out_refund_no"],
                 refund_id=refund["refund_id"],
                 state=refund["status"],
@@ -97,6 +77,22 @@ def of_day(book: Book, channel: str, day: date) -> list[Movement]:
             )
         )
     return sorted(found, key=lambda each: (each.at, each.number, each.refund_no, each.channel_id))
+
+
+def _of_charge(book: Book, charge: sqlite3.Row) -> Movement:
+    trade = book.known(charge["channel"], charge["number"])
+    return Movement(
+        at=charge["at"],
+        number=charge["number"],
+        channel_id=charge["channel_id"],
+        payer=charge["payer"],
+        bank=charge["bank"],
+        subject=trade["subject"],
+        attach=trade["attach"],
+        fen=charge["fen"],
+        fee=fee(charge["fen"]),
+        total=charge["fen"],
+    )
 
 
 def fee(fen: int) -> int:

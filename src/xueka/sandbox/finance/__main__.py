@@ -12,13 +12,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.common import http, pages
+from xueka.sandbox.common import http, openssl, pages, process
 from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import Answer, Request, json_answer
 from xueka.sandbox.common.notices import Manner, Notices
 from xueka.sandbox.common.store import Store, rows
-from xueka.sandbox.finance import desk, openssl, receipts, wechat_bill
+from xueka.sandbox.finance import desk, receipts, wechat_bill
 from xueka.sandbox.finance.desk import Desk, Line
 from xueka.sandbox.finance.office import SCHEMA, Office, Refused
 from xueka.sandbox.finance.pages import Pages
@@ -226,27 +226,14 @@ class House:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m xueka.sandbox.finance", description=__doc__)
-    made.add_argument("--home", type=Path, required=True)
-    made.add_argument("--port", type=int, default=0, help="frames; 0: the one used before, else any free one")
-    made.add_argument("--http-port", type=int, default=0, help="pages; likewise")
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--faults", choices=("none", "light", "heavy"), default="none")
-    made.add_argument("--dial", default="", help="NAME=RATE,… on top of --faults")
-    made.add_argument("--speed", type=float, default=1.0, help="divides the times between confirmations")
+    made = process.parser("finance", __doc__, speed="between confirmations")
+    made.add_argument("--http-port", type=int, default=0, help="of the pages; --port is that of the frames")
     made.add_argument("--notices", choices=("push", "pull"), default="push")
     return made
 
 
 def main() -> None:
-    house = House(parser().parse_args())
-    house.start()
-    try:
-        http.until_orphaned()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        house.stop()
+    process.run(House(parser().parse_args()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 
-from xueka.sandbox.finance import openssl
+from xueka.sandbox.common import openssl
 from xueka.sandbox.finance.office import Office, Refused, fen_of
 
 SEAL_ID, SEAL_NAME = "11000000000001", "样例市财政局财政票据监制章"
@@ -162,7 +162,7 @@ class Receipts:
         return ET.tostring(document, encoding="utf-8", xml_declaration=True)
 
     def _signature(self, content: bytes) -> bytes:
-        value = openssl.sign(self._key, content)
+        value = base64.b64encode(openssl.sign(self._key, content)).decode("ascii")
         moment = f"{self._office.clock.now():%Y%m%d%H%M%S}"
         head = f"<Format>DETACH</Format><Algorithm>SM3withSM2</Algorithm><Time>{moment}</Time>"
         return f"<Signature>{head}<Value>{value}</Value></Signature>".encode()

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.common import http, pages
+from xueka.sandbox.common import http, pages, process
 from xueka.sandbox.common.control import Control
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, html_answer, json_answer
@@ -298,25 +298,11 @@ def _clock(at: str) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m xueka.sandbox.messages", description=__doc__)
-    made.add_argument("--home", type=Path, required=True)
-    made.add_argument("--port", type=int, default=0, help="0: the one used before, else any free one")
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--faults", choices=("none", "light", "heavy"), default="none")
-    made.add_argument("--dial", default="", help="NAME=RATE,… on top of --faults")
-    made.add_argument("--speed", type=float, default=1.0, help="divides the times of delivery and reports")
-    return made
+    return process.parser("messages", __doc__, speed="of delivery and reports")
 
 
 def main() -> None:
-    house = House(parser().parse_args())
-    house.start()
-    try:
-        http.until_orphaned()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        house.stop()
+    process.run(House(parser().parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""All cryptography of the bureau, done by the OpenSSL command as card-bureau.md §3 shows it."""
+"""Cryptography of the counterparts by the OpenSSL command, as card-bureau.md §3 shows it."""
 
 import base64
 import shutil
@@ -30,8 +30,8 @@ def make_key(path: Path) -> None:
     draft = path.with_suffix(".part")
     draft.touch(mode=0o600)
     run("genpkey", "-algorithm", "SM2", "-out", draft)
+    public(path).write_bytes(run("pkey", "-in", draft, "-pubout"))
     draft.rename(path)
-    public(path).write_bytes(run("pkey", "-in", path, "-pubout"))
 
 
 def public(path: Path) -> Path:
@@ -70,7 +70,7 @@ def verify(public_key: Path, content: bytes, signature: bytes) -> bool:
 
 
 def sign(private_key: Path, content: bytes) -> bytes:
-    """DER signature by the bureau's key."""
+    """DER signature."""
     return run("dgst", "-sm3", "-sigopt", DISTID, "-sign", private_key, data=content)
 
 
