@@ -2,6 +2,10 @@
 into this context.
 """
 
+from xueka.contexts.payments.adapters.finance import BUSY as FINANCE_BUSY
+from xueka.contexts.payments.adapters.finance import DONE as FINANCE_DONE
+from xueka.contexts.payments.adapters.finance import ask as ask_finance
+from xueka.contexts.payments.adapters.finance import card as finance_card
 from xueka.contexts.payments.calling import PaymentStart, pay, send_refund, statement, take_notice
 from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.domain.tariff import REASONS, Fee, Tariff
@@ -58,6 +62,8 @@ __all__ = [
     "CHANNELS",
     "DIRECT",
     "FEE_BEARERS",
+    "FINANCE_BUSY",
+    "FINANCE_DONE",
     "INVARIANTS",
     "MERCHANT",
     "NOTICE_LIMIT",
@@ -87,9 +93,11 @@ __all__ = [
     "ToldRefund",
     "account_of",
     "adopt_tariff",
+    "ask_finance",
     "cancel_order",
     "cnnontax",
     "create_order",
+    "finance_card",
     "hear_payment",
     "hear_refund",
     "introduce",

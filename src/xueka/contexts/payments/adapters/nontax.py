@@ -3,15 +3,12 @@
 """
 
 import contextlib
-import json
-import secrets
-import socket
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.conf import settings
-
+from xueka.contexts.payments.adapters import finance
+from xueka.contexts.payments.adapters.finance import BUSY, DONE
 from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.models import ChannelAccount, Payment, Refund
 from xueka.contexts.payments.ports import (
@@ -28,24 +25,14 @@ from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.kernel.money import format_yuan, parse_yuan
 
-_SECONDS = 10
-_DONE, _UNKNOWN_CODE = "00000", "10002"
+_UNKNOWN_CODE = "10002"
 _PAID, _VOIDED = ("1", "3"), "2"
 #: Where the finance office wants a telephone number and we give none of a family's.
 _NO_PHONE = "00000000000"
 
 
 def connect(account: ChannelAccount) -> Channel:
-    return Nontax(account, card())
-
-
-def card() -> dict[str, Any]:
-    """What the finance office handed over. Raises ChannelUnavailable while there is nothing."""
-    try:
-        found: dict[str, Any] = json.loads(settings.FINANCE_PARTNER.read_text("utf-8"))
-    except (OSError, ValueError):
-        raise ChannelUnavailable("CHANNEL_NO_CARD", "还没有财政部门交来的参数文件。") from None
-    return found
+    return Nontax(account, finance.card())
 
 
 class Nontax:
@@ -61,7 +48,7 @@ class Nontax:
 
     def ask(self, payment: Payment) -> Told:
         asked = {"AdmDivCode": self._card["division"], "PayCode": _code(payment)}
-        found = self._exchange("8997", "5997", asked)
+        found = finance.ask(self._card, "8997", "5997", asked)
         rows = [row for row in found if not payment.asked_id or row.get("TraNoBus") == payment.asked_id]
         if not rows or rows[0].get("Result") == _UNKNOWN_CODE:
             return Told("missing", word="没有这个缴款码")
@@ -108,10 +95,11 @@ class Nontax:
             asked = ""
         fields = {
             "OriMsgNo": "5996",
-            "Result": _DONE if accepted else "18012",
+            "Result": DONE if accepted else "18012",
             "Information": "成功" if accepted else "校验码不符",
         }
-        return 200, cnnontax.encode(self._message("8001", fields, asked), self._card["token"]), "text/plain"
+        said = finance.message(self._card, "8001", fields, about=asked)
+        return 200, cnnontax.encode(said, self._card["token"]), "text/plain"
 
     def _notice_of(self, payment: Payment, state: str) -> Mapping[str, str]:
         """8994, by which a code becomes payable, or void."""
@@ -140,11 +128,11 @@ class Nontax:
             "Hold1": "Y",
             "Hold2": f"{clock.local(payment.order.expires_at):%Y%m%d%H%M%S}",
         }
-        [answer] = self._exchange("8994", "5001", voucher) or [{}]
+        [answer] = finance.ask(self._card, "8994", "5001", voucher) or [{}]
         result = answer.get("Result", "")
-        if result == "99999" or not result:
+        if result == BUSY or not result:
             raise ChannelUnavailable("FINANCE_BUSY", "财政非税平台忙。")
-        if result != _DONE:
+        if result != DONE:
             raise ChannelRefused(result, f"财政非税平台：{answer.get('Information', '')[:120]}")
         return answer
 
@@ -157,49 +145,7 @@ class Nontax:
             raise ChannelUnavailable("CHANNEL_ANSWER", "财政非税平台的回答不完整。") from None
         return Told("succeeded", amount, number, moment, merchant or self._account.merchant_id)
 
-    def _exchange(self, number: str, expected: str, voucher: Mapping[str, str]) -> list[Mapping[str, str]]:
-        frame = cnnontax.encode(self._message(number, voucher), self._card["token"])
-        try:
-            with socket.create_connection((self._card["host"], int(self._card["port"])), _SECONDS) as line:
-                line.settimeout(_SECONDS)
-                line.sendall(frame)
-                message = cnnontax.receive(_read(line), self._card["token"])
-        except (OSError, BadInput) as error:
-            raise ChannelUnavailable(
-                "CHANNEL_SILENT", "财政非税平台没有回应。", found=type(error).__name__
-            ) from None
-        if message.msg_no == "5001" != expected:
-            raise ChannelUnavailable("CHANNEL_ANSWER", "财政非税平台没有受理这次查询。")
-        return list(message.vouchers)
-
-    def _message(self, number: str, voucher: Mapping[str, str], about: str = "") -> cnnontax.Message:
-        today = clock.today()
-        return cnnontax.Message(
-            msg_no=number,
-            source=self._card["des"],
-            destination=self._card["src"],
-            msg_id=secrets.token_hex(10),
-            work_date=f"{today:%Y%m%d}",
-            msg_ref=about,
-            vouchers=[voucher],
-            division=self._card["division"],
-            year=f"{today:%Y}",
-        )
-
 
 def _code(payment: Payment) -> str:
     """A second charge stands under the code of the first."""
     return payment.out_trade_no[:20]
-
-
-def _read(line: socket.socket) -> bytes:
-    found = b""
-    wanted = cnnontax.LENGTH_SIZE
-    while len(found) < wanted:
-        more = line.recv(min(65536, wanted - len(found)))
-        if not more:
-            raise OSError("closed")
-        found += more
-        if wanted == cnnontax.LENGTH_SIZE and len(found) == wanted:
-            wanted = cnnontax.declared_length(found)
-    return found

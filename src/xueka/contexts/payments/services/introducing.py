@@ -5,7 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from xueka.contexts.payments.adapters import cards, nontax
+from xueka.contexts.payments.adapters import cards
+from xueka.contexts.payments.adapters import finance as finance_line
 from xueka.contexts.payments.models import DIRECT, MERCHANT, ChannelAccount
 from xueka.contexts.payments.ports import ChannelUnavailable
 from xueka.contexts.payments.services.channels import set_channel
@@ -43,7 +44,7 @@ def introduce(actor: Actor, site: str, *, fee_bearer: str = "provider") -> list[
         },
     }
     with contextlib.suppress(ChannelUnavailable):  # a city may do without a payment code
-        finance = nontax.card()
+        finance = finance_line.card()
         wanted["nontax"] = {
             "settlement": DIRECT,
             "gateway": f"tcp://{finance['host']}:{finance['port']}",
