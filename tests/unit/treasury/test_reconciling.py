@@ -14,6 +14,7 @@ from tests.support.machines import assert_every_pair
 from tests.support.size import dial
 from tests.unit.payments.conftest import Cashier
 from tests.unit.treasury.conftest import DAY, ONE, OTHER, confirm, finance, kinds, line, statement, take, week
+from tests.unit.treasury.test_posting import flow
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow, StatementLine
@@ -204,14 +205,28 @@ def test_every_pair_of_the_table(town: Town) -> None:
     assert (allowed, refused) == (9, 7)
 
 
+def entry(key: str, kind: str, account: str, about: str) -> str:
+    """SQL that puts one fen from an account into the treasury."""
+    return f"""
+        WITH e AS (INSERT INTO ledger_entry (key, kind, "on", about, digest, at, by, transaction)
+                   SELECT '{key}', '{kind}', "on", '{about}', '', at, by, 0 FROM ledger_entry LIMIT 1
+                   RETURNING id)
+        SELECT id FROM e;
+        INSERT INTO ledger_posting (entry_id, line, account, fen, channel, reference)
+        SELECT id, n, a, f, 'wechat', 'x' FROM ledger_entry,
+               (VALUES (1, '{account}', -1), (2, 'bank', 1)) AS v (n, a, f) WHERE key = '{key}'"""
+
+
 def test_invariants_are_checked_and_broken_ones_caught(town: Town) -> None:
-    _, _, rows = town
+    _, paid, rows = town
     take(statement(rows[1:]))
     week()
     row = treasury.open_breaks(EVERYWHERE).get()
     with transaction.atomic():
         treasury.explain(ONE, row.id, "x")
         treasury.sign_off(OTHER, row.id)
+        funds = treasury.take_statement(ONE, "wechat", "fund", DAY, flow(paid[1:]))
+    treasury.post_all()
     results = {each.name: check(each) for each in treasury.INVARIANTS}
     assert all(each.checked and not each.violated for each in results.values()), results
     copied = (
@@ -230,6 +245,13 @@ def test_invariants_are_checked_and_broken_ones_caught(town: Town) -> None:
         "treasury_breaks_signed_as_the_history_says": "UPDATE treasury_breakrow SET signed_by = 'nobody'",
         "break_state_equals_last_history_row": "UPDATE treasury_breakrow SET state = 'explained'",
         "break_steps_allowed": skipped,
+        "treasury_breaks_stand_in_the_books": "UPDATE treasury_breakrow SET posted_fen = 0",
+        "treasury_settlements_say_what_the_statement_says": entry(
+            f"settlement:wechat:{DAY}:x", "settlement", "clearing.wechat", f'{{"statement": {funds.id}}}'
+        ),
+        "treasury_confirmed_money_is_in_the_books_once": entry(
+            "confirmed:nobody", "confirmation", "clearing.nontax", "{}"
+        ),
     }
     assert {*spoil} == {*results}
     for invariant in treasury.INVARIANTS:

@@ -25,8 +25,10 @@ from xueka.contexts.ledger.queries import (
     check_books,
     closed_until,
     entries_of,
+    is_posted,
+    sums_under,
 )
-from xueka.contexts.ledger.services.posting import close_period, post
+from xueka.contexts.ledger.services.posting import close_period, open_day, post
 
 __all__ = [
     "ACCOUNTS",
@@ -51,5 +53,8 @@ __all__ = [
     "close_period",
     "closed_until",
     "entries_of",
+    "is_posted",
+    "open_day",
     "post",
+    "sums_under",
 ]

@@ -33,6 +33,18 @@ def entries_of(scope: Scope, reference: str) -> list[Entry]:
     )
 
 
+def sums_under(scope: Scope, prefix: str) -> dict[tuple[str, str, str], int]:
+    """Signed fen by (account, channel, reference) of all entries whose key begins like this; none at zero."""
+    rows = Posting.objects.visible_to(scope).filter(entry__key__startswith=prefix).order_by()
+    sums = rows.values_list("account", "channel", "reference").annotate(Sum("fen"))
+    return {(account, channel, reference): int(fen) for account, channel, reference, fen in sums if fen}
+
+
+def is_posted(scope: Scope, key: str) -> bool:
+    """Whether an entry stands under this key."""
+    return Entry.objects.visible_to(scope).filter(key=key).exists()
+
+
 def closed_until(scope: Scope) -> date | None:
     """The last day that is closed; None while no period is."""
     last: date | None = Closing.objects.visible_to(scope).aggregate(last=Max("until"))["last"]

@@ -5,9 +5,10 @@ from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, REFUND, Checked, Line
 from xueka.contexts.treasury.domain.transitions import BREAK
 from xueka.contexts.treasury.invariants import INVARIANTS
-from xueka.contexts.treasury.models import BreakRow, Confirmation, Run, Statement
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
 from xueka.contexts.treasury.queries import breaks, confirmations, open_breaks, runs, statements
 from xueka.contexts.treasury.services.checking import KINDS, check
+from xueka.contexts.treasury.services.posting import post_all
 from xueka.contexts.treasury.services.reconciling import Result, assign, explain, reconcile, sign_off
 from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
 
@@ -24,6 +25,7 @@ __all__ = [
     "BreakRow",
     "Checked",
     "Confirmation",
+    "Fetch",
     "Line",
     "Result",
     "Run",
@@ -34,6 +36,7 @@ __all__ = [
     "confirmations",
     "explain",
     "open_breaks",
+    "post_all",
     "reconcile",
     "runs",
     "sign_off",

@@ -2,9 +2,9 @@
 
 from xueka.contexts.treasury.domain.transitions import BREAK
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
-from xueka.platform.invariants import from_rows
+from xueka.platform.invariants import Invariant, from_rows
 
-INVARIANTS = [
+INVARIANTS: list[Invariant] = [
     state_matches_history(BREAK, "treasury_breakrow"),
     steps_allowed(BREAK),
     from_rows(
@@ -33,5 +33,41 @@ INVARIANTS = [
           LEFT JOIN LATERAL (SELECT actor FROM history_transition WHERE machine = 'break' AND object_id = r.id
                                 AND event = 'sign' ORDER BY seq DESC LIMIT 1) g ON true
          WHERE r.state = 'signed'""",
+    ),
+    from_rows(
+        "treasury_breaks_stand_in_the_books",
+        "每项差错挂账的金额与账簿一致，没有签认的不新挂账",
+        """
+        SELECT r.kind || ' ' || r.key,
+               r.posted_fen <> -coalesce(s.fen, 0) OR r.posts <> coalesce(s.entries, 0)
+          FROM treasury_breakrow r
+          LEFT JOIN (SELECT (e.about ->> 'break')::bigint AS id, count(DISTINCT e.id) AS entries,
+                            sum(g.fen) FILTER (WHERE g.account = 'breaks') AS fen
+                       FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+                      WHERE e.kind = 'break' GROUP BY 1) s ON s.id = r.id
+        """,
+    ),
+    from_rows(
+        "treasury_settlements_say_what_the_statement_says",
+        "每日结算入账的金额等于该日资金账单的收入减退款",
+        """
+        SELECT s.channel || ' ' || s.day, -e.fen IS DISTINCT FROM s.amount_fen - s.refund_fen
+          FROM (SELECT split_part(e.key, ':', 2) AS channel, split_part(e.key, ':', 3)::date AS day,
+                       sum(g.fen) AS fen, max((e.about ->> 'statement')::bigint) AS statement
+                  FROM ledger_entry e JOIN ledger_posting g ON g.entry_id = e.id
+                   AND g.account LIKE 'clearing.%'
+                 WHERE e.kind = 'settlement' GROUP BY 1, 2) e
+          JOIN treasury_statement s ON s.id = e.statement
+        """,
+    ),
+    from_rows(
+        "treasury_confirmed_money_is_in_the_books_once",
+        "每笔确认入库的分录与财政确认的金额一致",
+        """
+        SELECT e.key, c.id IS NULL OR c.amount_fen IS DISTINCT FROM (
+                   SELECT sum(fen) FROM ledger_posting WHERE entry_id = e.id AND account = 'treasury')
+          FROM ledger_entry e LEFT JOIN treasury_confirmation c ON 'confirmed:' || c.tra_no = e.key
+         WHERE e.kind = 'confirmation'
+        """,
     ),
 ]

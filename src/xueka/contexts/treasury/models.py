@@ -11,6 +11,7 @@ from xueka.contexts.treasury.domain.transitions import BREAK, SIGNED
 from xueka.platform.identity.scope import Scope
 
 STATEMENT_KINDS = ("trade", "fund")
+FETCH_KINDS = (*STATEMENT_KINDS, "confirm")
 
 
 class CityWork(models.QuerySet):
@@ -57,7 +58,8 @@ class Statement(models.Model):
 
 class StatementLine(models.Model):
     """A line of a usable statement. `key` is what it is known by: the channel's number of a payment, our
-    number of a refund."""
+    number of a refund; lines of a fund flow, fees among them (`other`), are known by `of_id`, the channel's
+    number of the payment."""
 
     append_only = True
 
@@ -70,6 +72,7 @@ class StatementLine(models.Model):
     number = models.CharField(max_length=64)
     channel_id = models.CharField(max_length=64)
     of_number = models.CharField(max_length=64)
+    of_id = models.CharField(max_length=64, blank=True, db_default="")
     amount_fen = models.BigIntegerField()
     fee_millifen = models.BigIntegerField()
     at = models.DateTimeField()
@@ -85,6 +88,38 @@ class StatementLine(models.Model):
             models.Index(fields=["day"], name="treasury_line_day"),
             models.Index(fields=["key"], name="treasury_line_key"),
             models.Index(fields=["number"], name="treasury_line_number"),
+            models.Index(fields=["of_id"], name="treasury_line_of_id"),
+        ]
+
+
+class Fetch(models.Model):
+    """What is asked of a channel for a day, until it has given it: `done_at`. `kind` as of a statement, or
+    `confirm` for the confirmations of the finance office."""
+
+    channel = models.CharField(max_length=16)
+    kind = models.CharField(max_length=8)
+    day = models.DateField()
+    tries = models.IntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    objects = CityWork.as_manager()
+
+    class Meta:
+        ordering = ["day", "channel", "kind"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "kind", "day"], name="treasury_fetch_once"),
+            models.CheckConstraint(condition=Q(channel__in=list(CHANNELS)), name="treasury_fetch_channel"),
+            models.CheckConstraint(condition=Q(kind__in=FETCH_KINDS), name="treasury_fetch_kind"),
+            models.CheckConstraint(
+                condition=Q(done_at=None, next_try_at__isnull=False)
+                | Q(done_at__isnull=False, next_try_at=None),
+                name="treasury_fetch_ends",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(done_at=None), name="treasury_to_fetch"),
         ]
 
 
@@ -141,7 +176,10 @@ class Run(models.Model):
 
 
 class BreakRow(models.Model):
-    """A break from the run that first saw it until one that does not. `fen` above zero is surplus."""
+    """A break from the run that first saw it until one that does not. `fen` above zero is surplus.
+
+    `posted_fen` is what stands in the books for it, after `posts` entries (services.posting).
+    """
 
     kind = models.CharField(max_length=24)
     channel = models.CharField(max_length=16)
@@ -160,6 +198,8 @@ class BreakRow(models.Model):
     explanation = models.CharField(max_length=200, blank=True)
     explained_by = models.CharField(max_length=80, blank=True)
     signed_by = models.CharField(max_length=80, blank=True)
+    posted_fen = models.BigIntegerField(default=0)
+    posts = models.SmallIntegerField(default=0)
 
     objects = CityWork.as_manager()
 
@@ -179,6 +219,9 @@ class BreakRow(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(state=SIGNED) | ~Q(signed_by=""), name="treasury_break_signed_by_somebody"
+            ),
+            models.CheckConstraint(
+                condition=Q(posted_fen=0) | Q(posts__gt=0), name="treasury_break_posted_by_entries"
             ),
         ]
         indexes = [

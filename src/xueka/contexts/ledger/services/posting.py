@@ -1,7 +1,7 @@
 """Writing the books."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection
@@ -61,6 +61,13 @@ def post(
         for line, each in enumerate(postings, start=1)
     )
     return Entry.objects.get(id=made)
+
+
+def open_day(day: date) -> date:
+    """The day in the books of an event on `day`: that day, or the first one that is still open."""
+    last = Closing.objects.aggregate(last=Max("until"))["last"]
+    day = min(day, clock.today())
+    return day if last is None or day > last else last + timedelta(days=1)
 
 
 def close_period(actor: Actor, until: date) -> Closing:

@@ -7,7 +7,6 @@ from xueka.contexts.payments.models import ChannelAccount, Order, Payment, Refun
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.scope import EVERYWHERE
 
 #: Whose acts follow from what a channel says; nobody's decision.
 WORKER = Actor.system("payments")
@@ -48,9 +47,7 @@ def open_account(channel: str) -> ChannelAccount:
 
 def day_in_books(moment: datetime) -> date:
     """The day of an event in the books: its own in Shanghai, or the first one that is still open."""
-    closed = ledger.closed_until(EVERYWHERE)
-    day = min(clock.local(moment).date(), clock.today())
-    return day if closed is None or day > closed else closed + timedelta(days=1)
+    return ledger.open_day(clock.local(moment).date())
 
 
 def pause_after(tries: int) -> timedelta:

@@ -10,6 +10,8 @@ REFUND_AMOUNT, REFUND_NOT_BOOKED = "refund_amount", "refund_not_booked"
 FINANCE_MISSING, FINANCE_ONLY, FINANCE_AMOUNT = "finance_missing", "finance_only", "finance_amount"
 FINANCE_TWICE, FINANCE_MODEL = "finance_twice", "finance_model"
 LEDGER_MISSING, LEDGER_AMOUNT, LEDGER_ONLY = "ledger_missing", "ledger_amount", "ledger_only"
+SETTLE_MISSING, SETTLE_ONLY, SETTLE_AMOUNT = "settle_missing", "settle_only", "settle_amount"
+SETTLE_FEE, PAYBACK_FINANCE = "settle_fee", "payback_differs"
 STATEMENT_MISSING, STATEMENT_WRONG, DAY = "statement_missing", "statement_wrong", "day_without_orders"
 
 KINDS = {
@@ -34,10 +36,25 @@ KINDS = {
     LEDGER_MISSING: "未记账",
     LEDGER_AMOUNT: "记账金额不符",
     LEDGER_ONLY: "有账无款",
+    SETTLE_MISSING: "交易账单有、资金账单无",
+    SETTLE_ONLY: "资金账单有、交易账单无",
+    SETTLE_AMOUNT: "结算金额不符",
+    SETTLE_FEE: "手续费不符",
+    PAYBACK_FINANCE: "退付金额不符",
     STATEMENT_MISSING: "缺账单",
     STATEMENT_WRONG: "账单有误",
     DAY: "当日有款无订单",
 }
+
+
+#: Money that is, or lacks, at a channel: once signed it stands between clearing and the breaks' account.
+AT_CHANNEL = (
+    ONLY_CHANNEL, ONLY_OURS, AMOUNT, NOT_CREDITED, AFTER_CLOSE, CHARGED_TWICE,
+    REFUND_ONLY_CHANNEL, REFUND_ONLY_OURS, REFUND_AMOUNT, REFUND_NOT_BOOKED,
+    SETTLE_MISSING, SETTLE_ONLY, SETTLE_AMOUNT, FINANCE_MISSING, FINANCE_AMOUNT,
+)  # fmt: skip
+#: Money that the treasury has and nobody of ours paid.
+AT_TREASURY = (FINANCE_ONLY, FINANCE_TWICE, FINANCE_MODEL)
 
 
 class Break(NamedTuple):

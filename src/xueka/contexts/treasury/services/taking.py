@@ -28,7 +28,7 @@ FORMS = {
 }
 _COLUMNS = (
     "statement_id", "line", "channel", "day", "kind", "key", "number", "channel_id", "of_number",
-    "amount_fen", "fee_millifen", "at", "status", "pay_code",
+    "of_id", "amount_fen", "fee_millifen", "at", "status", "pay_code",
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes,
         at=clock.now(),
         by=actor.username,
     )
-    if statement.usable and kind == "trade":
+    if statement.usable:
         _copy(statement, checked.lines)
     detail = {"sm3": digest, "rows": checked.rows, "errors": len(errors)}
     record(actor, "statement.take", "statement", f"{channel} {kind} {day}", detail=detail)
@@ -90,10 +90,11 @@ def _copy(statement: Statement, lines: list[Line]) -> None:
             statement.channel,
             statement.day,
             line.kind,
-            line.channel_id if line.kind == PAYMENT else line.number,
+            _key(statement.kind, line),
             line.number,
             line.channel_id,
             line.of_number,
+            line.of_id,
             line.amount_fen,
             line.fee_millifen,
             line.at.replace(tzinfo=clock.SHANGHAI),
@@ -101,9 +102,15 @@ def _copy(statement: Statement, lines: list[Line]) -> None:
             line.pay_code,
         )
         for line in lines
-        if line.kind != OTHER
+        if line.kind != OTHER or (line.fee_millifen and statement.kind == "fund")
     )
     copy_rows(connection, StatementLine._meta.db_table, _COLUMNS, rows)
+
+
+def _key(kind: str, line: Line) -> str:
+    if kind == "fund":
+        return line.of_id
+    return line.channel_id if line.kind == PAYMENT else line.number
 
 
 def take_confirmation(actor: Actor, voucher: dict[str, str], msg_id: str) -> Confirmation:

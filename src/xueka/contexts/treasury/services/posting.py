@@ -1,0 +1,205 @@
+"""What becomes of money behind the channels, in the books (docs/ledger.md).
+
+A sweep finds what is not posted yet and posts it under its key; it may be killed or run twice at any point.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+
+from xueka.contexts.ledger import api as ledger
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury.domain import breaks as b
+from xueka.contexts.treasury.domain.transitions import SIGNED
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
+
+log = structlog.get_logger("xueka.treasury")
+
+#: Whose acts follow from what channels and finance office say; nobody's decision.
+WORKER = Actor.system("treasury")
+#: The statement of each channel that says what has come into our account there.
+SETTLING = {"wechat": "fund", "alipay": "fund", "unionpay": "trade"}
+_AT_ONCE = 500
+_POSTINGS = 5000  # of one entry
+_Sums = Mapping[tuple[str, str, str], int]
+
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('treasury.settlement'), hashtext(%s))"
+_UNPOSTED_CONFIRMATIONS = """
+SELECT c.id, p.out_trade_no, o.number
+  FROM treasury_confirmation c
+  LEFT JOIN payments_payment p ON p.channel = 'nontax' AND p.state = 'succeeded' AND p.channel_id <> ''
+   AND p.channel_id IN (c.tra_no, c.channel_id) AND left(p.out_trade_no, 20) = c.pay_code
+  LEFT JOIN payments_order o ON o.id = p.order_id
+ WHERE NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'confirmed:' || c.tra_no)
+   AND (p.id IS NOT NULL
+        OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'unknown:nontax:' || c.tra_no))
+ ORDER BY c.id LIMIT %s
+"""
+#: The newest usable statement of each day, where it has no entry of its own.
+_UNPOSTED_STATEMENTS = """
+SELECT s.id FROM (
+    SELECT DISTINCT ON (channel, day) id, channel, day, rows FROM treasury_statement
+     WHERE usable AND (channel, kind) IN (('wechat', 'fund'), ('alipay', 'fund'), ('unionpay', 'trade'))
+     ORDER BY channel, day, id DESC) s
+ WHERE s.rows > 0 AND NOT EXISTS (
+    SELECT 1 FROM ledger_entry e
+     WHERE e.key IN ('settlement:' || s.channel || ':' || s.day || ':' || s.id || ':0',
+                     'settlement:' || s.channel || ':' || s.day || ':' || s.id || ':fees'))
+ ORDER BY s.day, s.channel LIMIT %s
+"""
+#: What a statement moves, by the attempt that it is about; refunds take back.
+_MOVED = """
+SELECT coalesce(p.out_trade_no, q.out_trade_no, nullif(l.of_number, ''), l.of_id) AS reference,
+       coalesce(p.fee_bearer, q.fee_bearer, %s) AS bearer,
+       sum(CASE l.kind WHEN 'payment' THEN l.amount_fen WHEN 'refund' THEN -l.amount_fen ELSE 0 END)::bigint,
+       (sum(l.fee_millifen) / 1000)::bigint
+  FROM treasury_statementline l
+  LEFT JOIN payments_payment p ON p.channel = l.channel AND l.of_id <> '' AND p.channel_id = l.of_id
+  LEFT JOIN payments_refund r ON p.id IS NULL AND l.kind = 'refund' AND r.number = l.number
+  LEFT JOIN payments_payment q ON q.id = r.payment_id AND q.channel = l.channel
+ WHERE l.statement_id = %s AND l.status NOT IN ('FAIL', 'CHANGE')
+ GROUP BY 1, 2
+"""
+_UNPOSTED_BREAKS = """
+SELECT r.id FROM treasury_breakrow r
+  LEFT JOIN ledger_entry u ON u.key = 'unknown:' || r.channel || ':'
+       || CASE WHEN r.kind = ANY(%(at_treasury)s) THEN r.key ELSE r.channel_id END
+ WHERE r.kind = ANY(%(kinds)s)
+   AND r.posted_fen <> CASE WHEN r.state = 'signed' AND u.id IS NULL THEN r.fen ELSE 0 END
+ ORDER BY r.id LIMIT %(limit)s
+"""
+
+
+def post_all() -> None:
+    """One round of everything that is to be posted."""
+    post_confirmations()
+    post_settlements()
+    post_breaks()
+
+
+def post_confirmations() -> None:
+    """Direct money that the finance office has confirmed has left the channel and reached the treasury."""
+    for confirmation_id, number, order in _rows(_UNPOSTED_CONFIRMATIONS, [_AT_ONCE]):
+        _alone(_post_confirmation, "confirmation", confirmation_id, number, order)
+
+
+def _post_confirmation(confirmation_id: int, number: str | None, order: str | None) -> None:
+    """`number` None: nobody of ours; it stands in the breaks' account under its code."""
+    told = Confirmation.objects.get(id=confirmation_id)
+    sides = [
+        ledger.Posting(ledger.TREASURY, told.amount_fen, "nontax", order or told.pay_code),
+        ledger.Posting(ledger.clearing("nontax"), -told.amount_fen, "nontax", number or told.pay_code),
+    ]
+    key, about = f"confirmed:{told.tra_no}", {"pay_code": told.pay_code, "tra_no": told.tra_no}
+    ledger.post(WORKER, key, "confirmation", ledger.open_day(told.day), sides, about)
+
+
+def post_settlements() -> None:
+    """What a channel has put into our account there, gross, and what it has kept of it as fees."""
+    for (statement_id,) in _rows(_UNPOSTED_STATEMENTS, [_AT_ONCE]):
+        _alone(_post_settlement, "statement", statement_id)
+
+
+def _post_settlement(statement_id: int) -> None:
+    """A later statement of the same day posts only what it says otherwise than the ones before."""
+    statement = Statement.objects.get(id=statement_id)
+    channel, day = statement.channel, statement.day
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('treasury.settlement'), hashtext(%s))", [channel]
+        )
+    account = payments.account_of(channel)
+    bearer = account.fee_bearer if account else "none"
+    clearing, place = ledger.clearing(channel), f"{channel}:{day}"
+    wanted: dict[tuple[str, str, str], int] = {}
+    for reference, who, fen, fee in _rows(_MOVED, [bearer, statement_id]):
+        for at, amount in (((clearing, channel, reference[:64]), -fen), ((ledger.FEES, channel, who), fee)):
+            wanted[at] = wanted.get(at, 0) + amount
+    before = ledger.sums_under(EVERYWHERE, f"settlement:{place}:")
+    missing = _difference(wanted, {at: fen for at, fen in before.items() if at[0] != ledger.BANK})
+    about = {"statement": statement_id, "day": day.isoformat()}
+    gross = [(at, fen) for at, fen in missing.items() if at[0] == clearing]
+    for turn, start in enumerate(range(0, len(gross), _POSTINGS)):
+        key, some = f"settlement:{place}:{statement_id}:{turn}", dict(gross[start : start + _POSTINGS])
+        _post(key, "settlement", day, some, (ledger.BANK, channel, place), about)
+    fees = {at: fen for at, fen in missing.items() if at[0] == ledger.FEES}
+    key = f"settlement:{place}:{statement_id}:fees"
+    _post(key, "settlement_fees", day, fees, (ledger.BANK, channel, place), about)
+
+
+def post_breaks() -> None:
+    """A break that two people have signed stands in the breaks' account as long as it is signed."""
+    wanted = {"at_treasury": [*b.AT_TREASURY], "kinds": [*b.AT_CHANNEL, *b.AT_TREASURY], "limit": _AT_ONCE}
+    for (break_id,) in _rows(_UNPOSTED_BREAKS, wanted):
+        _alone(_post_break, "break", break_id)
+
+
+def _post_break(break_id: int) -> None:
+    row = BreakRow.objects.select_for_update().get(id=break_id)
+    unknown = row.key if row.kind in b.AT_TREASURY else row.channel_id
+    booked = ledger.is_posted(EVERYWHERE, f"unknown:{row.channel}:{unknown}")
+    fen = row.fen if row.state == SIGNED and not booked else 0
+    wanted: dict[tuple[str, str, str], int] = {}
+    if fen:
+        reference = _reference(row)
+        account = ledger.TREASURY if row.kind in b.AT_TREASURY else ledger.clearing(row.channel)
+        wanted = {(account, row.channel, reference): fen, (ledger.BREAKS, row.channel, reference): -fen}
+    missing = _difference(wanted, ledger.sums_under(EVERYWHERE, f"break:{row.id}:"))
+    about = {"break": row.id, "kind": row.kind, "key": row.key, "signed_by": row.signed_by}
+    if missing:
+        key = f"break:{row.id}:{row.posts + 1}"
+        sides = [ledger.Posting(account, amount, *rest) for (account, *rest), amount in missing.items()]
+        ledger.post(WORKER, key, "break", ledger.open_day(row.day), sides, about)
+    BreakRow.objects.filter(id=row.id).update(posted_fen=fen, posts=row.posts + bool(missing))
+
+
+def _reference(row: BreakRow) -> str:
+    """The number under which settlement moves the same money."""
+    if row.kind in b.AT_TREASURY:
+        return row.key[:64]
+    if row.kind in (b.REFUND_ONLY_OURS, b.REFUND_AMOUNT, b.REFUND_NOT_BOOKED):
+        found = payments.refund_rows(EVERYWHERE).filter(number=row.key).select_related("payment").first()
+        return found.payment.out_trade_no if found else row.key[:64]
+    if row.kind not in (b.ONLY_CHANNEL, b.CHARGED_TWICE, b.REFUND_ONLY_CHANNEL):
+        return row.key[:64]
+    line = StatementLine.objects.filter(key=row.key, channel=row.channel).order_by("-id").first()
+    return (line.of_number if line else row.number) or row.key[:64]
+
+
+def _difference(wanted: _Sums, standing: _Sums) -> dict[tuple[str, str, str], int]:
+    """What is to be added so that `wanted` stands."""
+    found = {at: wanted.get(at, 0) - standing.get(at, 0) for at in {**wanted, **standing}}
+    return {at: fen for at, fen in sorted(found.items()) if fen}
+
+
+def _post(
+    key: str, kind: str, day: date, sides: _Sums, against: tuple[str, str, str], about: Mapping[str, object]
+) -> None:
+    """One entry of these sides and one against them; none where there is nothing to say."""
+    if not sides:
+        return
+    postings = [ledger.Posting(account, fen, *rest) for (account, *rest), fen in sides.items()]
+    if left := -sum(sides.values()):
+        account, *rest = against
+        postings.append(ledger.Posting(account, left, *rest))
+    ledger.post(WORKER, key, kind, ledger.open_day(day), postings, about)
+
+
+def _alone(work: Callable[..., None], what: str, *about: object) -> None:
+    """One that cannot be posted must not keep those behind it waiting."""
+    try:
+        with transaction.atomic():
+            work(*about)
+    except Exception:
+        log.exception("treasury.post_broken", what=what, about=about[0])
+
+
+def _rows(statement: str, values: Any) -> Iterable[tuple]:  # type: ignore[type-arg]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

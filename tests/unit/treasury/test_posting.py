@@ -1,0 +1,162 @@
+"""From channel to bank, from finance office to treasury, from a signed break to its account: once."""
+
+from datetime import timedelta
+from itertools import count
+
+from django.db import transaction
+
+from tests.support import statements as made
+from tests.unit.payments.conftest import FINANCE, Cashier, books, everything_holds
+from tests.unit.payments.test_paying import settle
+from tests.unit.treasury.conftest import DAY, ONE, OTHER, confirm, line, statement, take, week
+from xueka.contexts.ledger import api as ledger
+from xueka.contexts.payments import api as payments
+from xueka.contexts.payments.services import settling
+from xueka.contexts.treasury import api as treasury
+from xueka.contexts.treasury.models import BreakRow
+from xueka.platform.identity.scope import EVERYWHERE
+from xueka.platform.invariants import check
+
+Town = tuple[Cashier, list[payments.Payment], list[made.Cells]]
+
+
+def row(number: str, channel_id: str, what: str, side: str, fen: int) -> made.Cells:
+    """A line of a fund flow."""
+    cells = dict.fromkeys(made.FLOW, "")
+    return cells | {
+        "记账时间": f"{DAY} 10:00:00",
+        "微信支付业务单号": channel_id,
+        "资金流水单号": f"F{next(_SERIAL)}",
+        "业务类型": what,
+        "收支类型": side,
+        "收支金额(元)": made.yuan(fen),
+        "账户结余(元)": "0.00",
+        "业务凭证号": number,
+    }
+
+
+_SERIAL = count(1)
+
+
+def flow(paid: list[payments.Payment], fee_fen: int = 12) -> bytes:
+    """The fund flow of a day on which these came in, each less a fee."""
+    rows = []
+    for payment in paid:
+        told = (payment.out_trade_no, payment.channel_id)
+        rows.append(row(*told, "交易", "收入", payment.received_fen or 0))
+        rows.append(row(*told, "扣除交易手续费", "支出", fee_fen))
+    return made.fund_flow(rows)
+
+
+@transaction.atomic
+def take_fund(raw: bytes) -> treasury.Statement:
+    found = treasury.take_statement(ONE, "wechat", "fund", DAY, raw)
+    assert found.usable, found.errors
+    return found
+
+
+def sound() -> None:
+    everything_holds()
+    for invariant in treasury.INVARIANTS:
+        found = check(invariant)
+        assert found.violated == 0, found
+
+
+def signed(kind: str) -> BreakRow:
+    row = BreakRow.objects.exclude(state="gone").get(kind=kind)
+    with transaction.atomic():
+        treasury.explain(ONE, row.id, "已查明")
+        treasury.sign_off(OTHER, row.id)
+    return row
+
+
+def test_money_settles_gross_and_fees_stand_under_their_bearer(town: Town) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid))
+    for _ in range(3):
+        treasury.post_all()
+    assert books() == {"bank": 9940, "fees": 60, "treasury": 2000, "income": -12000}
+    assert books("provider") == {"fees": 60}
+    assert books(paid[0].out_trade_no) == {}
+    entries = ledger.entries_of(EVERYWHERE, f"wechat:{DAY}")
+    assert [each.kind for each in entries] == ["settlement", "settlement_fees"]
+    assert [p.fen for p in entries[0].postings.all() if p.account == "bank"] == [10000]
+    sound()
+
+
+def test_a_corrected_statement_posts_the_difference_alone(town: Town) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid[:4]))
+    treasury.post_all()
+    assert books(paid[4].out_trade_no) == {"clearing.wechat": 2000}
+    take_fund(flow(paid, fee_fen=11))
+    treasury.post_all()
+    treasury.post_all()
+    assert books() == {"bank": 9945, "fees": 55, "treasury": 2000, "income": -12000}
+    sound()
+
+
+def test_a_refund_takes_back_what_was_settled(town: Town) -> None:
+    cashier, paid, _ = town
+    payments.refund(FINANCE, paid[0].order_id, 700, "x", "k")
+    settle(cashier, 2)
+    refund = payments.Refund.objects.get()
+    come = row(paid[0].out_trade_no, paid[0].channel_id, "交易", "收入", 2000)
+    gone = row(refund.number, paid[0].channel_id, "退款", "支出", 700)
+    take_fund(made.fund_flow([come, gone]))
+    treasury.post_all()
+    assert books(paid[0].out_trade_no) == {}
+    assert books(f"wechat:{DAY}") == {"bank": 1300}
+    sound()
+
+
+def test_a_signed_surplus_is_posted_and_taken_back_when_it_is_gone(town: Town) -> None:
+    cashier, paid, rows = town
+    take(statement([*rows[1:], line("XKNOBODYS1", "T-unknown", 1500)]))
+    week()
+    treasury.post_all()
+    assert "breaks" not in books()
+    signed("only_channel")
+    signed("only_ours")
+    for _ in range(3):
+        treasury.post_all()
+    assert books("XKNOBODYS1") == {"clearing.wechat": 1500, "breaks": -1500}
+    assert books(paid[0].out_trade_no) == {"breaks": 2000}
+    sound()
+    cashier.time.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    take(statement(rows))
+    week()
+    treasury.post_all()
+    assert "breaks" not in books()
+    sound()
+
+
+def test_what_is_in_the_breaks_account_already_is_not_posted_again(town: Town) -> None:
+    """A number that we never gave was booked when its notice came; finance confirms it too."""
+    confirm("11000026300000009999", "B2", 2000)
+    at = confirm("11000026300000009999", "B3", 100).at
+    told = payments.Told("succeeded", 2000, "B2", at, "M-TEST")
+    with transaction.atomic():
+        settling.keep_unknown("nontax", "11000026300000009999", told)
+    week()
+    for row in BreakRow.objects.filter(kind="finance_only"):
+        with transaction.atomic():
+            treasury.explain(ONE, row.id, "已查明")
+            treasury.sign_off(OTHER, row.id)
+    treasury.post_all()
+    treasury.post_all()
+    assert books("11000026300000009999") == {"breaks": -2000, "treasury": 2000}
+    assert books("B3") == {"breaks": -100, "treasury": 100}
+    sound()
+
+
+def test_a_closed_period_gets_nothing_more(town: Town) -> None:
+    _, paid, _ = town
+    with transaction.atomic():
+        ledger.close_period(FINANCE, DAY)
+    take_fund(flow(paid))
+    treasury.post_all()
+    entries = ledger.entries_of(EVERYWHERE, f"wechat:{DAY}")
+    assert {each.on for each in entries} == {DAY + timedelta(days=1)}
+    assert entries[0].about["day"] == str(DAY)
+    sound()
