@@ -1,4 +1,4 @@
-"""Direct SQL as the application's own role, committed: everything that the books must not take is refused."""
+"""Check 5: direct SQL as the application's own role, committed: what the books must not take is refused."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -113,7 +113,8 @@ def books(transactional_db: None) -> Iterator[None]:
     yield
 
 
-def _attack(statements: list[str]) -> psycopg.Error | None:
+def attack(statements: list[str]) -> psycopg.Error | None:
+    """One committed transaction of the application's role; why it was refused, None where it was not."""
     attacker = psycopg.connect(**address.parameters(Role.APPLICATION, connection.settings_dict["NAME"]))
     try:
         for statement in statements:
@@ -128,8 +129,8 @@ def _attack(statements: list[str]) -> psycopg.Error | None:
 
 def test_the_attacker_may_post_what_is_right(books: None) -> None:
     """So the attacks fail for what they do, not for a mistake in their SQL."""
-    assert _attack([entry(("bank", 1, ""), ("income", -1, ""))]) is None
-    assert _attack([entry(("payers", 500, "P2"), ("refunds", -500, "R1")).replace("'a'", "'b'")]) is None
+    assert attack([entry(("bank", 1, ""), ("income", -1, ""))]) is None
+    assert attack([entry(("payers", 500, "P2"), ("refunds", -500, "R1")).replace("'a'", "'b'")]) is None
 
 
 def test_every_attack_is_refused_and_leaves_the_books_as_they_were(books: None) -> None:
@@ -137,7 +138,7 @@ def test_every_attack_is_refused_and_leaves_the_books_as_they_were(books: None) 
     before = ledger.check_books(EVERYWHERE)
     succeeded, blunders = [], {}
     for name, statements in ATTACKS.items():
-        error = _attack(statements)
+        error = attack(statements)
         if error is None:
             succeeded.append(name)
         elif isinstance(error, psycopg.errors.SyntaxErrorOrAccessRuleViolation) and not isinstance(
