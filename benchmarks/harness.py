@@ -26,6 +26,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
+#: The checkout before what is installed: an installed package may bring a `tests` of its own.
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
 ROUNDS = int(os.environ.get("XUEKA_BENCH_ROUNDS", "3"))
 SCALE = float(os.environ.get("XUEKA_BENCH_SCALE", "1"))
 

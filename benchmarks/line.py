@@ -4,13 +4,8 @@ What a benchmark does not measure is written by COPY and SQL, not by the service
 """
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 KIND = "bjt_student"
 FIRST_SERIAL = 10_000_000  # of education IDs; the small city's own children come before

@@ -11,10 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import compare
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+from harness import ROOT, compare
 
 SIZES = (100, 1000)
 BLANK = {"script": ["80e0001507280400f0f0ffff", "80e00016072a1020f0f0ffff", *["00e200b420" + "00" * 32] * 4]}

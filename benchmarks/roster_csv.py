@@ -9,23 +9,19 @@ copies them into a bare table. All on the embedded server, durable, committed.
 import csv
 import mmap
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from struct import pack
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+from harness import compare
+from tests.support import rosters
 
-from harness import compare  # noqa: E402
-from tests.support import rosters  # noqa: E402
-
-from xueka.contexts.registry.importing.copy_block import FALSE, HEADER, TRAILER, int2, int8, render  # noqa: E402
-from xueka.contexts.registry.importing.crew import Crew  # noqa: E402
-from xueka.platform.crypto.fields import blind_index_many, seal_many  # noqa: E402
-from xueka.platform.crypto.keyring import Keyring  # noqa: E402
+from xueka.contexts.registry.importing.copy_block import FALSE, HEADER, TRAILER, int2, int8, render
+from xueka.contexts.registry.importing.crew import Crew
+from xueka.platform.crypto.fields import blind_index_many, seal_many
+from xueka.platform.crypto.keyring import Keyring
 
 SIZES = (130_000, 1_300_000)
 PROCESSES = os.cpu_count() or 1

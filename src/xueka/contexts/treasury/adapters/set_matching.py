@@ -10,7 +10,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 
-from xueka.contexts.treasury.domain.matching import Booked, Confirmed, Ours, Suspects, Theirs
+from xueka.contexts.treasury.domain.matching import (
+    DIRECT,
+    PAYMENT,
+    Booked,
+    Confirmed,
+    Ours,
+    Suspects,
+    Theirs,
+)
 
 Side = TypeVar("Side", Ours, Theirs, Confirmed, Booked)
 
@@ -63,26 +71,44 @@ _HALVES = {
     "confirmed": "SELECT * FROM ({confirmed}) x WHERE pay_code <> '' AND pay_code = ANY(%(codes)s)",
     "booked": "SELECT * FROM ({booked}) x WHERE number = ANY(%(numbers)s)",
 }
-_COUNT = """
-SELECT count(*) FROM ({ours}) x WHERE day BETWEEN %(first)s AND %(last)s AND state = 'succeeded'
+_OUR_DAYS = """
+SELECT channel, day, count(*) FILTER (WHERE state = 'succeeded'),
+       count(*) FILTER (WHERE state = 'succeeded' AND settlement = 'direct' AND kind = 'payment')
+  FROM ({ours}) x WHERE day BETWEEN %(first)s AND %(last)s GROUP BY channel, day
 """
-
-_LONELY = """
+_THEIR_DAYS = """
 SELECT channel, day, count(*), sum(CASE WHEN kind = 'refund' THEN -fen ELSE fen END)
-  FROM ({theirs}) y
- WHERE day BETWEEN %(first)s AND %(last)s
-   AND NOT EXISTS (SELECT 1 FROM ({ours}) x WHERE x.channel = y.channel AND x.day = y.day)
- GROUP BY channel, day ORDER BY channel, day
+  FROM ({theirs}) x WHERE day BETWEEN %(first)s AND %(last)s GROUP BY channel, day
 """
+_CONFIRMATIONS = "SELECT count(*) FROM ({confirmed}) x WHERE day BETWEEN %(first)s AND %(last)s"
 
 
-def suspects(sides: Sides, first: date, last: date) -> Suspects:
-    """Every row between the two days that does not agree on all its sides."""
-    days = {"first": first, "last": last}
+class Days(NamedTuple):
+    """What each side has on a (channel, day): `ours` are (succeeded, of these confirmed by finance), `theirs`
+    (lines, fen)."""
+
+    ours: dict[tuple[str, date], tuple[int, int]]
+    theirs: dict[tuple[str, date], tuple[int, int]]
+    confirmations: int
+
+
+def days(sides: Sides, first: date, last: date) -> Days:
+    """The counts of both days and all between."""
+    between = {"first": first, "last": last}
+    with connection.cursor() as cursor:
+        ours = {(c, d): (n, m) for c, d, n, m in _rows(cursor, _OUR_DAYS, sides, between)}
+        theirs = {(c, d): (n, int(fen)) for c, d, n, fen in _rows(cursor, _THEIR_DAYS, sides, between)}
+        ((confirmations,),) = _rows(cursor, _CONFIRMATIONS, sides, between)
+    return Days(ours, theirs, confirmations)
+
+
+def suspects(sides: Sides, first: date, last: date, counted: Days) -> Suspects:
+    """Every row between the two days that does not agree on all its sides. `counted` is of the same days."""
+    between = {"first": first, "last": last}
     with connection.cursor() as cursor:
         # Hash tables of a city's week stay in memory; whole columns are read, so several workers pay.
         cursor.execute("SET LOCAL work_mem = '256MB'")
-        cursor.execute(_JOIN.format(**sides._asdict()), days)
+        cursor.execute(_JOIN.format(**sides._asdict()), between)
         ours: set[Ours] = set()
         theirs: set[Theirs] = set()
         confirmed: set[Confirmed] = set()
@@ -93,8 +119,13 @@ def suspects(sides: Sides, first: date, last: date) -> Suspects:
                 _take(row, 11, Theirs, theirs)
                 _take(row, 18, Confirmed, confirmed)
                 _take(row, 23, Booked, booked)
-        theirs |= {Theirs(*row) for row in _rows(cursor, _LINES_TWICE, sides, days)}
-        confirmed |= {Confirmed(*row) for row in _rows(cursor, _CONFIRMED_TWICE, sides, days)}
+        # Where each of ours that agrees has one line and one confirmation, nothing is there twice.
+        agree = sum(n for n, _ in counted.ours.values()) - len(ours)
+        if sum(n for n, _ in counted.theirs.values()) - len(theirs) != agree:
+            theirs |= {Theirs(*row) for row in _rows(cursor, _LINES_TWICE, sides, between)}
+        direct = sum(each.settlement == DIRECT and each.kind == PAYMENT for each in ours)
+        if counted.confirmations - len(confirmed) != sum(n for _, n in counted.ours.values()) - direct:
+            confirmed |= {Confirmed(*row) for row in _rows(cursor, _CONFIRMED_TWICE, sides, between)}
         alone = {
             "numbers": sorted({each.number for each in ours}),
             "ids": sorted({each.id for each in ours}),
@@ -112,21 +143,6 @@ def suspects(sides: Sides, first: date, last: date) -> Suspects:
     waiting = {each for each in known if each.state != "succeeded"}
     return Suspects(sorted(ours | waiting), sorted(known - ours - waiting), sorted(theirs), sorted(confirmed),
                     sorted(booked))  # fmt: skip
-
-
-def count(sides: Sides, first: date, last: date) -> int:
-    """How many of ours there are between the two days."""
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(**sides._asdict()), {"first": first, "last": last})
-        (found,) = cursor.fetchone()
-    return int(found)
-
-
-def lonely_days(sides: Sides, first: date, last: date) -> list[tuple[str, date, int, int]]:
-    """(channel, day, lines, fen) of days on which a channel moved money and we have nothing at all."""
-    with connection.cursor() as cursor:
-        found = _rows(cursor, _LONELY, sides, {"first": first, "last": last})
-        return [(channel, day, int(lines), int(fen)) for channel, day, lines, fen in found]
 
 
 def _rows(cursor: Any, statement: str, sides: Sides, values: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]:
