@@ -63,6 +63,12 @@ EMPTY = (
     "strays_",
     "break_",
     "treasury_",
+    "close_",
+    "closes_",
+    "nothing_goes_two_ways",
+    "remittances_",
+    "signed_weeks_",
+    "back_payments_",
 )
 LISTS = {"objects:students", "objects:cards", "objects:applications", "objects:deliveries"}
 

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
             "officers",
             "multiapp",
             "treasury",
+            "closing",
             "operations",
         )
     ),

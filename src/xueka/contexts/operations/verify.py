@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.closing import api as closing
 from xueka.contexts.families import api as families
 from xueka.contexts.keys import api as keys
 from xueka.contexts.ledger import api as ledger
@@ -42,6 +43,7 @@ INVARIANTS: list[Invariant] = [
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,
     *treasury.INVARIANTS,
+    *closing.INVARIANTS,
     *identity.INVARIANTS,
     *messages.INVARIANTS,
     *officers.INVARIANTS,

@@ -19,6 +19,7 @@ def states() -> None:
 def render() -> str:
     """docs/states.md: one diagram and one table for each machine."""
     from xueka.contexts.cards.domain import transitions as cards
+    from xueka.contexts.closing.domain.transitions import CLOSE
     from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.multiapp.domain import transitions as multiapp
@@ -70,6 +71,7 @@ def render() -> str:
         multiapp.STOCK_TAKE,
         multiapp.CREDENTIAL,
         BREAK,
+        CLOSE,
         payments.ORDER,
         payments.PAYMENT,
         payments.REFUND,

@@ -18,7 +18,13 @@ from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
 #: Below the keys folder of the home.
-_PLACES = ("fields.json", "bureau/city-sign.key", "bureau/city-ssh.key", "partner/hot-list-sign.key")
+_PLACES = (
+    "fields.json",
+    "bureau/city-sign.key",
+    "bureau/city-ssh.key",
+    "partner/hot-list-sign.key",
+    "closing/close-sign.key",
+)
 
 
 def take_note(actor: Actor) -> int:

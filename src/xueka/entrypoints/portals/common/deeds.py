@@ -10,6 +10,7 @@ from xueka.entrypoints.design import states
 THINGS = {
     "break": "对账差异",
     "channel": "支付渠道",
+    "close": "周结",
     "family_account": "家庭账号",
     "ledger": "账簿",
     "order": "订单",
@@ -76,6 +77,7 @@ THINGS = {
     "transfer": "转学",
     "unit": "应用单位",
     "user": "账号",
+    "week": "结算周",
     "year": "学年作业",
     "year_job": "学年作业",
 }
@@ -86,6 +88,12 @@ ACTS = {
     "break.explain": "说明差异",
     "break.sign": "签认差异",
     "channel.set": "登记支付渠道",
+    "close.back_payment": "登记退付结果",
+    "close.drop": "作废周结",
+    "close.prepare": "拟制周结",
+    "close.receipts": "登记票据领取",
+    "close.remittance": "登记上缴",
+    "close.sign": "签署周结",
     "family.add_guardian": "登记监护人",
     "family.ask_code": "索取登录验证码",
     "family.change_phone": "更换监护人手机号",

@@ -1,0 +1,77 @@
+"""退付: refunds that the treasury pays back, registered and followed to their end."""
+
+from datetime import date, datetime, time
+from typing import Literal
+
+from xueka.contexts.closing.models import BackPayment
+from xueka.contexts.payments import api as payments
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, NotFound, Refused
+from xueka.platform.audit.services import record
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
+
+
+def register_back_payments(limit: int = 200) -> int:
+    """Put refunds by 退付 on the register; those of payment codes are then asked for by themselves."""
+    known = BackPayment.objects.values("refund_id")
+    rows = payments.refund_rows(EVERYWHERE).filter(way=payments.PAYBACK_WAY).exclude(id__in=known)
+    fresh = list(rows.select_related("payment").order_by("id")[:limit])
+    now = clock.now()
+    made = BackPayment.objects.bulk_create(
+        (
+            BackPayment(
+                refund=each,
+                settlement=each.payment.settlement,
+                registered_at=now,
+                next_try_at=now if each.payment.settlement == payments.DIRECT else None,
+            )
+            for each in fresh
+        ),
+        ignore_conflicts=True,
+    )
+    return len(made)
+
+
+def end_back_payment(
+    actor: Actor, refund_id: int, *, paid: bool, document_number: str, on: date, said: str = ""
+) -> BackPayment:
+    """The finance office's answer on paper for money that we had remitted: paid back on that day, or not.
+
+    The same again is the same. Raises NotFound; BadInput `DOCUMENT_NUMBER`, `BACK_PAYMENT_DAY`; Refused
+    `BACK_PAYMENT_BY_MESSAGE` for a payment code's, `BACK_PAYMENT_ENDED`.
+    """
+    actor.require("city:close:remit")
+    number = document_number.strip()
+    if not 0 < len(number) <= 40 or not number.isprintable():
+        raise BadInput(
+            "DOCUMENT_NUMBER", "请填财政退付的文号。", found=number[:40], expected="1 至 40 个字符"
+        )
+    found = (
+        BackPayment.objects.visible_to(actor.scope).select_for_update().filter(refund_id=refund_id).first()
+    )
+    if found is None:
+        raise NotFound("BACK_PAYMENT_NOT_FOUND", "没有这笔退付。", found=refund_id)
+    if found.settlement == payments.DIRECT:
+        raise Refused("BACK_PAYMENT_BY_MESSAGE", "直达国库的退付由系统向财政申请，不用登记。")
+    if found.ended_at:
+        if found.document_number == number:
+            return found
+        raise Refused("BACK_PAYMENT_ENDED", "这笔退付已经登记过结果。", found=found.document_number)
+    refund = payments.refund_rows(EVERYWHERE).get(id=refund_id)
+    if not clock.local(refund.asked_at).date() <= on <= clock.today():
+        raise BadInput("BACK_PAYMENT_DAY", "退付日期不对。", found=on, expected=f"到 {clock.today()} 为止")
+    moment = min(datetime.combine(on, time(12), clock.SHANGHAI), clock.now())
+    state: Literal["succeeded", "failed"] = "succeeded" if paid else "failed"
+    word = said.strip()[:80] or "财政书面答复"
+    outcome, words = payments.hear_refund(
+        refund_id, payments.ToldRefund(state, refund.amount_fen, number, moment, word)
+    )
+    if outcome not in ("applied", "repeated"):
+        raise Refused("BACK_PAYMENT_HELD", "这笔退款已有别的结果，不能这样登记。", found=words or None)
+    found.document_number, found.said = number, said.strip()[:200]
+    found.ended_at, found.ended_by = clock.now(), actor.username
+    found.save(update_fields=["document_number", "said", "ended_at", "ended_by"])
+    detail = {"paid": paid, "document_number": number, "on": on.isoformat()}
+    record(actor, "close.back_payment", "refund", refund.number, detail=detail)
+    return found
