@@ -89,6 +89,7 @@ NO_LINK_HERE = {
     "city:schedule_move",
     "city:schedule_order",
     "city:takeover_set",
+    "counter:parcel",
     "counter:progress",
     "objects:export",
     "officers:hand_over",

@@ -182,35 +182,125 @@ def test_collected_at_the_district_it_is_made_at_a_counter(family: Families) -> 
     assert family.sweep(made) == "handed_out"
 
 
-def test_posted_home_the_family_says_when_it_has_come(family: Families) -> None:
-    child = family.child()
+COUNTER = Actor.in_role("c", "秦朗", "counter_operator", Scope("district", "110101"))
+
+
+def ready_to_post(family: Families, child: registry.Student) -> tuple[replacements.Replacement, cards.Card]:
+    """A card for the post, made at a counter."""
     made = family.handed_in(child, delivery="home")
     family.accepted(made)
     family.sweep(made)
-    system, counter = (
-        family.city.system,
-        Actor.in_role("c", "秦朗", "counter_operator", Scope("district", "110101")),
-    )
-    refused("CARD_NOT_READY", replacements.post, counter, made.id, "顺丰速运", "SF1234567")
     with transaction.atomic():
-        card = cards.issue_at_counter(system, made.application_id)
-        cards.finish_at_counter(system, card.id, "04AABBCC")
+        card = cards.issue_at_counter(family.city.system, made.application_id)
     assert family.sweep(made) == "making"
-    refused("REASON_MISSING", replacements.posting_address, counter, made.id, "")
+    refused("CARD_NOT_READY", replacements.post, COUNTER, made.id, "顺丰速运", "SF1234567")
     with transaction.atomic():
-        assert replacements.posting_address(counter, made.id, "贴面单").phone == "13800000001"
+        cards.finish_at_counter(family.city.system, card.id, f"04{card.id:06X}")
+    assert family.sweep(made) == "to_post"
+    return made, card
+
+
+def posted(family: Families, child: registry.Student) -> tuple[replacements.Replacement, cards.Card]:
+    made, card = ready_to_post(family, child)
+    with transaction.atomic():
+        replacements.post(COUNTER, made.id, "顺丰速运", "SF1234567", replacements.address_mark(made))
+    assert family.sweep(made) == "on_the_way" and made.delivered_at is None
+    return made, card
+
+
+def told_last() -> str:
+    return str(Message.objects.order_by("-id").values_list("template", flat=True).first())
+
+
+def test_posted_home_the_family_says_when_it_has_come(family: Families) -> None:
+    child = family.child()
+    made, card = ready_to_post(family, child)
+    district = Scope("district", "110101")
+    assert [each.id for each in replacements.parcels(district)] == [made.id]
+    refused("REASON_MISSING", replacements.posting_address, COUNTER, made.id, "")
+    with transaction.atomic():
+        assert replacements.posting_address(COUNTER, made.id, "贴面单").phone == "13800000001"
+        assert replacements.address_label(COUNTER, made.id).startswith(b"%PDF")
+    shown = replacements.masked_address(made)
+    assert (shown.name, shown.phone, set(shown.address)) == ("王**", "138****0001", {"*"})
     stranger = Actor.in_role("d", "甲", "counter_operator", Scope("district", "110102"))
-    refused("REPLACEMENT_NOT_FOUND", replacements.posting_address, stranger, made.id, "贴面单")
-    refused("WAYBILL", replacements.post, counter, made.id, "顺丰速运", "SF 1")
+    for act in (replacements.posting_address, replacements.bounce, replacements.lose):
+        refused("REPLACEMENT_NOT_FOUND", act, stranger, made.id, "贴面单")
+    refused("WAYBILL", replacements.post, COUNTER, made.id, "顺丰速运", "SF 1")
     refused("NOT_ON_THE_WAY", replacements.receive, family.parent(child), made.id)
     with transaction.atomic():
-        replacements.post(counter, made.id, "顺丰速运", "SF1234567")
+        replacements.post(COUNTER, made.id, "顺丰速运", "SF1234567")
     assert family.sweep(made) == "on_the_way" and made.delivered_at is None
+    assert dict(stages(made))["send"] == "done"
+    refused("TOO_LATE", replacements.choose_delivery, family.parent(child), made.id, "district")
     with transaction.atomic():
         assert replacements.receive(family.parent(child), made.id).state == "handed_out"
     assert family.card(child).id == card.id
+    assert not replacements.parcels(district).exists()
     family.time.advance(timedelta(days=31))
     assert forget_addresses() == 1
+
+
+def test_a_family_that_says_nothing_is_not_left_with_a_dead_card(family: Families) -> None:
+    """What the carrier says counts: the new card lives from its signature on."""
+    child = family.child()
+    made, card = posted(family, child)
+    family.time.advance(timedelta(days=2))
+    today = clock.today()
+    refused("SIGNED_BY", replacements.deliver, COUNTER, made.id, today, "locker")
+    for day in (today + timedelta(days=1), today - timedelta(days=3)):
+        refused("SIGNED_ON", replacements.deliver, COUNTER, made.id, day, "family")
+    with transaction.atomic():
+        done = replacements.deliver(COUNTER, made.id, today - timedelta(days=1), "family")
+    assert done.state == "handed_out" and done.delivered_at is not None
+    assert clock.local(done.delivered_at).date() == today - timedelta(days=1)
+    assert family.card(child).id == card.id
+    assert told_last() == "REPLACEMENT_SIGNED"
+
+
+def test_a_parcel_that_comes_back_waits_for_another_address_or_is_collected(family: Families) -> None:
+    child = family.child()
+    made, card = posted(family, child)
+    refused("REASON_MISSING", replacements.bounce, COUNTER, made.id, " ")
+    with transaction.atomic():
+        replacements.bounce(COUNTER, made.id, "地址不详")
+    assert family.sweep(made) == "to_post" and made.waybill == ""
+    assert told_last() == "REPLACEMENT_BOUNCED"
+    assert [(s.state, s.detail) for s in replacements.timeline(made) if s.code == "send"] == [
+        ("now", "上次被退回：地址不详")
+    ]
+    parent, before = family.parent(child), replacements.address_mark(made)
+    where = replacements.address("王建国", "13800000002", "西城区某街道某小区 5 号楼 101")
+    with transaction.atomic():
+        replacements.choose_delivery(parent, made.id, "home", where)
+    refused("ADDRESS_CHANGED", replacements.post, COUNTER, made.id, "顺丰速运", "SF7654321", before)
+    refused("TOO_LATE", replacements.choose_delivery, parent, made.id, "school")
+    with transaction.atomic():
+        replacements.choose_delivery(parent, made.id, "district")
+    assert family.sweep(made) == "on_the_way" and made.delivered_at is not None
+    assert told_last() == "REPLACEMENT_ARRIVED"
+    with transaction.atomic():
+        cards.give(family.city.system, card.id, "guardian", agreed=True)
+    assert family.sweep(made) == "handed_out"
+
+
+def test_a_parcel_that_is_lost_is_made_again_at_the_counter(family: Families) -> None:
+    child = family.child()
+    made, card = posted(family, child)
+    with transaction.atomic():
+        replacements.lose(COUNTER, made.id, "快递查无此件")
+    assert family.sweep(made) == "making" and made.waybill == ""
+    assert told_last() == "REPLACEMENT_AGAIN"
+    card.refresh_from_db()
+    assert card.state == "failed"
+    assert cards.application(family.city.system.scope, made.application_id).state == "at_counter"
+    with transaction.atomic():
+        again = cards.issue_at_counter(family.city.system, made.application_id)
+        cards.finish_at_counter(family.city.system, again.id, "04AABBEE")
+    assert family.sweep(made) == "to_post"
+    with transaction.atomic():  # the family comes for it instead
+        cards.give(family.city.system, again.id, "guardian", agreed=True)
+    assert family.sweep(made) == "handed_out" and family.card(child).id == again.id
 
 
 def test_a_lost_box_is_made_again(family: Families) -> None:

@@ -8,9 +8,11 @@ from xueka.contexts.replacements.domain.rules import (
     PROMISED_WORKING_DAYS,
     REASONS,
     SCHOOL,
+    SIGNERS,
     Address,
     Promise,
     address,
+    may_go,
     needs_consent,
     promise,
 )
@@ -21,14 +23,17 @@ from xueka.contexts.replacements.domain.transitions import (
     PROMISED,
     READ,
     REPLACEMENT,
+    TO_POST,
 )
 from xueka.contexts.replacements.invariants import INVARIANTS
 from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.progress import Stage, timeline
 from xueka.contexts.replacements.queries import (
     Kept,
+    of_application,
     of_student,
     open_of,
+    parcels,
     promises_kept,
     replacement,
     rows,
@@ -44,7 +49,17 @@ from xueka.contexts.replacements.services.asking import (
     submit,
     why_not,
 )
-from xueka.contexts.replacements.services.posting import post, posting_address, receive
+from xueka.contexts.replacements.services.posting import (
+    address_label,
+    address_mark,
+    bounce,
+    deliver,
+    lose,
+    masked_address,
+    post,
+    posting_address,
+    receive,
+)
 
 __all__ = [
     "ASK",
@@ -60,20 +75,31 @@ __all__ = [
     "REASONS",
     "REPLACEMENT",
     "SCHOOL",
+    "SIGNERS",
+    "TO_POST",
     "Address",
     "Kept",
     "Promise",
     "Replacement",
     "Stage",
     "address",
+    "address_label",
+    "address_mark",
     "begin",
+    "bounce",
     "cancel",
     "choose_delivery",
     "consent_missing",
+    "deliver",
+    "lose",
+    "masked_address",
+    "may_go",
     "needs_consent",
+    "of_application",
     "of_student",
     "open_of",
     "order_to_pay",
+    "parcels",
     "place_words",
     "post",
     "posting_address",

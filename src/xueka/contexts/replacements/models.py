@@ -34,7 +34,8 @@ class Replacement(models.Model):
     is the order in force: one that ran out is followed by another. `started_at` is the channel's time of
     success, for a free one the moment of submission: from its day on the promise is counted.
     `delivered_at`: the card is where the family chose to have it. `to_counter`: its application was
-    sent to a counter once; whoever sends it back to the bureau means it.
+    sent to a counter once; whoever sends it back to the bureau means it. `bounced_why`: the parcel came back
+    last time, and why.
     """
 
     number = models.CharField(max_length=20, unique=True)
@@ -61,6 +62,7 @@ class Replacement(models.Model):
     is_provisional = models.BooleanField(default=False)
     carrier = models.CharField(max_length=32, blank=True)
     waybill = models.CharField(max_length=40, blank=True)
+    bounced_why = models.CharField(max_length=200, blank=True)
     delivered_at = models.DateTimeField(null=True)
     stopped_why = models.CharField(max_length=200, blank=True)
 

@@ -40,8 +40,7 @@ def timeline(replacement: Replacement) -> list[Stage]:
     found.append(_stage("review", "审核", made.get("accepted"), "区级、市级审核" if accepted else ""))
     found.append(_stage("make", "制卡", made.get("made")))
     if replacement.delivery == rules.HOME:
-        carried = f"{replacement.carrier} {replacement.waybill}".strip()
-        found.append(_stage("send", "寄出", times.get("post"), carried))
+        found.append(_posted(replacement, times.get("post")))
     elif replacement.delivery == rules.SCHOOL:
         found.append(_stage("send", "送往学校", made.get("sent")))
     arrived = {rules.SCHOOL: "到校", rules.DISTRICT: "可以到区里领取", rules.HOME: "送达"}
@@ -55,6 +54,14 @@ def timeline(replacement: Replacement) -> list[Stage]:
 
 def _stage(code: str, label: str, at: datetime | None, detail: str = "", *, due: date | None = None) -> Stage:
     return Stage(code, label, DONE if at else TODO, at, detail, None if at else due)
+
+
+def _posted(replacement: Replacement, at: datetime | None) -> Stage:
+    """With the carrier, unless it came back."""
+    if replacement.bounced_why:
+        return _stage("send", "重新寄出", None, f"上次被退回：{replacement.bounced_why}")
+    carried = f"{replacement.carrier} {replacement.waybill}".strip()
+    return _stage("send", "寄出", at if carried else None, carried)
 
 
 def _with_now(found: list[Stage]) -> list[Stage]:

@@ -6,7 +6,7 @@ from datetime import date
 from django.db.models import Count, F, Q, QuerySet
 
 from xueka.contexts.replacements.domain import transitions as t
-from xueka.contexts.replacements.domain.rules import WATCHED_BEFORE
+from xueka.contexts.replacements.domain.rules import HOME, WATCHED_BEFORE
 from xueka.contexts.replacements.models import Replacement
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
@@ -40,6 +40,16 @@ def of_student(scope: Scope, student_id: int) -> list[Replacement]:
 def open_of(scope: Scope, student_id: int) -> list[Replacement]:
     """Those that are not over, newest first."""
     return [each for each in of_student(scope, student_id) if not t.REPLACEMENT.state(each.state).final]
+
+
+def of_application(scope: Scope, application_id: int) -> Replacement | None:
+    """The replacement for which this application was opened, if a family's is behind it."""
+    return Replacement.objects.visible_to(scope).filter(application=application_id).first()
+
+
+def parcels(scope: Scope) -> QuerySet[Replacement]:
+    """What waits to be posted home, and what is with the carrier."""
+    return rows(scope).filter(delivery=HOME, state__in=[t.TO_POST, t.ON_THE_WAY], application__isnull=False)
 
 
 def watch_from(today: date) -> date:

@@ -10,6 +10,9 @@ TEMPLATES = {
     "REPLACEMENT_ACCEPTED": "{child}的{what}已受理，单号{number}，承诺{promised}前送达。进度见家长页面。",
     "REPLACEMENT_ARRIVED": "{child}的新卡已到{place}，请按时领取。单号{number}。",
     "REPLACEMENT_POSTED": "{child}的新卡已寄出，{carrier}{waybill}。收到后请在家长页面确认。单号{number}。",
+    "REPLACEMENT_SIGNED": "{child}的新卡快递已签收，新卡启用，旧卡作废。没有收到请联系学校。单号{number}。",
+    "REPLACEMENT_BOUNCED": "{child}的新卡被退回：{reason}。请在家长页面核对地址或改为自取。单号{number}。",
+    "REPLACEMENT_AGAIN": "{child}的新卡在寄送途中丢失，正在重新制作，不另收费。单号{number}。",
     "REPLACEMENT_STOPPED": "{child}的{what}没有办成，单号{number}：{reason}。{money}",
 }
 LONGEST_VALUE = 64

@@ -12,12 +12,13 @@ from typing import Any
 import barcode
 import typst
 import xlsxwriter
-from barcode.writer import ImageWriter, SVGWriter
+from barcode.writer import ImageWriter
 from django.conf import settings
 
 from xueka.contexts.logistics.models import Box, Delivery
 from xueka.contexts.logistics.queries import boxes_of
 from xueka.contexts.production import api as production
+from xueka.platform import barcodes
 
 _TEMPLATE = Path(__file__).with_name("packing_list.typ")
 _COLUMNS = ["箱号", "班级", "序号", "姓名", "教育ID", "学生卡号", "一卡通号"]
@@ -92,7 +93,7 @@ def _box(box: Box) -> dict[str, Any]:
     return {
         "number": box.number,
         "class_name": class_label(box),
-        "barcode": _code128(box.number),
+        "barcode": barcodes.code128(box.number),
         "cards": _cards(box),
     }
 
@@ -104,28 +105,11 @@ def _cards(box: Box) -> list[dict[str, Any]]:
             "name": place.card.student.name,
             "education_id": place.card.student.education_id,
             "number": place.card.number,
-            "barcode": _code128(place.card.number, _SMALL),
+            "barcode": barcodes.code128(place.card.number, barcodes.LINE),
             "transit": place.card.transit_number,
         }
         for place in box.contents.filter(is_here=True).select_related("card__student").order_by("position")
     ]
-
-
-#: In millimetres. A card's bars stand beside its number in figures, so they bear no text of their own.
-_LABEL = {
-    "module_width": 0.3,
-    "module_height": 9.0,
-    "font_size": 8,
-    "text_distance": 3.5,
-    "quiet_zone": 2.0,
-}
-_SMALL = {"module_width": 0.25, "module_height": 3.8, "quiet_zone": 2.5, "write_text": False}
-
-
-def _code128(text: str, options: dict[str, Any] = _LABEL) -> str:
-    out = io.BytesIO()
-    barcode.get("code128", text, writer=SVGWriter()).write(out, options=options)
-    return out.getvalue().decode()
 
 
 def _picture(text: str) -> bytes:

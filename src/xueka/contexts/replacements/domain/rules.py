@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from xueka.contexts.replacements.domain.transitions import DRAFT, MAKING, PAID, TO_POST, UNPAID
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.kernel.identifiers import clean_phone, phone_problem
@@ -19,12 +20,22 @@ REASONS = {
 SCHOOL, DISTRICT, HOME = "school", "district", "home"
 DELIVERIES = {SCHOOL: "送到学校", DISTRICT: "到区里领取", HOME: "邮寄到家"}
 
+#: Who took a posted card out of the carrier's hands. In a locker or at a pick-up point it has not arrived.
+SIGNERS = {"family": "本人或家人", "picked_up": "已从快递柜或驿站取走"}
+
 CONSENT_AGE = 14
 PROMISED_WORKING_DAYS = 7
 #: What nobody went on with is over after so long.
 LAPSES_AFTER = timedelta(days=30)
 #: How many working days before the promised day a replacement is watched.
 WATCHED_BEFORE = 2
+
+
+def may_go(state: str, to_counter: bool) -> tuple[str, ...]:
+    """The ways of delivery still open: all until the card is made, at a counter two until it leaves."""
+    if state in (DRAFT, UNPAID) or (state == PAID and not to_counter):
+        return tuple(DELIVERIES)
+    return (DISTRICT, HOME) if to_counter and state in (PAID, MAKING, TO_POST) else ()
 
 
 def needs_consent(born: date, today: date) -> bool:

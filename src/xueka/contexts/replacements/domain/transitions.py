@@ -3,11 +3,11 @@
 from xueka.kernel.machine import Machine, State, Transition
 
 DRAFT, UNPAID, PAID = "draft", "unpaid", "paid"
-MAKING, ON_THE_WAY, HANDED_OUT = "making", "on_the_way", "handed_out"
+MAKING, TO_POST, ON_THE_WAY, HANDED_OUT = "making", "to_post", "on_the_way", "handed_out"
 REFUNDING, REFUNDED, CANCELLED = "refunding", "refunded", "cancelled"
 
 #: The promise runs in these.
-PROMISED = (PAID, MAKING, ON_THE_WAY)
+PROMISED = (PAID, MAKING, TO_POST, ON_THE_WAY)
 #: A child has at most one of a card kind in these (database constraint).
 OPEN = (DRAFT, UNPAID, *PROMISED)
 
@@ -24,6 +24,7 @@ REPLACEMENT = Machine(
         State(UNPAID, "待缴费"),
         State(PAID, "已受理"),
         State(MAKING, "制卡中"),
+        State(TO_POST, "待邮寄"),
         State(ON_THE_WAY, "配送中"),
         State(HANDED_OUT, "已领卡", final=True),
         State(REFUNDING, "退款中"),
@@ -42,15 +43,21 @@ REPLACEMENT = Machine(
         Transition("lapse", UNPAID, CANCELLED, FOLLOW, "久未办完", "30 天没有缴费"),
         Transition("make", PAID, MAKING, FOLLOW, "开始制卡", "申领进入制卡"),
         Transition("send", MAKING, ON_THE_WAY, FOLLOW, "送出", "卡已发运，或已在柜台制成"),
-        Transition("post", MAKING, ON_THE_WAY, POST, "寄出", "邮寄到家的，卡已在柜台制成"),
-        Transition("redo", ON_THE_WAY, MAKING, FOLLOW, "重新制卡", "路上的卡丢失或作废"),
+        Transition("send", TO_POST, ON_THE_WAY, FOLLOW, "送出", "家庭改为到区里领取"),
+        Transition("await_post", MAKING, TO_POST, FOLLOW, "制成，待邮寄", "邮寄到家的，卡已在柜台制成"),
+        Transition("post", TO_POST, ON_THE_WAY, POST, "寄出", "有承运商和运单号"),
+        Transition("bounce", ON_THE_WAY, TO_POST, POST, "退回", "邮寄的卡退回柜台，写明原因"),
+        *(
+            Transition("redo", state, MAKING, FOLLOW, "重新制卡", "做好的卡丢失或作废")
+            for state in (TO_POST, ON_THE_WAY)
+        ),
         *(
             Transition("hand_out", state, HANDED_OUT, FOLLOW, "领卡", "卡已发到学生")
-            for state in (MAKING, ON_THE_WAY)
+            for state in (MAKING, TO_POST, ON_THE_WAY)
         ),
         *(
             Transition("stop", state, target, FOLLOW, "办不成", f"申领被拒绝、撤回或取消；{which}")
-            for state in (PAID, MAKING, ON_THE_WAY)
+            for state in PROMISED
             for target, which in ((CANCELLED, _FREE), (REFUNDING, _MONEY))
         ),
         Transition("refunded", REFUNDING, REFUNDED, FOLLOW, "退款到账", "渠道确认"),

@@ -89,7 +89,8 @@ def begin(actor: Actor, card_number: str, reason: str) -> Replacement:
 def choose_delivery(
     actor: Actor, replacement_id: int, delivery: str, address: rules.Address | None = None
 ) -> Replacement:
-    """Where the new card goes; may be changed until the card is made.
+    """Where the new card goes; may be changed until the card is made. One that is made at a counter may still
+    be posted or collected there until it is given to the carrier.
 
     Raises NotFound; BadInput `DELIVERY_UNKNOWN`, `ADDRESS_MISSING`; Refused `TOO_LATE`.
     """
@@ -99,7 +100,7 @@ def choose_delivery(
         raise BadInput("DELIVERY_UNKNOWN", "请选择送达方式。", expected="、".join(rules.DELIVERIES.values()))
     if (delivery == rules.HOME) != (address is not None):
         raise BadInput("ADDRESS_MISSING", "请填写收件人、手机和地址。", where="收件地址")
-    if replacement.state not in (t.DRAFT, t.UNPAID, t.PAID) or replacement.to_counter:
+    if delivery not in rules.may_go(replacement.state, replacement.to_counter):
         raise Refused("TOO_LATE", "已经开始制卡，不能再改送达方式。", action="请联系学校卡管老师。")
     sealed = b""
     if address is not None:

@@ -98,11 +98,11 @@ def follow(replacement_id: int) -> None:
     state = card.state if card else ""
     there = state in ("at_school", "ready", "active")
     if (
-        replacement.state == t.ON_THE_WAY
+        replacement.state in (t.TO_POST, t.ON_THE_WAY)
         and application.state != "fulfilled"
         and not (there or state == "in_transit")
     ):
-        change(replacement, delivered_at=None)
+        change(replacement, delivered_at=None, carrier="", waybill="")
         _step(replacement, "redo")
     if (
         application.state == "accepted"
@@ -114,12 +114,13 @@ def follow(replacement_id: int) -> None:
     if application.state not in ("in_production", "fulfilled"):
         return
     _step(replacement, "make")
-    if state in ("in_transit", "at_school", "ready") and not (
-        replacement.delivery == rules.HOME and state == "ready"
-    ):
+    by_post = state == "ready" and replacement.delivery == rules.HOME
+    if by_post:
+        _step(replacement, "await_post")
+    elif state in ("in_transit", "at_school", "ready"):
         _step(replacement, "send")
-    if there and replacement.delivered_at is None and replacement.state == t.ON_THE_WAY:
-        _arrived(replacement)
+    if there and not by_post and replacement.delivered_at is None and replacement.state == t.ON_THE_WAY:
+        _arrived(replacement, rules.DISTRICT if state == "ready" else rules.SCHOOL)
     if application.state == "fulfilled":
         change(replacement, delivered_at=replacement.delivered_at or clock.now())
         _step(replacement, "hand_out")
@@ -187,9 +188,12 @@ def _step(replacement: Replacement, event: str) -> None:
         replacement.refresh_from_db(fields=["state", "state_at"])
 
 
-def _arrived(replacement: Replacement) -> None:
+def _arrived(replacement: Replacement, where: str) -> None:
+    """`where` the card is, which need not be where it was asked for: an officer may have sent it to another
+    place.
+    """
     change(replacement, delivered_at=clock.now())
-    place = configuration.place_words(replacement.delivery)
+    place = configuration.place_words(where)
     tell(replacement, "REPLACEMENT_ARRIVED", place=place)
 
 
@@ -212,11 +216,11 @@ SELECT r.id
            a.state IN ('fulfilled', 'refused', 'withdrawn', 'cancelled')
         OR (a.state = 'accepted' AND r.delivery <> 'school' AND NOT r.to_counter)
         OR (r.state = 'paid' AND a.state = 'in_production')
-        OR (r.state = 'making' AND c.state IN ('in_transit', 'at_school', 'ready')
-            AND NOT (r.delivery = 'home' AND c.state = 'ready'))
+        OR (r.state = 'making' AND c.state IN ('in_transit', 'at_school', 'ready'))
+        OR (r.state = 'to_post' AND r.delivery <> 'home' AND c.state = 'ready')
         OR (r.state = 'on_the_way' AND r.delivered_at IS NULL AND r.delivery <> 'home'
             AND c.state IN ('at_school', 'ready'))
-        OR (r.state = 'on_the_way'
+        OR (r.state IN ('to_post', 'on_the_way')
             AND (c.id IS NULL OR c.state NOT IN ('in_transit', 'at_school', 'ready', 'active'))))
  ORDER BY r.id LIMIT 500
 """

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
+from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design.ui import Badge
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.identity.scope import Scope
@@ -86,5 +87,7 @@ def queue(scope: Scope) -> QuerySet[cards.Application]:
 
 
 def at_work(scope: Scope) -> QuerySet[cards.Card]:
-    """Cards between the intent and the hand."""
-    return cards.card_rows(scope).filter(state__in=[cards.ISSUING, cards.READY]).order_by("state_at", "id")
+    """Cards between the intent and the hand; those that are posted have a page of their own."""
+    rows = cards.card_rows(scope).filter(state__in=[cards.ISSUING, cards.READY])
+    posted = replacements.parcels(scope).values("application")
+    return rows.exclude(state=cards.READY, application__in=posted).order_by("state_at", "id")

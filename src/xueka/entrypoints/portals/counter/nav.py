@@ -7,7 +7,7 @@ from django.urls import reverse
 from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
-from xueka.entrypoints.portals.counter import desk
+from xueka.entrypoints.portals.counter import desk, parcels
 from xueka.kernel import clock
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -27,6 +27,10 @@ states.register(
 
 def _waiting(request: StaffRequest) -> int:
     return desk.queue(request.actor.scope).count()
+
+
+def _to_post(request: StaffRequest) -> int:
+    return parcels.waiting(request.actor.scope)
 
 
 def notices(request: StaffRequest) -> Sequence[Notice]:
@@ -66,6 +70,7 @@ register(
                 [
                     NavItem("即时制卡", "counter:home", "id", "district:card:issue", _waiting),
                     NavItem("已受理", "counter:accepted", "checks", "district:application:to_counter"),
+                    NavItem("邮寄到家", "counter:parcels", "mail", "district:replacement:post", _to_post),
                     NavItem("打印机", "counter:printers", "printer", "district:printer:manage"),
                 ],
             ),
@@ -73,6 +78,7 @@ register(
                 "查询",
                 [
                     NavItem("申领记录", "objects:applications", "file-check", "school:application:read"),
+                    NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id-badge-2", "school:card:read"),
                 ],

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.counter import accepting, acts, home, printers
+from xueka.entrypoints.portals.counter import accepting, acts, home, parcels, printers
 
 app_name = "counter"
 urlpatterns = [
@@ -17,6 +17,9 @@ urlpatterns = [
     path("accepted/", accepting.accepted, name="accepted"),
     path("accepted/preview/<slug:verb>/", accepting.preview, name="accepted_preview"),
     path("accepted/do/<slug:verb>/", accepting.do, name="accepted_do"),
+    path("post/", parcels.parcels, name="parcels"),
+    path("post/<str:number>/", parcels.parcel, name="parcel"),
+    path("post/<str:number>/<slug:verb>/", parcels.act, name="parcel_act"),
     path("printers/", printers.printers, name="printers"),
     path("printers/new/", printers.new, name="printer_new"),
     path("printers/<int:printer_id>/", printers.printer, name="printer"),

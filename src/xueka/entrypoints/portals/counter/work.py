@@ -8,6 +8,7 @@ from django.urls import reverse
 from xueka.contexts.cards import api as cards
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
+from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design.ui import Action, Confirm, Step
 from xueka.platform.identity.actor import Actor
 
@@ -18,7 +19,11 @@ _REPRINT = [*printing.REPRINT_REASONS.items()]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`busy`: a machine works, the page asks again by itself. `plastic`: what to do with the card in hand."""
+    """`busy`: a machine works, the page asks again by itself. `plastic`: what to do with the card in hand.
+
+    `give`: it may be given to somebody at the counter; `posted`: that is the exception, the family wants it
+    by post.
+    """
 
     title: str
     tone: str
@@ -29,6 +34,7 @@ class Work:
     steps: Sequence[Step] = ()
     actions: Sequence[Action] = ()
     give: bool = False
+    posted: bool = False
 
     @property
     def chip_steps_done(self) -> int:
@@ -61,6 +67,25 @@ def work(actor: Actor, card: cards.Card) -> Work:
     facts = facts_of(actor, card)
     if card.state == cards.ISSUING:
         return _making(facts)
+    if card.state == cards.READY and (parcel := _parcel(actor, card)):
+        return Work(
+            "这张卡邮寄到家",
+            "wait",
+            "卡面和芯片都已核对。请打印面单，装好后交给快递。",
+            steps=_steps(facts, 4, last="邮寄"),
+            actions=[
+                Action(
+                    "去邮寄",
+                    reverse("counter:parcel", args=[parcel.number]),
+                    icon="mail",
+                    tone="primary",
+                    hotkey=_NEXT,
+                ),
+                _spoil(facts),
+            ],
+            give=parcel.state == replacements.TO_POST,
+            posted=True,
+        )
     if card.state == cards.READY:
         return Work(
             "请领卡人核对后发放",
@@ -181,8 +206,12 @@ def _over(facts: _Facts) -> Work:
     return Work(label, "bad", message, plastic, steps=_steps(facts, 1, bad=True), actions=actions)
 
 
-def _steps(facts: _Facts, now: int, *, bad: bool = False) -> list[Step]:
-    labels = ["取号", "写芯片", "印卡面", "核对", "发放"]
+def _parcel(actor: Actor, card: cards.Card) -> replacements.Replacement | None:
+    return replacements.parcels(actor.scope).filter(application=card.application_id).first()
+
+
+def _steps(facts: _Facts, now: int, *, bad: bool = False, last: str = "发放") -> list[Step]:
+    labels = ["取号", "写芯片", "印卡面", "核对", last]
     found = []
     for place, label in enumerate(labels):
         state = "done" if place < now else "todo" if place > now else "bad" if bad else "now"

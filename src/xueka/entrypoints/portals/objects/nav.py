@@ -28,6 +28,7 @@ states.register(
         "unpaid": "wait",
         "paid": "progress",
         "making": "progress",
+        "to_post": "wait",
         "on_the_way": "progress",
         "handed_out": "ok",
         "refunding": "wait",

@@ -37,7 +37,7 @@ def rows(request: StaffRequest) -> HttpResponse:
             Column("学校", lambda row: row.student.school.name, minor=True),
             Column("办理", lambda row: replacements.REASONS[row.reason][0]),
             Column("送达", lambda row: replacements.DELIVERIES[row.delivery] if row.delivery else ""),
-            Column("承诺", _promise),
+            Column("承诺", promise),
             Column("状态", lambda row: states.badge("replacement", row.state)),
         ],
         sorts={"latest": ("-id",)},
@@ -93,7 +93,7 @@ def replacement(request: StaffRequest, number: str) -> HttpResponse:
         facts=[
             Fact("费用", formats.yuan(found.fee_fen) if found.fee_fen else "免费", found.free_reason),
             Fact("送达方式", replacements.DELIVERIES.get(found.delivery, "")),
-            Fact("承诺", _promise(found)),
+            Fact("承诺", promise(found)),
             Fact("订单", found.order.number if found.order else ""),
             Fact("运单", f"{found.carrier} {found.waybill}".strip()),
         ],
@@ -119,7 +119,8 @@ def _watched(found: QuerySet, actor: Actor) -> QuerySet:
     return found.filter(pk__in=replacements.watched(actor.scope).values("pk"))
 
 
-def _promise(found: replacements.Replacement) -> Badge | str:
+def promise(found: replacements.Replacement) -> Badge | str:
+    """The promised day, and whether it has passed without the card."""
     if found.promised_on is None:
         return ""
     day = formats.short_day(found.promised_on) + ("（暂定）" if found.is_provisional else "")

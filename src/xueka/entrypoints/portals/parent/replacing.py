@@ -69,7 +69,11 @@ def where(request: FamilyRequest, number: str) -> HttpResponse:
         replacements.DISTRICT: f"{found.student.school.district.name}卡管部门柜台，做好后短信通知。",
         replacements.HOME: "快递送到您填的地址，收到后请在本页面确认。",
     }
-    choices = [(code, label, words[code]) for code, label in replacements.DELIVERIES.items()]
+    open_ = replacements.may_go(found.state, found.to_counter)
+    if not open_:
+        return redirect("parent:progress", number)
+    chosen = chosen if chosen in open_ else open_[0]
+    choices = [(code, replacements.DELIVERIES[code], words[code]) for code in open_]
     shown = {"found": found, "choices": choices, "chosen": chosen, "form": form, "problem": problem}
     return render(request, "parent/where.html", shown, status=400 if problem or form.errors else 200)
 
@@ -108,8 +112,8 @@ def progress(request: FamilyRequest, number: str) -> HttpResponse:
         **_told(found),
         "events": events,
         "may_cancel": found.state in ("unpaid", "paid"),
-        "may_receive": found.state == "on_the_way" and found.delivery == replacements.HOME,
-        "may_move": found.state in ("unpaid", "paid") and not found.to_counter,
+        "may_receive": found.state == "on_the_way" and bool(found.waybill),
+        "may_move": bool(replacements.may_go(found.state, found.to_counter)),
         "orders": [
             each
             for each in payments.orders_of(request.actor.scope, found.student_id)
