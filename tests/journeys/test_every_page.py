@@ -52,6 +52,7 @@ ROLES = {
     "auditor": "auditor",
     "custodian": "key_custodian",
     "keyadmin": "key_admin",
+    "finance": "finance",
 }
 #: Pages to which no link leads in this town: url name → arguments.
 SAMPLES: dict[str, dict[str, object]] = {}
@@ -91,6 +92,12 @@ NO_LINK_HERE = {
     "city:takeover_set",
     "counter:parcel",
     "counter:progress",
+    "finance:break",
+    "finance:order",
+    "finance:refund",
+    "finance:refund_ask",
+    "finance:statement",
+    "finance:statement_file",
     "objects:export",
     "officers:hand_over",
     "officers:import_result",

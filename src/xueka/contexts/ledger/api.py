@@ -25,8 +25,10 @@ from xueka.contexts.ledger.queries import (
     check_books,
     closed_until,
     entries_of,
+    entry_rows,
     is_posted,
     sums_under,
+    turnover,
 )
 from xueka.contexts.ledger.services.posting import close_period, open_day, post
 
@@ -53,8 +55,10 @@ __all__ = [
     "close_period",
     "closed_until",
     "entries_of",
+    "entry_rows",
     "is_posted",
     "open_day",
     "post",
     "sums_under",
+    "turnover",
 ]

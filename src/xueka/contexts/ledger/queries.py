@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from xueka.contexts.ledger.domain.chart import ACCOUNTS
 from xueka.contexts.ledger.models import Closing, Entry, Posting
@@ -23,6 +23,23 @@ def balances_of(scope: Scope, reference: str) -> dict[str, int]:
     """The same under one reference, without the accounts that it never touched."""
     rows = Posting.objects.visible_to(scope).filter(reference=reference)
     return {code: int(fen) for code, fen in rows.order_by().values_list("account").annotate(Sum("fen"))}
+
+
+def entry_rows(scope: Scope) -> QuerySet[Entry]:
+    """Every entry with its postings, unordered, for lists that are paged by key."""
+    return Entry.objects.visible_to(scope).prefetch_related("postings")
+
+
+def turnover(scope: Scope, first: date, last: date) -> dict[str, tuple[int, int]]:
+    """Debit and credit of every account on these days, both as positive fen."""
+    rows = Posting.objects.visible_to(scope).filter(entry__on__range=(first, last))
+    sums = {
+        account: (int(debit or 0), -int(credit or 0))
+        for account, debit, credit in rows.order_by()
+        .values_list("account")
+        .annotate(debit=Sum("fen", filter=Q(fen__gt=0)), credit=Sum("fen", filter=Q(fen__lt=0)))
+    }
+    return {code: sums.get(code, (0, 0)) for code in ACCOUNTS}
 
 
 def entries_of(scope: Scope, reference: str) -> list[Entry]:

@@ -9,6 +9,7 @@ from xueka.contexts.payments.adapters.finance import card as finance_card
 from xueka.contexts.payments.calling import PaymentStart, pay, send_refund, statement, take_notice
 from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.domain.tariff import REASONS, Fee, Tariff
+from xueka.contexts.payments.domain.tariff import Line as TariffLine
 from xueka.contexts.payments.domain.transitions import (
     ORDER,
     PAYMENT,
@@ -37,7 +38,9 @@ from xueka.contexts.payments.models import (
 from xueka.contexts.payments.ports import NOTICE_LIMIT, ChannelRefused, ChannelUnavailable, Told, ToldRefund
 from xueka.contexts.payments.queries import (
     SettledOrder,
+    accounts,
     notice_outcomes,
+    notice_rows,
     notices_of,
     order,
     order_rows,
@@ -45,7 +48,9 @@ from xueka.contexts.payments.queries import (
     orders_of,
     payment_rows,
     payments_of,
+    refund_of,
     refund_rows,
+    refundable_fen,
     refunds_of,
     settled_after,
 )
@@ -89,9 +94,11 @@ __all__ = [
     "Refund",
     "SettledOrder",
     "Tariff",
+    "TariffLine",
     "Told",
     "ToldRefund",
     "account_of",
+    "accounts",
     "adopt_tariff",
     "ask_finance",
     "cancel_order",
@@ -103,6 +110,7 @@ __all__ = [
     "introduce",
     "mark_remitted",
     "notice_outcomes",
+    "notice_rows",
     "notices_of",
     "order",
     "order_rows",
@@ -114,7 +122,9 @@ __all__ = [
     "quote",
     "refund",
     "refund_again",
+    "refund_of",
     "refund_rows",
+    "refundable_fen",
     "refunds_of",
     "send_refund",
     "set_channel",

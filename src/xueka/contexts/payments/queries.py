@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Sum
 
-from xueka.contexts.payments.models import Notice, Order, Payment, Refund, Settled
+from xueka.contexts.payments.domain.transitions import FAILED, PAID, REFUNDING
+from xueka.contexts.payments.models import (
+    CHANNELS,
+    ChannelAccount,
+    Notice,
+    Order,
+    Payment,
+    Refund,
+    Settled,
+)
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
 
@@ -60,6 +69,33 @@ def payment_rows(scope: Scope) -> QuerySet[Payment]:
 def refund_rows(scope: Scope) -> QuerySet[Refund]:
     """Every refund of a scope, unordered."""
     return Refund.objects.visible_to(scope)
+
+
+def refund_of(scope: Scope, number: str) -> Refund:
+    """One refund by its number; NotFound for strangers too."""
+    found = Refund.objects.visible_to(scope).select_related("payment", "order").filter(number=number).first()
+    if found is None:
+        raise NotFound("REFUND_NOT_FOUND", "没有这笔退款。", found=number[:32], action="请核对退款单号。")
+    return found
+
+
+def refundable_fen(order_: Order) -> int:
+    """How much of a paid order may still be given back."""
+    if order_.state not in (PAID, REFUNDING):
+        return 0
+    rows = order_.refunds.filter(source="income").exclude(state=FAILED)
+    return order_.amount_fen - int(rows.aggregate(sum=Sum("amount_fen"))["sum"] or 0)
+
+
+def accounts(scope: Scope) -> list[ChannelAccount]:
+    """Our accounts at the channels, in the order of the books; keys are not among what they hold."""
+    found = {each.code: each for each in ChannelAccount.objects.visible_to(scope)}
+    return [found[code] for code in CHANNELS if code in found]
+
+
+def notice_rows(scope: Scope) -> QuerySet[Notice]:
+    """Everything that channels have sent, unordered, without the raw bytes."""
+    return Notice.objects.visible_to(scope).select_related("payment__order").defer("raw", "headers")
 
 
 def notice_outcomes(scope: Scope) -> dict[str, int]:

@@ -5,6 +5,17 @@ from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, REFUND, Checked, Line
 from xueka.contexts.treasury.domain.transitions import BREAK
 from xueka.contexts.treasury.invariants import INVARIANTS
+from xueka.contexts.treasury.looking import (
+    ChannelSides,
+    Step,
+    Story,
+    break_row,
+    sides,
+    story_of_break,
+    story_of_order,
+    takings,
+    waterfall,
+)
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
 from xueka.contexts.treasury.queries import breaks, confirmations, open_breaks, runs, statements
 from xueka.contexts.treasury.services.checking import KINDS, check
@@ -23,6 +34,7 @@ __all__ = [
     "REFUND",
     "Break",
     "BreakRow",
+    "ChannelSides",
     "Checked",
     "Confirmation",
     "Fetch",
@@ -30,7 +42,10 @@ __all__ = [
     "Result",
     "Run",
     "Statement",
+    "Step",
+    "Story",
     "assign",
+    "break_row",
     "breaks",
     "check",
     "confirmations",
@@ -39,8 +54,13 @@ __all__ = [
     "post_all",
     "reconcile",
     "runs",
+    "sides",
     "sign_off",
     "statements",
+    "story_of_break",
+    "story_of_order",
     "take_confirmation",
     "take_statement",
+    "takings",
+    "waterfall",
 ]

@@ -33,6 +33,8 @@ _ACCOUNTS = (
     ("counter", "秦朗", "counter_operator"),
     ("operator", "王芳", "city_operator"),
     ("operator2", "冯杰", "city_operator"),  # the second person
+    ("finance", "许晴", "finance"),
+    ("finance2", "何川", "finance"),  # the second person
     ("admin", "陈立", "city_admin"),
     ("security", "卫平", "security_admin"),
     ("auditor", "褚宁", "auditor"),

@@ -38,6 +38,8 @@ def test_one_log_in_per_role_and_two_operators(file: Path) -> None:
         ("city_operator", "city"),
         ("counter_operator", f"district:{DISTRICT}"),
         ("district_officer", f"district:{DISTRICT}"),
+        ("finance", "city"),
+        ("finance", "city"),
         ("key_admin", "city"),
         ("key_custodian", "city"),
         ("key_custodian", "city"),

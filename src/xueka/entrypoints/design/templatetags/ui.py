@@ -206,9 +206,10 @@ def panel(content: str, title: str = "", url: str = "", more: str = "", flush: b
 
 @register.simple_block_tag
 def chart(content: str, kind: str, title: str, unit: str = "") -> str:
-    """Draws the table inside it as a chart (`kind`: bar, stacked, line); the table stays one click away.
+    """Draws the table inside it as a chart; the table stays one click away.
 
-    First column: the categories; each further column: a series of plain numbers.
+    `kind`: bar, stacked, line, waterfall. First column: the categories; each further column: a series of
+    plain numbers. A waterfall has one, and its rows with `data-total` stand on the ground.
     """
     return render_to_string(
         "design/ui/chart.html", {"kind": kind, "title": title, "unit": unit, "content": content}

@@ -103,6 +103,7 @@ ACTS = {
     "key.block_taken": "下载密钥块",
     "key.part": "录入密钥分量",
     "key.part_back": "收回密钥分量",
+    "finance.export": "导出资金报表",
     "ledger.close": "关闭账期",
     "order.create": "开立订单",
     "payment.stray": "记下不属于订单的款项",

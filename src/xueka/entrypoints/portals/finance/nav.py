@@ -1,0 +1,100 @@
+"""What the finance people see beside their pages."""
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury import api as treasury
+from xueka.entrypoints.design import formats, states
+from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
+from xueka.platform.identity.sessions import StaffRequest
+
+READ = "city:ledger:read"
+
+states.register(
+    payments.PAYMENT,
+    {
+        "created": "neutral",
+        "pending": "progress",
+        "unknown": "bad",
+        "succeeded": "ok",
+        "failed": "ended",
+        "closed": "ended",
+    },
+)
+states.register(
+    payments.REFUND,
+    {"asked": "progress", "pending": "progress", "abnormal": "bad", "succeeded": "ok", "failed": "bad"},
+)
+states.register(treasury.BREAK, {"open": "bad", "explained": "wait", "signed": "ok", "gone": "ended"})
+
+
+def _breaks(request: StaffRequest) -> int:
+    return treasury.breaks(request.actor.scope).filter(state__in=["open", "explained"]).count()
+
+
+def _refunds(request: StaffRequest) -> int:
+    return payments.refund_rows(request.actor.scope).filter(state__in=["abnormal", "failed"]).count()
+
+
+def search(request: StaffRequest, query: str) -> Iterator[Hit]:
+    """An order by its number, or by the number of one of its payments at us or at the channel."""
+    if not request.actor.may(READ):
+        return
+    rows = payments.payment_rows(request.actor.scope).select_related("order")
+    found = {each.order for each in rows.filter(out_trade_no=query)[:5]}
+    found |= {each.order for each in rows.filter(channel_id=query)[:5]}
+    found |= set(payments.order_rows(request.actor.scope).filter(number__startswith=query.upper())[:5])
+    for order in sorted(found, key=lambda each: each.number)[:5]:
+        url = reverse("finance:order", args=[order.number])
+        yield Hit(
+            "缴费订单", order.number, url, formats.yuan(order.amount_fen), order.number == query.upper()
+        )
+
+
+def notices(request: StaffRequest) -> list[Notice]:
+    """Breaks that somebody has explained and this person may sign."""
+    rows = treasury.breaks(request.actor.scope).filter(state="explained")
+    rows = rows.exclude(explained_by=request.actor.username)
+    return [
+        Notice(
+            f"{treasury.BREAK_KINDS[each.kind]} {formats.yuan(each.fen)} 等您签认",
+            reverse("finance:break", args=[each.pk]),
+            each.state_at,
+        )
+        for each in rows[:5]
+    ]
+
+
+register_search(search)
+register(
+    Portal(
+        "finance",
+        "财务",
+        "finance:home",
+        frozenset({"finance"}),
+        [
+            NavGroup("", [NavItem("本周", "finance:home", "home")]),
+            NavGroup(
+                "对账",
+                [
+                    NavItem("渠道账单", "finance:statements", "file-invoice", READ),
+                    NavItem("对账差错", "finance:breaks", "alert-triangle", READ, _breaks),
+                    NavItem("财政确认", "finance:confirmations", "building-bank", READ),
+                ],
+            ),
+            NavGroup(
+                "资金",
+                [
+                    NavItem("缴费订单", "finance:orders", "receipt", READ),
+                    NavItem("退款", "finance:refunds", "receipt-refund", READ, _refunds),
+                    NavItem("渠道通知", "finance:notices", "inbox", READ),
+                    NavItem("账簿", "finance:books", "book-2", READ),
+                    NavItem("收费和渠道", "finance:tariffs", "tags", READ),
+                ],
+            ),
+        ],
+        notices,
+    )
+)
