@@ -57,7 +57,7 @@ def test_a_week_is_reconciled_and_its_breaks_are_signed(page: Page, money: Money
     page.get_by_role("link", name="本周", exact=True).first.click()
     page.get_by_role("link", name="上周").click()
     press(page, "对账")
-    expect(page.get_by_text("差错 3 项")).to_be_visible()
+    expect(page.get_by_text("差错 3 项").first).to_be_visible()
     look(page, "home", manual=True)
     page.get_by_role("link", name="对账差错").click()
     look(page, "breaks", manual=True)

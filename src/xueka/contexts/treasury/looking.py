@@ -241,12 +241,16 @@ def _told(scope: Scope, story: Story, numbers: set[str], ids: set[str]) -> Story
     story.lines = list(StatementLine.objects.filter(lines).select_related("statement").order_by("day", "id"))
     told = Q(pay_code__in=numbers) | Q(tra_no__in=numbers)
     story.confirmations = list(confirmations(scope).filter(told))
-    story.entries = _entries(scope, numbers)
     known = Q(number__in=numbers) | Q(key__in=numbers | ids) | (Q(channel_id__in=ids) if ids else Q(pk=None))
     story.breaks = list(breaks(scope).filter(known))
+    story.entries = _entries(scope, numbers, [row.id for row in story.breaks])
     return story
 
 
-def _entries(scope: Scope, numbers: Iterable[str]) -> list[ledger.Entry]:
+def _entries(scope: Scope, numbers: Iterable[str], break_ids: Iterable[int]) -> list[ledger.Entry]:
+    """Entries under these numbers, and those that a signed break has made."""
     found = {entry.id: entry for number in sorted(numbers) for entry in ledger.entries_of(scope, number)}
+    for id_ in break_ids:
+        signed = ledger.entry_rows(scope).filter(key__startswith=f"break:{id_}:")
+        found |= {entry.id: entry for entry in signed}
     return [found[id_] for id_ in sorted(found)]

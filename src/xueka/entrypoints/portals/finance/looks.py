@@ -18,6 +18,11 @@ ENTRY_KINDS = {
     "refund_ask": "申请退款",
     "refund_done": "退款完成",
     "refund_failed": "退款未成",
+    "settlement": "渠道结算",
+    "settlement_fees": "渠道手续费",
+    "confirmation": "财政确认",
+    "break": "差错入账",
+    "remittance": "上缴国库",
 }
 
 

@@ -108,8 +108,10 @@ def _actions(request: StaffRequest, order: payments.Order) -> list[Action]:
 def _links(request: StaffRequest, order: payments.Order) -> list[Link]:
     links = [shapes.student_link(order.student)]
     kind, _, key = order.subject.partition(":")
-    if kind == "replacement" and key and request.actor.may(replacements.READ):
-        links.append(Link(key, reverse("objects:replacement", args=[key]), "补卡换卡", "refresh"))
+    if kind == "replacement" and key.isdecimal() and request.actor.may(replacements.READ):
+        for each in replacements.rows(request.actor.scope).filter(pk=int(key)):
+            url = reverse("objects:replacement", args=[each.number])
+            links.append(Link(each.number, url, "补卡换卡", "refresh"))
     return links
 
 

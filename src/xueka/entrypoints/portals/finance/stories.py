@@ -58,7 +58,7 @@ def steps(story: treasury.Story) -> list[Step]:
         "订单", "done" if paid else "now", f"{formats.yuan(order.amount_fen)} {label}", order.created_at
     )
     if paid is None:
-        return [first, *(Step(name) for name in ("渠道收款", "账单", "账簿", "国库"))]
+        return [first, *(Step(name) for name in ("渠道收款", "渠道账单", "账簿", "国库"))]
     channel = looks.CHANNELS[paid.channel]
     amount = f"{formats.yuan(paid.received_fen)} {channel}"
     return [
@@ -66,6 +66,7 @@ def steps(story: treasury.Story) -> list[Step]:
         Step("渠道收款", "done", amount, paid.success_at),
         _outside(story, paid),
         _booked(story, paid),
+        *_settled(story, paid),
         _remitted(paid),
     ]
 
@@ -112,6 +113,16 @@ def _booked(story: treasury.Story, paid: payments.Payment) -> Step:
         return Step("账簿", "bad", "没有记账")
     fen = sum(each.fen for each in entry.postings.all() if each.account == ledger.clearing(paid.channel))
     return Step("账簿", "done" if fen == paid.received_fen else "bad", formats.yuan(fen), entry.on)
+
+
+def _settled(story: treasury.Story, paid: payments.Payment) -> list[Step]:
+    """The channel has paid what it collected into our account, by its fund-flow statement."""
+    if paid.settlement == payments.DIRECT:
+        return []
+    for entry in story.entries:
+        if entry.kind == "settlement":
+            return [Step("结算到归集户", "done", formats.yuan(paid.received_fen), entry.on)]
+    return [Step("结算到归集户", "todo", "等资金账单")]
 
 
 def _remitted(paid: payments.Payment) -> Step:
@@ -178,7 +189,8 @@ def _lines(story: treasury.Story) -> Table:
         ("时间", "text"),
         ("用途", "text"),
     ]
-    return Table("渠道账单", heads, rows, "账单里没有这些单号。")
+    merchant = story.order is None or any(each.settlement == payments.MERCHANT for each in story.attempts)
+    return Table("渠道账单", heads, rows, "账单里没有这些单号。" if merchant else "")
 
 
 def _confirmations(story: treasury.Story) -> Table:
