@@ -59,6 +59,7 @@ EMPTY = (
     "no_payment_",
     "notices_",
     "refund",
+    "receipt",
     "settled_orders_",
     "strays_",
     "break_",

@@ -1,4 +1,4 @@
-"""The simulator of the payment channels as a process beside a test, and its control."""
+"""The simulators of payment channels and finance office as processes beside a test, and their controls."""
 
 import base64
 import contextlib
@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 
@@ -18,11 +18,14 @@ from xueka.contexts.payments import api as payments
 class Simulator:
     """What §8 of docs/interfaces/channels.md offers."""
 
+    module: ClassVar = "channels"
+    address: ClassVar = "base"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.card = json.loads((folder / "partner.json").read_text("utf-8"))
         self._client = httpx.Client(
-            base_url=self.card["base"],
+            base_url=self.card[self.address],
             headers={"Authorization": f"Bearer {self.card['control_token']}"},
             timeout=30,
             trust_env=False,
@@ -38,8 +41,11 @@ class Simulator:
         answer.raise_for_status()
         return answer.json()
 
+    def put(self, path: str, **body: object) -> None:
+        self._client.put(f"/_sim/{path}", json=body).raise_for_status()
+
     def dial(self, **rates: object) -> None:
-        self._client.put("/_sim/dial", json=rates).raise_for_status()
+        self.put("dial", **rates)
 
     def open_page(self, address: str) -> int:
         """What a payer's browser does."""
@@ -69,9 +75,43 @@ class Simulator:
         self._client.close()
 
 
+class Finance(Simulator):
+    """What §13 of docs/interfaces/nontax.md offers."""
+
+    module = "finance"
+    address = "control"
+
+    def pay_code(self, code: str, **more: object) -> Any:
+        return self.post("pay", pay_code=code, **more)
+
+    def deliver(self) -> list[int]:
+        answers = []
+        for each in self.get("notices?all=1"):
+            status, body, _ = payments.take_notice("nontax", {}, base64.b64decode(each["body"]))
+            self.post(f"notices/{each['id']}", body=base64.b64encode(body).decode())
+            answers.append(status)
+        return answers
+
+
+_Simulator = TypeVar("_Simulator", bound=Simulator)
+
+
+@contextlib.contextmanager
+def finance_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Finance]:
+    with _running(Finance, folder, seed, *more) as simulator:
+        yield simulator
+
+
 @contextlib.contextmanager
 def running(folder: Path, seed: int = 1, *more: str) -> Iterator[Simulator]:
-    command = [sys.executable, "-m", "xueka.sandbox.channels", "--home", str(folder), "--seed", str(seed)]
+    with _running(Simulator, folder, seed, *more) as simulator:
+        yield simulator
+
+
+@contextlib.contextmanager
+def _running(kind: type[_Simulator], folder: Path, seed: int, *more: str) -> Iterator[_Simulator]:
+    module = f"xueka.sandbox.{kind.module}"
+    command = [sys.executable, "-m", module, "--home", str(folder), "--seed", str(seed)]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([*command, "--notices", "pull", *more], stdout=log, stderr=log)
@@ -80,7 +120,7 @@ def running(folder: Path, seed: int = 1, *more: str) -> Iterator[Simulator]:
         while not (folder / "partner.json").exists():
             assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
             time.sleep(0.05)
-        simulator = Simulator(folder)
+        simulator = kind(folder)
         yield simulator
         simulator.close()
     finally:

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
             "families",
             "ledger",
             "payments",
+            "receipts",
             "replacements",
             "schoolyear",
             "takeover",
@@ -186,6 +187,10 @@ PAYMENT_CHANNELS = {
 # What the channels handed over: addresses, our numbers there, keys (docs/interfaces/channels.md §1).
 CHANNEL_PARTNER = Path(os.environ.get("XUEKA_CHANNEL_PARTNER", XUEKA_HOME / "channels" / "partner.json"))
 FINANCE_PARTNER = Path(os.environ.get("XUEKA_FINANCE_PARTNER", XUEKA_HOME / "finance" / "partner.json"))
+RECEIPT_OFFICE = "xueka.contexts.receipts.adapters.finance.connect"
+# Receipt numbers in stock: fewer than LOW are said to run out, and DRAW of them are drawn (0: by hand only).
+RECEIPTS_STOCK_LOW = int(os.environ.get("XUEKA_RECEIPTS_LOW", "100"))
+RECEIPTS_STOCK_DRAW = int(os.environ.get("XUEKA_RECEIPTS_DRAW", "500"))
 PAYMENTS_ORDER_MINUTES = int(os.environ.get("XUEKA_ORDER_MINUTES", "30"))  # a family has to pay an order
 PAYMENTS_ASK_AFTER = int(os.environ.get("XUEKA_PAYMENT_ASK_AFTER", "30"))  # seconds without a notice
 PAYMENTS_NONTAX_REGION = os.environ.get("XUEKA_NONTAX_REGION", "110100")  # the first digits of a payment code

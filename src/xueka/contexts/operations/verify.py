@@ -15,6 +15,7 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
 from xueka.contexts.production import api as production
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs import api as repairs
 from xueka.contexts.replacements import api as replacements
@@ -51,6 +52,7 @@ INVARIANTS: list[Invariant] = [
     *multiapp.INVARIANTS,
     *ledger.INVARIANTS,
     *payments.INVARIANTS,
+    *receipts.INVARIANTS,
 ]
 
 

@@ -29,6 +29,7 @@ def render() -> str:
     from xueka.contexts.personalization.domain import transitions as personalization
     from xueka.contexts.printing.domain.transitions import PRINT_JOB
     from xueka.contexts.production.domain.transitions import BATCH
+    from xueka.contexts.receipts.domain.transitions import RECEIPT
     from xueka.contexts.registry.domain.transitions import TRANSFER
     from xueka.contexts.repairs.domain.transitions import REPAIR
     from xueka.contexts.replacements.domain.transitions import REPLACEMENT
@@ -75,6 +76,7 @@ def render() -> str:
         payments.ORDER,
         payments.PAYMENT,
         payments.REFUND,
+        RECEIPT,
     ]
     lines = [
         "# States",

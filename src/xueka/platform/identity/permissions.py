@@ -226,6 +226,7 @@ ROLES: dict[str, Role] = {
             "city:ledger:post",
             "city:ledger:close",
             "city:refund:ask",
+            "city:receipt:manage",
             "city:tariff:manage",
             "city:channel:manage",
             "city:reconciliation:run",

@@ -68,6 +68,7 @@ class Receipts:
         pay_code, red = fields.get("PayCode", ""), fields.get("Red") == "1"
         check = fields.get("RandomNumber", "")
         document = _document(fields.get("EInvoice", ""))
+        collected = fields.get("Collected") == "1"
         with self._store.work():
             total = self._check(document, fields)
             sealed = self._sealed(document)
@@ -78,7 +79,11 @@ class Receipts:
                 return {"Information": "已开具"}
             if found and (found["pay_code"], bool(found["red"])) != (pay_code, red):
                 raise Refused("20003", "票号是为另一缴款码领取的")
-            self._bounds(pay_code, total, fields, red=red)
+            if not collected:
+                self._office.known(pay_code)
+            elif self._office.bill(pay_code):
+                raise Refused("10001", "该缴款码由财政收款，不是单位代收")
+            self._bounds(pay_code, total, fields, red=red, collected=collected)
             self._stall(code, number)
             signature = self._signature(sealed)
             drawn = self._office.clock.now().isoformat()
@@ -128,16 +133,18 @@ class Receipts:
             raise Refused("10001", "各项金额之和不等于合计")
         return total
 
-    def _bounds(self, pay_code: str, total: int, fields: Mapping[str, str], *, red: bool) -> None:
-        self._office.known(pay_code)
+    def _bounds(
+        self, pay_code: str, total: int, fields: Mapping[str, str], *, red: bool, collected: bool
+    ) -> None:
+        """Of money that the agency collected itself, finance knows no more than its receipts."""
         payments = self._office.payments(pay_code)
-        if not payments:
+        if not payments and not collected:
             raise Refused("20002", "缴款码尚未缴款")
         issued = self._store.all("select * from receipt where pay_code = ? and content is not null", pay_code)
         if not red:
             paid = sum(each["fen"] for each in payments)
             blue = sum(each["fen"] for each in issued if not each["red"])
-            if total <= 0 or blue + total > paid:
+            if total <= 0 or (blue if collected else blue + total > paid):
                 raise Refused("20003", "开具金额超过确认金额")
             return
         related = (fields.get("RelatedInvoiceCode"), fields.get("RelatedInvoiceNumber"))
@@ -148,7 +155,7 @@ class Receipts:
         returned = sum(self._office.refunded(each["tra_no"]) for each in payments)
         if total >= 0 or reversed_already - total > blue_one["fen"]:
             raise Refused("20003", "冲红金额超过原票金额")
-        if reversed_already - total > returned:
+        if not collected and reversed_already - total > returned:
             raise Refused("20005", "没有对应的退付")
 
     def _sealed(self, document: ET.Element) -> bytes:
