@@ -37,6 +37,9 @@ class Bank:
     refund_of: dict[str, str] = field(default_factory=dict)
     refuse_refunds: bool = False
     abnormal: bool = False
+    statements: dict[tuple[str, date], bytes] = field(default_factory=dict)
+    confirmed: dict[date, list[Mapping[str, str]]] = field(default_factory=dict)
+    late: set[date] = field(default_factory=set)
     drop: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     calls: int = 0
@@ -126,6 +129,14 @@ class FakeChannel:
         return self.bank.refunds.get(refund.number, ToldRefund("missing"))
 
     def statement(self, day: date, kind: str) -> bytes | None:
+        if day in self.bank.late:
+            raise ChannelUnavailable("STATEMENT_CREATING", "账单生成中。")
+        return self.bank.statements.get((kind, day))
+
+    def confirmed(self, day: date) -> list[Mapping[str, str]]:
+        return self.bank.confirmed.get(day, [])
+
+    def confirmation(self, raw: bytes) -> tuple[str, Mapping[str, str]] | None:
         return None
 
     def read_notice(self, headers: Mapping[str, str], raw: bytes, received_at: datetime) -> Notice:

@@ -17,6 +17,7 @@ def children(listener: socket.socket, ports: Mapping[str, int]) -> list[Child]:
     found = [
         Child("网页", [*command, *web], descriptors=[listener.fileno()]),
         Child("后台任务", [*command, "worker"]),
+        Child("财政确认接收", [*command, "nontax", "listen"]),
         Child("备份", [*command, "backup", "keep"]),
     ]
     if ports:

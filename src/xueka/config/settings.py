@@ -182,7 +182,8 @@ MESSAGE_PARTNER = Path(os.environ.get("XUEKA_MESSAGE_PARTNER", XUEKA_HOME / "mes
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
 PAYMENT_CHANNELS = {
-    name: f"xueka.contexts.payments.adapters.{name}.connect" for name in ("wechat", "alipay", "nontax")
+    name: f"xueka.contexts.payments.adapters.{name}.connect"
+    for name in ("wechat", "alipay", "unionpay", "nontax")
 }
 # What the channels handed over: addresses, our numbers there, keys (docs/interfaces/channels.md §1).
 CHANNEL_PARTNER = Path(os.environ.get("XUEKA_CHANNEL_PARTNER", XUEKA_HOME / "channels" / "partner.json"))
@@ -191,6 +192,8 @@ RECEIPT_OFFICE = "xueka.contexts.receipts.adapters.finance.connect"
 # Receipt numbers in stock: fewer than LOW are said to run out, and DRAW of them are drawn (0: by hand only).
 RECEIPTS_STOCK_LOW = int(os.environ.get("XUEKA_RECEIPTS_LOW", "100"))
 RECEIPTS_STOCK_DRAW = int(os.environ.get("XUEKA_RECEIPTS_DRAW", "500"))
+# Where the finance office reaches us with its confirmations; port 0: any free one, told in city/nontax.json.
+NONTAX_LISTEN = os.environ.get("XUEKA_NONTAX_LISTEN", "127.0.0.1:0")
 PAYMENTS_ORDER_MINUTES = int(os.environ.get("XUEKA_ORDER_MINUTES", "30"))  # a family has to pay an order
 PAYMENTS_ASK_AFTER = int(os.environ.get("XUEKA_PAYMENT_ASK_AFTER", "30"))  # seconds without a notice
 PAYMENTS_NONTAX_REGION = os.environ.get("XUEKA_NONTAX_REGION", "110100")  # the first digits of a payment code

@@ -6,7 +6,16 @@ from xueka.contexts.payments.adapters.finance import BUSY as FINANCE_BUSY
 from xueka.contexts.payments.adapters.finance import DONE as FINANCE_DONE
 from xueka.contexts.payments.adapters.finance import ask as ask_finance
 from xueka.contexts.payments.adapters.finance import card as finance_card
-from xueka.contexts.payments.calling import PaymentStart, pay, send_refund, statement, take_notice
+from xueka.contexts.payments.adapters.finance import read_frame
+from xueka.contexts.payments.calling import (
+    PaymentStart,
+    confirmed_on,
+    pay,
+    read_confirmation,
+    send_refund,
+    statement,
+    take_notice,
+)
 from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.domain.tariff import REASONS, Fee, Tariff
 from xueka.contexts.payments.domain.tariff import Line as TariffLine
@@ -103,6 +112,7 @@ __all__ = [
     "ask_finance",
     "cancel_order",
     "cnnontax",
+    "confirmed_on",
     "create_order",
     "finance_card",
     "hear_payment",
@@ -120,6 +130,8 @@ __all__ = [
     "payment_rows",
     "payments_of",
     "quote",
+    "read_confirmation",
+    "read_frame",
     "refund",
     "refund_again",
     "refund_of",

@@ -5,7 +5,7 @@ transaction of its own. These functions are edges: they open their transactions 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.db import transaction
@@ -17,6 +17,7 @@ from xueka.contexts.payments.ports import (
     Channel,
     ChannelRefused,
     ChannelUnavailable,
+    FinanceOffice,
     ToldRefund,
 )
 from xueka.contexts.payments.services import channels, inbox, paying, refunding, settling
@@ -173,6 +174,16 @@ def statement(channel: str, day: date, kind: str) -> bytes | None:
     Raises NotFound, ChannelUnavailable.
     """
     return _adapter(channel).statement(day, kind)
+
+
+def confirmed_on(day: date) -> list[Mapping[str, str]]:
+    """What the finance office has confirmed on a day, asked of it. Raises NotFound, ChannelUnavailable."""
+    return cast(FinanceOffice, _adapter("nontax")).confirmed(day)
+
+
+def read_confirmation(raw: bytes) -> tuple[str, Mapping[str, str]] | None:
+    """A confirmation that the finance office has pushed, verified: its message's number and its fields."""
+    return cast(FinanceOffice, _adapter("nontax")).confirmation(raw)
 
 
 def due_payments(limit: int = 200) -> list[int]:

@@ -104,5 +104,15 @@ class Channel(Protocol):
         """What the channel wants to hear of a notice: status, body, content type."""
 
 
+class FinanceOffice(Channel, Protocol):
+    """The channel whose money reaches the treasury itself, and is confirmed."""
+
+    def confirmed(self, day: date) -> list[Mapping[str, str]]:
+        """What was confirmed on a day: the fields of 5996, and `RefundAmt`. Raises ChannelUnavailable."""
+
+    def confirmation(self, raw: bytes) -> tuple[str, Mapping[str, str]] | None:
+        """A pushed confirmation: its message's number and its fields; None for what is not to be believed."""
+
+
 #: Makes the adapter of an account.
 Connect = Callable[[ChannelAccount], Channel]

@@ -5,6 +5,7 @@ from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, REFUND, Checked, Line
 from xueka.contexts.treasury.domain.transitions import BREAK
 from xueka.contexts.treasury.invariants import INVARIANTS
+from xueka.contexts.treasury.jobs import sweep
 from xueka.contexts.treasury.looking import (
     ChannelSides,
     Step,
@@ -17,8 +18,17 @@ from xueka.contexts.treasury.looking import (
     waterfall,
 )
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
-from xueka.contexts.treasury.queries import breaks, confirmations, open_breaks, runs, statements
+from xueka.contexts.treasury.queries import (
+    Lacking,
+    breaks,
+    confirmations,
+    lacking_statements,
+    open_breaks,
+    runs,
+    statements,
+)
 from xueka.contexts.treasury.services.checking import KINDS, check
+from xueka.contexts.treasury.services.fetching import hear_confirmation
 from xueka.contexts.treasury.services.posting import post_all
 from xueka.contexts.treasury.services.reconciling import Result, assign, explain, reconcile, sign_off
 from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
@@ -38,6 +48,7 @@ __all__ = [
     "Checked",
     "Confirmation",
     "Fetch",
+    "Lacking",
     "Line",
     "Result",
     "Run",
@@ -50,6 +61,8 @@ __all__ = [
     "check",
     "confirmations",
     "explain",
+    "hear_confirmation",
+    "lacking_statements",
     "open_breaks",
     "post_all",
     "reconcile",
@@ -59,6 +72,7 @@ __all__ = [
     "statements",
     "story_of_break",
     "story_of_order",
+    "sweep",
     "take_confirmation",
     "take_statement",
     "takings",

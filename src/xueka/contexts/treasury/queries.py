@@ -1,15 +1,60 @@
 """Reads on statements, confirmations, runs and breaks. They are the city's affair."""
 
+from datetime import date, timedelta
+from typing import NamedTuple
+
 from django.db.models import QuerySet
 
+from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain.transitions import GONE
-from xueka.contexts.treasury.models import BreakRow, Confirmation, Run, Statement
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
+from xueka.contexts.treasury.services.fetching import CONFIRM, KINDS
+from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
 
 
 def statements(scope: Scope) -> QuerySet[Statement]:
     """All that were received, newest first."""
     return Statement.objects.visible_to(scope)
+
+
+class Lacking(NamedTuple):
+    """A day of a channel without a usable statement. `state`: `missing`, or `wrong` where one came that
+    contradicts itself; `said` is what the channel answered last. `kind` `confirm`: the finance office was not
+    asked yet what it has confirmed."""
+
+    channel: str
+    kind: str
+    day: date
+    state: str
+    said: str
+
+
+def lacking_statements(scope: Scope, first: date, last: date) -> list[Lacking]:
+    """What is missing of these days, as far as they are over, of every channel where we have an account."""
+    last = min(last, clock.today() - timedelta(days=1))
+    within = {"day__gte": first, "day__lte": last}
+    have: dict[tuple[str, str, date], bool] = {}
+    for channel, kind, day, usable in (
+        statements(scope).filter(**within).values_list("channel", "kind", "day", "usable")
+    ):
+        have[channel, kind, day] = have.get((channel, kind, day), False) or usable
+    told = {}
+    for row in Fetch.objects.visible_to(scope).filter(**within):
+        told[row.channel, row.kind, row.day] = row.last_error
+        if row.kind == CONFIRM and row.done_at:
+            have[row.channel, row.kind, row.day] = True
+    places = [
+        (channel, kind, first + timedelta(days=n))
+        for channel, kind in KINDS
+        if payments.account_of(channel) is not None
+        for n in range((last - first).days + 1)
+    ]
+    return [
+        Lacking(*place, "wrong" if place in have else "missing", told.get(place, ""))
+        for place in places
+        if not have.get(place)
+    ]
 
 
 def confirmations(scope: Scope) -> QuerySet[Confirmation]:

@@ -1,7 +1,9 @@
 """Frames of the non-tax platform on the command line."""
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +19,7 @@ VARIABLE = "XUEKA_NONTAX_TOKEN"
 
 @app.callback()
 def _group() -> None:
-    """A group, though it has one command."""
+    """非税收入收缴平台的报文。"""
 
 
 @app.command()
@@ -43,6 +45,26 @@ def decode(
     }
     common.answer(result, as_json, lambda: _show(result))
     raise typer.Exit(0 if found.length_ok and found.mac_ok else 1)
+
+
+@app.command()
+def listen() -> None:
+    """接收财政缴款确认的进程；地址由环境变量 XUEKA_NONTAX_LISTEN 指定；serve 会启动它。"""
+    with common.database():
+        from django.conf import settings
+        from django.db import connections
+
+        from xueka.entrypoints.rest import confirmations
+
+        host, _, port = settings.NONTAX_LISTEN.rpartition(":")
+        host = host.strip("[]")
+        connections.close_all()
+        with confirmations.Listener(host, int(port)) as listener:
+            confirmations.tell(settings.FINANCE_PARTNER.parent / "city", host, listener.port)
+            ended = lambda number, frame: threading.Thread(target=listener.shutdown).start()  # noqa: E731
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, ended)
+            listener.serve_forever(0.2)
 
 
 def _show(result: dict[str, Any]) -> None:

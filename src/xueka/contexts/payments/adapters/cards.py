@@ -23,7 +23,11 @@ from xueka.platform.crypto.sealed_files import Entry
 from xueka.platform.database.home import keys_directory, private_directory
 
 #: Our keys: name → what the list of the platform's keys calls it.
-OURS = {"wechat-merchant": "微信支付商户签名密钥", "alipay-app": "支付宝应用签名密钥"}
+OURS = {
+    "wechat-merchant": "微信支付商户签名密钥",
+    "alipay-app": "支付宝应用签名密钥",
+    "unionpay-merchant": "银联商户签名密钥",
+}
 
 
 def card(folder: Path | None = None) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def hand_over(folder: Path) -> list[str]:
     public = serialization.load_pem_private_key(private_key("alipay-app").encode(), None).public_key()
     written = {
         "wechat-merchant.cert.pem": certificate("wechat-merchant").public_bytes(pem),
+        "unionpay-merchant.cert.pem": certificate("unionpay-merchant").public_bytes(pem),
         "alipay-app.pub.pem": public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo),
     }
     for name, content in written.items():

@@ -49,7 +49,7 @@ def ask(
         with socket.create_connection((found["host"], int(found["port"])), _SECONDS) as line:
             line.settimeout(_SECONDS)
             line.sendall(frame)
-            answer = cnnontax.receive(_read(line), found["token"])
+            answer = cnnontax.receive(read_frame(line), found["token"])
     except (OSError, BadInput) as error:
         raise ChannelUnavailable(
             "CHANNEL_SILENT", "财政非税平台没有回应。", found=type(error).__name__
@@ -83,7 +83,8 @@ def message(
     )
 
 
-def _read(line: socket.socket) -> bytes:
+def read_frame(line: socket.socket) -> bytes:
+    """The next frame on a connection. Raises OSError where it ends before, BadInput where it is none."""
     found = b""
     wanted = cnnontax.LENGTH_SIZE
     while len(found) < wanted:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from xueka.contexts.payments.adapters import finance
+from xueka.contexts.payments.adapters import finance, wechat_nontax
 from xueka.contexts.payments.adapters.finance import BUSY, DONE
 from xueka.contexts.payments.domain import cnnontax
 from xueka.contexts.payments.models import ChannelAccount, Payment, Refund
@@ -26,6 +26,7 @@ from xueka.kernel.errors import BadInput
 from xueka.kernel.money import format_yuan, parse_yuan
 
 _UNKNOWN_CODE = "10002"
+_MOST_PAGES = 5000  # of 200 confirmations
 _PAID, _VOIDED = ("1", "3"), "2"
 #: Where the finance office wants a telephone number and we give none of a family's.
 _NO_PHONE = "00000000000"
@@ -69,8 +70,28 @@ class Nontax:
         return ToldRefund("missing")
 
     def statement(self, day: date, kind: str) -> bytes | None:
-        """Its confirmations are its statement; contexts/treasury has them."""
-        return None
+        """What was paid by WeChat; of everything else the confirmations tell."""
+        return wechat_nontax.statement(self._card, day)
+
+    def confirmed(self, day: date) -> list[Mapping[str, str]]:
+        asked = {"AdmDivCode": self._card["division"], "CfmDate": f"{day:%Y%m%d}"}
+        found: list[Mapping[str, str]] = []
+        page = pages = 1
+        while page <= pages:
+            rows = finance.ask(self._card, "8997", "5997", asked | {"PageNo": str(page)})
+            found += rows
+            told = rows[0].get("PageCount", "1") if rows else "1"
+            pages = min(int(told), _MOST_PAGES) if told.isascii() and told.isdecimal() else 1
+            page += 1
+        return found
+
+    def confirmation(self, raw: bytes) -> tuple[str, Mapping[str, str]] | None:
+        try:
+            message = cnnontax.receive(raw, self._card["token"])
+        except BadInput:
+            return None
+        ours = message.msg_no == "5996" and message.destination == self._card["des"]
+        return (message.msg_id, message.vouchers[0]) if ours and len(message.vouchers) == 1 else None
 
     def read_notice(self, headers: Mapping[str, str], raw: bytes, received_at: datetime) -> Notice:
         try:
@@ -88,7 +109,7 @@ class Nontax:
             raise NoticeRefused("NOTICE_FORM", "缴款确认的内容不完整。") from None
 
     def answer(self, accepted: bool, raw: bytes) -> tuple[int, bytes, str]:
-        """The 8001 to a 5996; what was not believed is answered as a wrong MAC."""
+        """The 8001 to a 5996; what was not believed is answered by 5001, as a wrong MAC."""
         try:
             asked = cnnontax.decode(raw, self._card["token"]).message.msg_id
         except BadInput:
@@ -98,7 +119,7 @@ class Nontax:
             "Result": DONE if accepted else "18012",
             "Information": "成功" if accepted else "校验码不符",
         }
-        said = finance.message(self._card, "8001", fields, about=asked)
+        said = finance.message(self._card, "8001" if accepted else "5001", fields, about=asked)
         return 200, cnnontax.encode(said, self._card["token"]), "text/plain"
 
     def _notice_of(self, payment: Payment, state: str) -> Mapping[str, str]:

@@ -43,6 +43,13 @@ def introduce(actor: Actor, site: str, *, fee_bearer: str = "provider") -> list[
             "app_id": card["alipay"]["app_id"],
         },
     }
+    if "unionpay" in card:  # its statements alone: families do not pay there
+        wanted["unionpay"] = {
+            "settlement": MERCHANT,
+            "gateway": card["unionpay"]["file_gateway"],
+            "merchant_id": card["unionpay"]["mer_id"],
+            "is_open": False,
+        }
     with contextlib.suppress(ChannelUnavailable):  # a city may do without a payment code
         finance = finance_line.card()
         wanted["nontax"] = {

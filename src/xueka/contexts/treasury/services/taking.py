@@ -1,5 +1,6 @@
 """What comes from outside is kept as it came: statements by channel and day, confirmations one by one."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import connection
@@ -113,7 +114,7 @@ def _key(kind: str, line: Line) -> str:
     return line.channel_id if line.kind == PAYMENT else line.number
 
 
-def take_confirmation(actor: Actor, voucher: dict[str, str], msg_id: str) -> Confirmation:
+def take_confirmation(actor: Actor, voucher: Mapping[str, str], msg_id: str) -> Confirmation:
     """A confirmation (5996) of the finance office; a repetition is the same one.
 
     Raises BadInput `CONFIRMATION_FIELD`, Refused `CONFIRMATION_DIFFERS` for another content under a known

@@ -1,0 +1,137 @@
+"""Statements are asked for until they are here, and weeks compared without anybody's asking."""
+
+from datetime import date, timedelta
+
+from tests.support import statements as made
+from tests.support.fake_channel import BANKS
+from tests.unit.payments.conftest import Cashier
+from tests.unit.treasury.conftest import DAY, kinds, statement
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury import api as treasury
+from xueka.contexts.treasury.models import Confirmation, Fetch, Run, Statement
+from xueka.contexts.treasury.services import fetching, watching
+from xueka.kernel import clock
+from xueka.platform.identity.scope import EVERYWHERE
+
+Town = tuple[Cashier, list[payments.Payment], list[made.Cells]]
+
+
+def at(cashier: Cashier, hour: int, minute: int = 0) -> None:
+    time = cashier.time  # type: ignore[attr-defined]
+    now = time.now()
+    local = now.astimezone(clock.SHANGHAI)
+    time.advance(local.replace(hour=hour, minute=minute, second=0, microsecond=0) - local)
+
+
+def row(channel: str = "wechat", kind: str = "trade", day: date = DAY) -> Fetch:
+    return Fetch.objects.get(channel=channel, kind=kind, day=day)
+
+
+def test_not_before_ten_then_half_hourly(town: Town) -> None:
+    cashier, _, rows = town
+    with clock.at(cashier.time.now() - timedelta(minutes=1)):  # type: ignore[attr-defined]
+        fetching.fetch_due()
+    assert not Statement.objects.exclude(channel="nontax").exists()
+    assert {(each.kind, each.done_at is None) for each in Fetch.objects.filter(channel="wechat")} == {
+        ("trade", True),
+        ("fund", True),
+    }
+    BANKS["wechat"].late = {DAY}
+    at(cashier, 10, 1)
+    fetching.fetch_due()
+    assert (row().tries, row().last_error) == (1, "账单生成中。")
+    asked = fetching.fetch_due()
+    assert asked == 0
+    BANKS["wechat"].late = set()
+    BANKS["wechat"].statements["trade", DAY] = statement(rows)
+    at(cashier, 10, 32)
+    fetching.fetch_due()
+    assert row().done_at is not None
+    taken = Statement.objects.get(channel="wechat", kind="trade")
+    assert (taken.usable, taken.rows, taken.by) == (True, 5, "system:treasury")
+    empty = Statement.objects.get(channel="wechat", kind="fund")
+    assert (empty.usable, empty.rows) == (True, 0)
+    assert fetching.fetch_due() == 0
+
+
+def test_a_wrong_statement_is_kept_and_asked_for_again(town: Town) -> None:
+    cashier, _, rows = town
+    at(cashier, 10, 1)
+    BANKS["wechat"].statements["trade", DAY] = b"x"
+    fetching.fetch_due()
+    assert row().done_at is None
+    assert "账单有误" in row().last_error
+    [lacking] = [
+        each
+        for each in treasury.lacking_statements(EVERYWHERE, DAY, DAY)
+        if (each.channel, each.kind) == ("wechat", "trade")
+    ]
+    assert (lacking.state, lacking.said) == ("wrong", row().last_error)
+    BANKS["wechat"].statements["trade", DAY] = statement(rows)
+    at(cashier, 10, 31)
+    fetching.fetch_due()
+    assert row().done_at is not None
+    assert treasury.lacking_statements(EVERYWHERE, DAY, DAY) == []
+
+
+def test_one_broken_channel_keeps_no_other_one_waiting(town: Town, monkeypatch) -> None:
+    cashier, _, rows = town
+    at(cashier, 10, 1)
+    BANKS["wechat"].statements["trade", DAY] = statement(rows)
+    right = payments.statement
+
+    def broken(channel: str, day: date, kind: str) -> bytes | None:
+        if channel == "alipay":
+            raise KeyError("x")
+        return right(channel, day, kind)
+
+    monkeypatch.setattr(fetching.payments, "statement", broken)
+    fetching.fetch_due()
+    assert (row("alipay").last_error, row("alipay").done_at) == ("KeyError", None)
+    assert row().done_at is not None
+
+
+def voucher(code: str, tra_no: str, yuan: str = "20.00") -> dict[str, str]:
+    return {"PayCode": code, "TraNoBus": tra_no, "CfmDate": f"{DAY:%Y%m%d}", "CfmTime": "102030", "Amt": yuan}
+
+
+def test_confirmations_of_a_day_are_asked_for(town: Town) -> None:
+    code = payments.Payment.objects.get(channel="nontax").out_trade_no
+    others = [voucher(code, "B1", "20.01"), voucher("9" * 20, "B8")]
+    BANKS["nontax"].confirmed[DAY] = [voucher(code, "B7"), *others]
+    fetching.fetch_due()
+    assert {*Confirmation.objects.values_list("tra_no", flat=True)} == {"B1", "B7", "B8"}
+    assert row("nontax", "confirm").last_error == "同一业务流水号已有另一内容的确认。"
+
+
+def test_what_is_pushed_is_kept_only_where_it_says_what_we_expect(town: Town) -> None:
+    code = payments.Payment.objects.get(channel="nontax").out_trade_no
+    fetching.hear_confirmation("M1", voucher(code, "B2", "21.00"))
+    fetching.hear_confirmation("M2", voucher("9" * 20, "B3"))
+    assert Confirmation.objects.count() == 1
+    assert row("nontax", "confirm").done_at is None
+    fetching.hear_confirmation("M3", voucher(code, "B2"))
+    assert Confirmation.objects.get(tra_no="B2").msg_id == "M3"
+
+
+def test_weeks_are_compared_when_there_is_something_new(town: Town) -> None:
+    cashier, paid, rows = town
+    at(cashier, 10, 1)
+    BANKS["wechat"].statements["trade", DAY] = statement(rows[1:])
+    treasury.sweep()
+    assert kinds() == [("only_ours", paid[0].out_trade_no, -2000)]
+    runs = Run.objects.count()
+    assert watching.reconcile_due() == []
+    at(cashier, 10, 31)
+    assert (DAY, DAY) in watching.reconcile_due()  # once a day, whatever has come
+    assert watching.reconcile_due() == []
+    assert Run.objects.count() > runs
+
+
+def test_the_present_week_goes_up_to_yesterday() -> None:
+    found = watching._weeks(date(2026, 9, 10))  # a Thursday
+    assert found[-1] == (date(2026, 9, 7), date(2026, 9, 9), True)
+    assert found[-2] == (date(2026, 8, 31), date(2026, 9, 6), True)
+    assert [always for *_, always in found] == [False] * 7 + [True] * 2
+    assert watching._weeks(date(2026, 9, 7))[-1][1] == date(2026, 9, 6)
+    assert all((last - first) == timedelta(days=6) for first, last, _ in found[:-1])
