@@ -97,7 +97,7 @@ def payment_notice(id_: str, out_trade_no: str, told: Told, **change: object) ->
 class FakeChannel:
     bank: Bank
 
-    def start(self, payment: Payment, openid: str) -> Started:
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
         self.bank.started[payment.out_trade_no] = payment.amount_fen
         self.bank.answers()
         return Started("jsapi", {"prepay_id": f"wx{payment.out_trade_no}"})

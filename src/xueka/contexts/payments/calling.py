@@ -40,8 +40,8 @@ class PaymentStart:
     data: dict[str, Any]
 
 
-def pay(actor: Actor, order_id: int, channel: str, *, openid: str = "") -> PaymentStart:
-    """Begin to pay an order at a channel; call it outside of any transaction.
+def pay(actor: Actor, order_id: int, channel: str, *, openid: str = "", back: str = "") -> PaymentStart:
+    """Begin to pay an order at a channel; call it outside of any transaction. `back`: where to go afterwards.
 
     Raises what `begin_payment` raises, Refused `CHANNEL_REFUSED`, Refused `CHANNEL_SILENT` (the attempt is
     then asked for until its end is known; another one may be begun).
@@ -52,7 +52,7 @@ def pay(actor: Actor, order_id: int, channel: str, *, openid: str = "") -> Payme
     if known and payment.state != CREATED:
         return PaymentStart(payment.id, known.kind, known.data)
     try:
-        started = _adapter(channel).start(payment, openid)
+        started = _adapter(channel).start(payment, openid, back)
     except ChannelRefused as error:
         with transaction.atomic():
             paying.mark_refused(payment.id, error)

@@ -73,8 +73,11 @@ class Notice:
 class Channel(Protocol):
     """One channel under one account. Every call may be repeated: numbers are ours and stay the same."""
 
-    def start(self, payment: Payment, openid: str) -> Started:
-        """Ask for a payment. Raises ChannelUnavailable, ChannelRefused."""
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
+        """Ask for a payment; `back` is where the payer goes afterwards, if anywhere.
+
+        Raises ChannelUnavailable, ChannelRefused.
+        """
 
     def ask(self, payment: Payment) -> Told:
         """What became of it: by `asked_id` where there is one, else by our number.

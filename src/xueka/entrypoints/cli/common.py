@@ -72,16 +72,22 @@ def edge(username: str | None = None) -> "Iterator[Actor]":
 
     `username` is the value of `--as`; without it the operating-system user acts as `cli:NAME`.
     """
-    with database():
+    with acting(username) as actor:
         from django.db import transaction
 
+        with transaction.atomic():
+            yield actor
+
+
+@contextlib.contextmanager
+def acting(username: str | None = None) -> "Iterator[Actor]":
+    """The same without a transaction, for what speaks with a counterpart between its own ones."""
+    with database():
         from xueka.platform.audit import chain
         from xueka.platform.identity import accounts
         from xueka.platform.identity.actor import Actor
 
-        actor = accounts.actor_for(username) if username else Actor.command_line(operating_system_user())
-        with transaction.atomic():
-            yield actor
+        yield accounts.actor_for(username) if username else Actor.command_line(operating_system_user())
         chain.seal()
 
 

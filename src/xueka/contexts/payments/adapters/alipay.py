@@ -64,13 +64,13 @@ class Alipay:
         )
         self._sdk._gateway = self._card["gateway"]  # the SDK knows only its own two addresses
 
-    def start(self, payment: Payment, openid: str) -> Started:
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
         """No call: the payer's own browser brings the trade into being."""
         query = self._sdk.api_alipay_trade_wap_pay(
             subject=payment.order.title,
             out_trade_no=payment.out_trade_no,
             total_amount=_yuan(payment.amount_fen),
-            return_url=self._account.settings.get("return_url") or None,
+            return_url=back or self._account.settings.get("return_url") or None,
             notify_url=self._account.notify_url or None,
             time_expire=clock.local(payment.order.expires_at).strftime(_FORM),
         )

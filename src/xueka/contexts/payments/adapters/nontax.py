@@ -42,7 +42,7 @@ class Nontax:
     def __init__(self, account: ChannelAccount, found: Mapping[str, Any]) -> None:
         self._account, self._card = account, found
 
-    def start(self, payment: Payment, openid: str) -> Started:
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
         answer = self._notice_of(payment, "0")
         url = answer.get("Url") or answer.get("Information", "")
         return Started("code", {"pay_code": payment.out_trade_no, "url": url})

@@ -69,7 +69,7 @@ class WeChat:
         )
         self._sdk._core._gate_way = self._card["gateway"].rstrip("/")  # the SDK has no setting for it
 
-    def start(self, payment: Payment, openid: str) -> Started:
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
         found = self._call(
             self._sdk.pay,
             description=payment.order.title,

@@ -7,6 +7,7 @@ from django.urls import reverse
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
@@ -110,6 +111,7 @@ states.register(
         "expired": "ended",
     },
 )
+states.register(receipts.RECEIPT, {"due": "wait", "numbered": "progress", "issued": "progress", "kept": "ok"})
 states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})
 states.register(
     logistics.DELIVERY,

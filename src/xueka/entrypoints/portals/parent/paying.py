@@ -6,10 +6,12 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.replacements import api as replacements
+from xueka.entrypoints.design.downloads import attachment
 from xueka.entrypoints.portals.parent.door import FamilyRequest, family_view
 from xueka.kernel.errors import BadInput
 
@@ -34,11 +36,19 @@ def pay(request: FamilyRequest, number: str) -> HttpResponse:
         channel = request.POST.get("channel", "")
         if channel not in WAYS:
             raise BadInput("CHANNEL_UNKNOWN", "请选择缴费方式。", expected="、".join(WAYS.values()))
-        start = payments.pay(request.actor, order.id, channel)
         back = request.build_absolute_uri(reverse("parent:progress", args=[number]))
+        start = payments.pay(request.actor, order.id, channel, back=back)
         shown |= {"way": WAYS[channel], "start": start, "go": _way(start, back)}
         return render(request, "parent/go.html", shown)
     return render(request, "parent/pay.html", shown)
+
+
+@require_GET
+@family_view
+def receipt(request: FamilyRequest, receipt_id: int, form: str) -> HttpResponse:
+    """An e-receipt of the family: the page to print, or the original."""
+    found = receipts.download(request.actor.scope, receipt_id, form)
+    return attachment(found.name, found.content, found.kind)
 
 
 def _is_open(channel: str) -> bool:
@@ -47,9 +57,11 @@ def _is_open(channel: str) -> bool:
 
 
 def _way(start: payments.PaymentStart, back: str) -> str:
-    """Where the payer's browser goes on; empty where a code is shown instead."""
+    """Where the payer's browser goes on; empty where there is no page for it."""
     if start.kind == "redirect":
         return str(start.data.get("url", ""))
+    if start.kind == "code" and start.data.get("url"):
+        return f"{start.data['url']}&{urlencode({'return_url': back})}"
     cashier = str(start.data.get("cashier", ""))
     if (
         start.kind == "jsapi" and cashier

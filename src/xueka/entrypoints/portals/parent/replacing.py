@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.flashes import flash
@@ -115,7 +116,7 @@ def progress(request: FamilyRequest, number: str) -> HttpResponse:
         "may_receive": found.state == "on_the_way" and bool(found.waybill),
         "may_move": bool(replacements.may_go(found.state, found.to_counter)),
         "orders": [
-            each
+            (each, receipts.receipts_of(request.actor.scope, each.id), payments.refunds_of(each))
             for each in payments.orders_of(request.actor.scope, found.student_id)
             if each.subject == f"replacement:{found.id}"
         ],

@@ -19,5 +19,6 @@ urlpatterns = [
     path("replacements/<str:number>/check/", replacing.check, name="check"),
     path("replacements/<str:number>/cancel/", replacing.cancel, name="cancel"),
     path("replacements/<str:number>/received/", replacing.received, name="received"),
+    path("receipts/<int:receipt_id>.<str:form>", paying.receipt, name="receipt"),
     path("replacements/<str:number>/pay/", paying.pay, name="pay"),
 ]
