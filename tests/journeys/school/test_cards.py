@@ -8,6 +8,7 @@ from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, clicks, picture
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.payments import api as payments
 from xueka.platform.audit import queries as audit
 
 
@@ -41,7 +42,7 @@ def test_a_card_is_reported_lost_and_lifted(page: Page, town: Town) -> None:
     assert_sound(page)
 
 
-def test_a_lost_card_is_replaced_and_a_broken_one_exchanged(page: Page, town: Town) -> None:
+def test_the_school_replaces_a_card_for_a_family_and_the_fee_stands_beside_it(page: Page, town: Town) -> None:
     lost, broken = town.in_hand(town.students()[:2])
     with transaction.atomic():
         cards.report_lost(SYSTEM, lost.id)
@@ -49,26 +50,49 @@ def test_a_lost_card_is_replaced_and_a_broken_one_exchanged(page: Page, town: To
     page.goto(f"/students/{lost.student.education_id}/")
     with clicks(page) as counted:
         page.get_by_role("link", name="补卡：看挂失的卡").click()
-        page.get_by_role("button", name="申请补卡").click()
-        page.get_by_role("dialog").get_by_role("button", name="申请", exact=True).click()
-        expect(page.get_by_text("的遗失补卡申领。")).to_be_visible()
+        page.get_by_role("link", name="申请补卡").click()
+        expect(page.get_by_text("遗失补卡（卡丢了）：¥20.00")).to_be_visible()
+        assert_sound(page)
+        picture(page, "school-replace")
+        page.get_by_role("button", name="下一步").click()
+        page.get_by_role("button", name="提交，请家长缴费 ¥20.00").click()
+        expect(page.get_by_text("已提交，等家长缴费。")).to_be_visible()
         assert counted() <= 5
+    expect(page.get_by_role("img", name="家长缴费页面的二维码")).to_be_visible()
+    expect(page.get_by_text("已挂失").first).to_be_visible()
     assert_sound(page)
+    picture(page, "school-to-pay")
+    [order] = payments.orders_of(SYSTEM.scope, lost.student_id)
+    assert (order.state, order.amount_fen) == ("open", 2000)
+    assert not cards.application_rows(SYSTEM.scope).filter(reason="lost").exists()  # nothing without its fee
     page.goto(f"/cards/{lost.number}/")
-    expect(page.get_by_text("已有办理中的申领").first).to_be_visible()
-    assert_sound(page)
+    page.get_by_role("link", name="看遗失补卡进度").click()
+    page.get_by_role("button", name="取消办理").click()
+    page.get_by_role("dialog").get_by_role("button", name="取消办理").click()
+    expect(page.get_by_text("已取消。")).to_be_visible()
+
     page.goto(f"/cards/{broken.number}/")
-    page.get_by_role("button", name="申请换卡").click()
+    page.get_by_role("link", name="申请换卡").click()
+    page.get_by_label("信息变更换卡").check()
+    page.get_by_label("邮寄到家").check()
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_text("请填写收件人。")).to_be_visible()
     assert_sound(page)
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("的损坏换卡申领。")).to_be_visible()
-    opened = cards.Application.objects.filter(reason__in=["lost", "damaged"]).order_by("id")
-    with transaction.atomic():
-        assert [(each.account.student_id, each.reason, each.state) for each in opened] == [
-            (lost.student_id, "lost", "district_review"),
-            (broken.student_id, "damaged", "district_review"),
-        ]
+    for label, value in (
+        ("收件人", "王建国"),
+        ("收件手机", "13800000001"),
+        ("收件地址", "东城区某街道某小区 1 号楼 301"),
+    ):
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="提交", exact=True).click()
+    expect(page.get_by_text("已提交并受理。")).to_be_visible()
+    page.get_by_role("link", name="更改送达方式").click()
+    page.get_by_label("送到学校").check()
+    page.get_by_role("button", name="更改", exact=True).click()
+    expect(page.get_by_text("已更改送达方式。")).to_be_visible()
+    [application] = cards.application_rows(SYSTEM.scope).filter(reason="data_change")
+    assert (application.account.student_id, application.state) == (broken.student_id, "district_review")
 
 
 def test_the_page_of_a_student(page: Page, town: Town) -> None:

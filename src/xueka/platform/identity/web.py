@@ -28,12 +28,13 @@ def _afterwards(request: StaffRequest) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def portal_view(*permissions: str) -> Callable[[View], View]:
+def portal_view(*permissions: str, atomic: bool = True) -> Callable[[View], View]:
     """For a view function or a view class: log-in required, one of the permissions, then one transaction.
 
     Anonymous people go to the log-in page; without any of them `Forbidden` (403) is raised. What is not a
     GET runs in a transaction, which is rolled back by an exception and by an answer of status 400 or more: a
     view that catches a refusal and draws the form again leaves nothing half-done if it says so by the status.
+    A view with `atomic=False` speaks with the outside and opens its transactions itself.
     Every refusal (`XuekaError`) that leaves the view is drawn by the middleware of the design.
     """
 
@@ -47,7 +48,7 @@ def portal_view(*permissions: str) -> Callable[[View], View]:
                 return redirect_to_login(_afterwards(request))
             if permissions and not any(map(request.actor.may, permissions)):
                 request.actor.require(permissions[0])
-            if request.method in SAFE:
+            if request.method in SAFE or not atomic:
                 return view(request, *args, **kwargs)
             with transaction.atomic():
                 response = view(request, *args, **kwargs)

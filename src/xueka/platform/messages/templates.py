@@ -7,6 +7,7 @@ TEMPLATES = {
     "SIGN_IN_CODE": "验证码{code}，{minutes}分钟内有效，用于家长登录。请勿告诉他人，学校不会向您索要。",
     "PHONE_ADDED": "{school}已把本号码登记为{child}的监护人手机，可用它登录家长页面。如非本人请联系学校。",
     "PHONE_REPLACED": "{school}已停用本号码查看{child}的学生卡。如非您本人要求，请联系学校。",
+    "REPLACEMENT_TO_PAY": "学校已为{child}办理{what}，请在家长页面缴费{amount}，单号{number}。",
     "REPLACEMENT_ACCEPTED": "{child}的{what}已受理，单号{number}，承诺{promised}前送达。进度见家长页面。",
     "REPLACEMENT_ARRIVED": "{child}的新卡已到{place}，请按时领取。单号{number}。",
     "REPLACEMENT_POSTED": "{child}的新卡已寄出，{carrier}{waybill}。收到后请在家长页面确认。单号{number}。",

@@ -6,7 +6,7 @@ from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements.domain import rules
 from xueka.contexts.replacements.domain import transitions as t
 from xueka.contexts.replacements.models import Replacement
-from xueka.contexts.replacements.services.common import WORKER, change, locked
+from xueka.contexts.replacements.services.common import WORKER, change, locked, tell
 from xueka.contexts.replacements.services.following import accept, give_back, take_payment
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
@@ -16,7 +16,7 @@ from xueka.platform.crypto.fields import seal
 from xueka.platform.history.services import apply
 from xueka.platform.history.services import begin as begin_history
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.scope import EVERYWHERE
+from xueka.platform.identity.scope import EVERYWHERE, GUARDIAN
 
 
 def consent_missing(student: registry.Student) -> bool:
@@ -138,6 +138,8 @@ def submit(actor: Actor, replacement_id: int) -> Replacement:
         return replacement
     _order(actor, replacement)
     apply(t.REPLACEMENT, Replacement, [replacement.id], "submit", actor, to=t.UNPAID)
+    if actor.scope.level != GUARDIAN:  # the school has done it for the family, who has to know
+        tell(replacement, "REPLACEMENT_TO_PAY", amount=format_yuan(replacement.fee_fen))
     replacement.refresh_from_db()
     return replacement
 

@@ -5,6 +5,7 @@ README.md.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import segno
 from django import template
 from django.forms import BaseForm, BoundField
 from django.template.loader import render_to_string
@@ -185,6 +186,12 @@ def masked(shown: str, reveal_url: str = "", label: str = "") -> dict[str, Any]:
     and answers
     with the plain value as text."""
     return {"shown": shown, "reveal_url": reveal_url, "label": label}
+
+
+@register.inclusion_tag("design/ui/qr_code.html")
+def qr_code(text: str, label: str) -> dict[str, Any]:
+    """An address or number to be read off the screen by a phone; show it as text beside, too."""
+    return {"picture": segno.make(text, error="m").svg_data_uri(scale=4, light="#fff"), "label": label}
 
 
 @register.inclusion_tag("design/ui/progress.html")

@@ -6,11 +6,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from xueka.contexts.families import api as families
 from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Badge, Empty, Event, Fact, ObjectHead, Tile
-from xueka.entrypoints.portals.objects import shapes
+from xueka.entrypoints.portals.objects import replacing, shapes
 from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
@@ -97,6 +98,7 @@ def replacement(request: StaffRequest, number: str) -> HttpResponse:
             Fact("订单", found.order.number if found.order else ""),
             Fact("运单", f"{found.carrier} {found.waybill}".strip()),
         ],
+        actions=replacing.page_actions(request.actor, found),
     )
     events = [
         Event(
@@ -111,8 +113,26 @@ def replacement(request: StaffRequest, number: str) -> HttpResponse:
     links = [shapes.student_link(found.student), shapes.card_link(found.old_card)]
     if found.application:
         links.append(shapes.application_link(found.application))
-    shown = {"head": head, "events": events, "links": links}
+    shown = {
+        "head": head,
+        "events": events,
+        "links": links,
+        "purse": replacements.purse_words(found.reason),
+        "to_pay": replacing.to_pay(request, found),
+        **_guardians(request.actor, found),
+    }
     return render(request, "objects/replacement.html", shown)
+
+
+def _guardians(actor: Actor, found: replacements.Replacement) -> dict[str, object]:
+    """Who hears of it and may pay; for whom puts a wrong number right."""
+    if not actor.may("school:family:manage"):
+        return {"guardians": None}
+    number = found.student.education_id
+    return {
+        "guardians": families.guardians(actor.scope, number),
+        "guardians_url": reverse("objects:guardians", args=[number]),
+    }
 
 
 def _watched(found: QuerySet, actor: Actor) -> QuerySet:
