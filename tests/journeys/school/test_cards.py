@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, clicks, picture
+from tests.support.families import with_guardian
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.payments import api as payments
@@ -46,6 +47,7 @@ def test_the_school_replaces_a_card_for_a_family_and_the_fee_stands_beside_it(pa
     lost, broken = town.in_hand(town.students()[:2])
     with transaction.atomic():
         cards.report_lost(SYSTEM, lost.id)
+        with_guardian(lost.student_id)
     town.log_in(page, "school")
     page.goto(f"/students/{lost.student.education_id}/")
     with clicks(page) as counted:

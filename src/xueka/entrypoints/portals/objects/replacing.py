@@ -76,9 +76,7 @@ def actions(actor: Actor, found: cards.Card) -> list[Action]:
             return [Action(f"看{what}进度", _url(each), icon="refresh")]
     lost = found.state == "lost"
     label = "申请补卡" if lost else "申请换卡"
-    why_not = (
-        "" if replacements.consent_missing(found.student) else _stands_against(found)
-    )
+    why_not = "" if replacements.consent_missing(found.student) else _stands_against(found)
     if why_not:
         return [Action(label, icon="refresh", disabled_reason=why_not)]
     url = reverse("objects:card_replace", args=[found.number])
