@@ -39,6 +39,7 @@ def _filters(me: str) -> list[Filter]:
         Filter("q", "单号", _by_number, kind="search", placeholder="订单号、渠道单号"),
         Filter("kind", "差错", lambda rows, code: rows.filter(kind=code), list(treasury.BREAK_KINDS.items())),
         Filter("channel", "渠道", lambda rows, code: rows.filter(channel=code), list(looks.CHANNELS.items())),
+        Filter("week", "周", _in_week, [(each.code, each.label) for each in weeks.last(12)]),
         Filter("age", "已有", _older, list(_AGES.items())),
         Filter(
             "owner",
@@ -235,6 +236,11 @@ def _named(row: treasury.BreakRow) -> Link:
 
 def _rows(actor: Actor) -> QuerySet[treasury.BreakRow]:
     return treasury.breaks(actor.scope)
+
+
+def _in_week(rows: Any, code: str) -> Any:
+    week = next(each for each in weeks.last(12) if each.code == code)
+    return rows.filter(day__range=(week.monday, week.sunday))
 
 
 def _older(rows: Any, days: str) -> Any:

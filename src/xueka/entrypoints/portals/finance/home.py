@@ -63,6 +63,8 @@ def reconcile(request: StaffRequest) -> HttpResponse:
     back = request.POST.get("back", "")
     if back == "breaks":
         return redirect("finance:breaks")
+    if back == "close":
+        return redirect("finance:close", week.code)
     return redirect(f"{reverse('finance:home')}?week={week.code}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.urls import reverse
 
+from xueka.contexts.closing import api as closing
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats, states
@@ -27,11 +28,18 @@ states.register(
     payments.REFUND,
     {"asked": "progress", "pending": "progress", "abnormal": "bad", "succeeded": "ok", "failed": "bad"},
 )
+states.register(
+    closing.CLOSE, {"prepared": "wait", "signed": "progress", "remitted": "ok", "dropped": "ended"}
+)
 states.register(treasury.BREAK, {"open": "bad", "explained": "wait", "signed": "ok", "gone": "ended"})
 
 
 def _breaks(request: StaffRequest) -> int:
     return treasury.breaks(request.actor.scope).filter(state__in=["open", "explained"]).count()
+
+
+def _open_weeks(request: StaffRequest) -> int:
+    return closing.closes(request.actor.scope).filter(state__in=["prepared", "signed"]).count()
 
 
 def _refunds(request: StaffRequest) -> int:
@@ -79,9 +87,10 @@ register(
             NavGroup(
                 "对账",
                 [
+                    NavItem("周结", "finance:closes", "calendar-check", READ, _open_weeks),
                     NavItem("渠道账单", "finance:statements", "file-invoice", READ),
                     NavItem("对账差错", "finance:breaks", "alert-triangle", READ, _breaks),
-                    NavItem("财政确认", "finance:confirmations", "building-bank", READ),
+                    NavItem("财政确认", "finance:confirmations", "circle-check", READ),
                 ],
             ),
             NavGroup(
@@ -89,6 +98,7 @@ register(
                 [
                     NavItem("缴费订单", "finance:orders", "receipt", READ),
                     NavItem("退款", "finance:refunds", "receipt-refund", READ, _refunds),
+                    NavItem("退付", "finance:back_payments", "building-bank", READ),
                     NavItem("渠道通知", "finance:notices", "inbox", READ),
                     NavItem("账簿", "finance:books", "book-2", READ),
                     NavItem("收费和渠道", "finance:tariffs", "tags", READ),

@@ -1,8 +1,10 @@
 from django.urls import path
 
 from xueka.entrypoints.portals.finance import (
+    back,
     books,
     breaks,
+    closes,
     exports,
     home,
     orders,
@@ -24,6 +26,13 @@ urlpatterns = [
     path("breaks/do/<slug:verb>/", breaks.do, name="breaks_do"),
     path("breaks/<int:break_id>/", breaks.one, name="break"),
     path("breaks/<int:break_id>/<slug:verb>/", breaks.act, name="break_act"),
+    path("closes/", closes.week_list, name="closes"),
+    path("closes/<str:name>/", closes.one, name="close"),
+    path("closes/<str:name>/document/", closes.document, name="close_document"),
+    path("closes/<str:name>/remit/<slug:channel>/", closes.remit, name="remit"),
+    path("closes/<str:name>/<slug:verb>/", closes.act, name="close_act"),
+    path("back/", back.register, name="back_payments"),
+    path("back/<int:refund_id>/", back.end, name="back_payment"),
     path("confirmations/", books.confirmations, name="confirmations"),
     path("orders/", orders.order_list, name="orders"),
     path("orders/<str:number>/", orders.one, name="order"),

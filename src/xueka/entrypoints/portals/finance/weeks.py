@@ -67,10 +67,16 @@ def of_request(request: HttpRequest, default: Week | None = None) -> Week:
     return default or of_day(clock.today())
 
 
+def last(count: int) -> list[Week]:
+    """The last weeks, the present one first."""
+    present = of_day(clock.today())
+    return [present.shifted(-number) for number in range(count)]
+
+
 def tabs(week: Week, count: int = 5) -> list[tuple[str, str, bool]]:
     """The last weeks as tabs, the present one first: label, query, whether it is this one."""
-    present = of_day(clock.today())
-    shown = [present.shifted(-number) for number in range(count)]
+    shown = last(count)
+    present = shown[0]
     if week not in shown:
         shown.append(week)
     words = {present: "本周", present.shifted(-1): "上周"}
