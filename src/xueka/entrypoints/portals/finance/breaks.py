@@ -102,6 +102,7 @@ def queue(request: StaffRequest) -> HttpResponse:
 def one(request: StaffRequest, break_id: int) -> HttpResponse:
     row = treasury.break_row(request.actor.scope, break_id)
     story = treasury.story_of_break(request.actor.scope, row)
+    given = looks.receipts_of(request.actor.scope, story)
     labels = {code: treasury.BREAK.event_label(code) for code in treasury.BREAK.event_codes}
     names = shapes.Names()
     shown = {
@@ -123,8 +124,8 @@ def one(request: StaffRequest, break_id: int) -> HttpResponse:
             ],
             actions=_actions(request.actor, row),
         ),
-        "story": stories.panels(story),
-        "steps": stories.steps(story),
+        "story": stories.panels(story, given),
+        "steps": stories.steps(story, given),
         "links": _links(row, story),
         "events": shapes.steps(history.timeline({"break": [row.pk]}), labels | {"create": "对账发现"}),
     }

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from xueka.contexts.closing import api as closing
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats
@@ -16,6 +17,7 @@ from xueka.entrypoints.portals.finance import looks, weeks
 from xueka.entrypoints.portals.finance.nav import READ
 from xueka.entrypoints.portals.finance.weeks import Week
 from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -131,6 +133,7 @@ def _tiles(actor: Actor) -> list[Tile]:
             "ok" if taken else "neutral",
             "cash",
         ),
+        _open_weeks(actor),
         Tile(
             "待说明的差错",
             unexplained,
@@ -168,3 +171,15 @@ def _tiles(actor: Actor) -> list[Tile]:
             "笔",
         ),
     ]
+
+
+def _open_weeks(actor: Actor) -> Tile:
+    """A calendar that lacks a year is said on this tile, and does not take the page away."""
+    go = Action("去周结", reverse("finance:closes"))
+    try:
+        found = closing.open_weeks(actor.scope)
+    except XuekaError as error:
+        return Tile("待签署的周", "—", error.message, go, "bad", "calendar-check")
+    words = f"最早的过了 {found.oldest_days} 天" if found.open else "过完的周都签署了"
+    tone = "bad" if found.overdue else "wait" if found.open else "ok"
+    return Tile("待签署的周", found.open, words, go, tone, "calendar-check", "周")

@@ -6,9 +6,11 @@ from django.urls import reverse
 
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.ui import Badge, Link
+from xueka.platform.identity.scope import Scope
 
 CHANNELS = ledger.CHANNELS
 STATEMENT_KINDS = {"trade": "交易账单", "fund": "资金账单"}
@@ -52,3 +54,8 @@ def place(channel: str, day: date, kind: str = "trade") -> str:
 
 def settlement(code: str) -> str:
     return payments.SETTLEMENTS.get(code, "")
+
+
+def receipts_of(scope: Scope, story: treasury.Story) -> list[receipts.Receipt]:
+    """The receipts of the order that a story is about."""
+    return receipts.receipts_of(scope, story.order.pk) if story.order else []

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from xueka.contexts.closing import api as closing
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
@@ -31,6 +32,7 @@ states.register(
 states.register(
     closing.CLOSE, {"prepared": "wait", "signed": "progress", "remitted": "ok", "dropped": "ended"}
 )
+states.register(receipts.RECEIPT, {"due": "wait", "numbered": "progress", "issued": "progress", "kept": "ok"})
 states.register(treasury.BREAK, {"open": "bad", "explained": "wait", "signed": "ok", "gone": "ended"})
 
 
@@ -99,6 +101,7 @@ register(
                     NavItem("缴费订单", "finance:orders", "receipt", READ),
                     NavItem("退款", "finance:refunds", "receipt-refund", READ, _refunds),
                     NavItem("退付", "finance:back_payments", "building-bank", READ),
+                    NavItem("电子票据", "finance:receipts", "receipt-2", READ),
                     NavItem("渠道通知", "finance:notices", "inbox", READ),
                     NavItem("账簿", "finance:books", "book-2", READ),
                     NavItem("收费和渠道", "finance:tariffs", "tags", READ),

@@ -70,6 +70,7 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
     story = treasury.story_of_order(request.actor.scope, number)
     order = story.order
     assert order is not None  # else NotFound was raised
+    given = looks.receipts_of(request.actor.scope, story)
     received = sum(each.received_fen or 0 for each in story.attempts)
     back = sum(each.amount_fen for each in story.refunds if each.state == "succeeded")
     shown = {
@@ -88,8 +89,8 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
             ],
             actions=_actions(request, order),
         ),
-        "steps": stories.steps(story),
-        "story": stories.panels(story),
+        "steps": stories.steps(story, given),
+        "story": stories.panels(story, given),
         "links": _links(request, order),
         "events": stories.events(story),
     }

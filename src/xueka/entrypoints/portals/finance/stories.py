@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.ui import Badge, Event, Link, Step
@@ -33,21 +34,22 @@ class Table:
         return [[(*head, cell) for head, cell in zip(self.heads, row, strict=True)] for row in self.rows]
 
 
-def panels(story: treasury.Story) -> list[Table]:
-    """Payments, refunds, notices, statement lines, confirmations, entries, breaks, in this order."""
+def panels(story: treasury.Story, given: Sequence[receipts.Receipt] = ()) -> list[Table]:
+    """Each side in full, in the order in which the fen go; `given` are the order's receipts."""
     tables = [
         _payments(story),
         _lines(story),
         _confirmations(story),
         _entries(story),
         _refunds(story),
+        _receipts(given),
         _notices(story),
         _breaks(story),
     ]
     return [table for table in tables if table.rows or table.nothing]
 
 
-def steps(story: treasury.Story) -> list[Step]:
+def steps(story: treasury.Story, given: Sequence[receipts.Receipt] = ()) -> list[Step]:
     """How far the order's fen have come. Empty for money of which no order is known."""
     order = story.order
     if order is None:
@@ -58,7 +60,7 @@ def steps(story: treasury.Story) -> list[Step]:
         "订单", "done" if paid else "now", f"{formats.yuan(order.amount_fen)} {label}", order.created_at
     )
     if paid is None:
-        return [first, *(Step(name) for name in ("渠道收款", "渠道账单", "账簿", "国库"))]
+        return [first, *(Step(name) for name in ("渠道收款", "渠道账单", "账簿", "国库", "票据"))]
     channel = looks.CHANNELS[paid.channel]
     amount = f"{formats.yuan(paid.received_fen)} {channel}"
     return [
@@ -68,6 +70,7 @@ def steps(story: treasury.Story) -> list[Step]:
         _booked(story, paid),
         *_settled(story, paid),
         _remitted(paid),
+        _receipt(given, paid),
     ]
 
 
@@ -130,7 +133,41 @@ def _remitted(paid: payments.Payment) -> Step:
         return Step("国库", "done", "缴款直达国库")
     if not paid.remitted_in:
         return Step("国库", "todo", "等所在周的周结")
-    return Step("国库", "done", paid.remitted_in)
+    url = reverse("finance:close", args=[paid.remitted_in.rpartition("-")[0]])
+    return Step("国库", "done", f"周结 {paid.remitted_in}", url=url)
+
+
+def _receipt(given: Sequence[receipts.Receipt], paid: payments.Payment) -> Step:
+    found = next((each for each in given if each.payment_id == paid.pk and each.refund_id is None), None)
+    if found is None:
+        return Step("票据", "todo", "还没有开具")
+    url = reverse("finance:receipt", args=[found.pk])
+    issued = found.state in (receipts.ISSUED, receipts.KEPT)
+    note = found.number if issued else receipts.why_waiting(found)[:30]
+    return Step("票据", "done" if issued else "now", note, found.issued_at, url)
+
+
+def _receipts(given: Sequence[receipts.Receipt]) -> Table:
+    rows = [
+        (
+            Link(each.number or "待领票号", reverse("finance:receipt", args=[each.pk])),
+            Badge("红票", "stop") if each.refund_id else Badge("蓝票", "neutral"),
+            formats.yuan(each.amount_fen),
+            states.badge("receipt", each.state),
+            each.issued_at,
+            receipts.why_waiting(each),
+        )
+        for each in given
+    ]
+    heads = [
+        ("票号", "code"),
+        ("种类", "text"),
+        ("金额", "number"),
+        ("状态", "text"),
+        ("开具", "text"),
+        ("在等", "text"),
+    ]
+    return Table("电子票据", heads, rows)
 
 
 def _payments(story: treasury.Story) -> Table:
