@@ -55,7 +55,10 @@ ROLES = {
     "finance": "finance",
 }
 #: Pages to which no link leads in this town: url name → arguments.
-SAMPLES: dict[str, dict[str, object]] = {}
+SAMPLES: dict[str, dict[str, object]] = {
+    "finance:close": {"name": "2026-W40"},
+    "finance:statement": {"channel": "wechat", "kind": "trade", "day": "2026-10-01"},
+}
 #: Pages of things that this town has not (a file taken in, a bureau, blanks on their way, a result just
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
@@ -92,11 +95,15 @@ NO_LINK_HERE = {
     "city:takeover_set",
     "counter:parcel",
     "counter:progress",
+    "finance:back_payment",
     "finance:break",
+    "finance:close_document",
     "finance:order",
+    "finance:receipt",
+    "finance:receipt_file",
     "finance:refund",
     "finance:refund_ask",
-    "finance:statement",
+    "finance:remit",
     "finance:statement_file",
     "objects:export",
     "officers:hand_over",

@@ -134,7 +134,8 @@ PROVED_FOR = frozenset(
         os.environ.get(
             "XUEKA_PROVED_FOR",
             "admin:grant_ask,admin:new_user,admin:request_act,admin:reset_password,admin:reset_factor,admin:revoke,"
-            "custodian:ask,custodian:change_act,city:bureau_confirm,city:audit_export,city:credential_make,city:credential_rotate,objects:export_act,objects:export_take",
+            "custodian:ask,custodian:change_act,city:bureau_confirm,city:audit_export,city:credential_make,city:credential_rotate,objects:export_act,objects:export_take,"
+            "finance:close_act",
         ).split(","),
     )
 )

@@ -71,7 +71,7 @@ def entries(request: StaffRequest) -> HttpResponse:
         name="entries",
         caption="分录",
         columns=[
-            Column("日期", "on", kind="number"),
+            Column("日期", "on"),
             Column("事项", lambda row: looks.entry_kind(row.kind)),
             Column("借", lambda row: _side(row, 1)),
             Column("贷", lambda row: _side(row, -1)),
@@ -150,7 +150,7 @@ def notices(request: StaffRequest) -> HttpResponse:
         name="notices",
         caption="渠道通知",
         columns=[
-            Column("收到", "received_at", kind="number"),
+            Column("收到", "received_at"),
             Column("渠道", lambda row: looks.CHANNELS[row.channel]),
             Column(
                 "结果",

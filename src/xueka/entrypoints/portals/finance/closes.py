@@ -126,6 +126,8 @@ def one(request: StaffRequest, name: str) -> HttpResponse:
                 looks.CHANNELS[each.channel],
                 looks.settlement(each.settlement),
                 each,
+                "" if each.settlement == payments.DIRECT else formats.yuan(each.to_remit_fen),
+                formats.yuan(each.confirmed_fen) if each.settlement == payments.DIRECT else "",
                 payments.FEE_BEARERS.get(each.fee_bearer, ""),
                 _remitted(actor, close, each, remitted.get(each.channel)),
             )
@@ -250,7 +252,8 @@ def _steps(found: closing.Proposal, remitted: dict[str, closing.Remittance]) -> 
     signed = found.state in ("signed", "remitted")
     for code, label in labels.items():
         block = None if signed else open_.get(code)
-        state = "done" if block is None else "now" if now else "todo"
+        early = code == "breaks" and not signed and "reconcile" in open_  # what was not compared is not right
+        state = "todo" if early else "done" if block is None else "now" if now else "todo"
         now = now and block is None
         note = "" if block is None else f"{block.count} 项未完" if block.count > 1 else "未完"
         steps.append(Step(label, state, note))
@@ -284,7 +287,8 @@ def _actions(actor: Actor, week: Week, found: closing.Proposal, close: closing.C
     codes = {each.code for each in found.blocks}
     actions: list[Action] = []
     if found.state in ("open", "prepared") and actor.may(PREPARE):
-        tone = "primary" if codes & {"NOT_RECONCILED"} else "default"
+        ready = "NOT_RECONCILED" in codes and "STATEMENT_MISSING" not in codes
+        tone = "primary" if ready else "default"
         actions.append(reconcile_action(week, "close", tone))
         told = found.receipts
         body = f"开具 {told.issued} 张，红票 {told.red} 张，缺票 {told.lacking} 笔。"

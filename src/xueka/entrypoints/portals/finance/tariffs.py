@@ -29,7 +29,7 @@ def tariffs(request: StaffRequest) -> HttpResponse:
     shown = {
         "versions": [
             (
-                each,
+                f"{each.version}，{formats.day(each.valid_from)} 起执行",
                 Badge("现行", "ok")
                 if each.version == present
                 else Badge("待执行", "wait")
