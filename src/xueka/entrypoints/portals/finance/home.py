@@ -161,15 +161,7 @@ def _tiles(actor: Actor) -> list[Tile]:
             "receipt-refund",
             "笔",
         ),
-        Tile(
-            "待核实的支付",
-            unknown,
-            "渠道没有回应，系统每隔几分钟再问",
-            Action("去看", f"{reverse('finance:orders')}?doubt=1") if unknown else None,
-            "wait" if unknown else "ok",
-            "help-circle",
-            "笔",
-        ),
+        *_doubts(unknown),
     ]
 
 
@@ -183,3 +175,12 @@ def _open_weeks(actor: Actor) -> Tile:
     words = f"最早的过了 {found.oldest_days} 天" if found.open else "过完的周都签署了"
     tone = "bad" if found.overdue else "wait" if found.open else "ok"
     return Tile("待签署的周", found.open, words, go, tone, "calendar-check", "周")
+
+
+def _doubts(count: int) -> list[Tile]:
+    """Shown while there are any: the system asks by itself."""
+    if not count:
+        return []
+    go = Action("去看", f"{reverse('finance:orders')}?doubt=1")
+    words = "渠道没有回应，系统每隔几分钟再问"
+    return [Tile("待核实的支付", count, words, go, "wait", "help-circle", "笔")]
