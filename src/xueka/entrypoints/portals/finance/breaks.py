@@ -160,7 +160,7 @@ def act(request: StaffRequest, break_id: int, verb: str) -> HttpResponse:
 @portal_view(_EXPLAIN, _SIGN)
 def preview(request: StaffRequest, verb: str) -> HttpResponse:
     """What a bulk action would do and leave alone."""
-    will, wont, selection = _sorted(request, verb)
+    will, wont, selection, more = _sorted(request, verb)
     do = reverse("finance:breaks_do", args=[verb])
     total = formats.yuan(sum(row.fen for row in will))
     if verb == "explain":
@@ -179,7 +179,13 @@ def preview(request: StaffRequest, verb: str) -> HttpResponse:
             words,
             action,
             reverse("finance:breaks"),
-            [Wont(reason, len(rows), [_named(row) for row in rows[:5]]) for reason, rows in wont.items()],
+            [
+                *(
+                    Wont(reason, len(rows), [_named(row) for row in rows[:5]])
+                    for reason, rows in wont.items()
+                ),
+                *([Wont(f"一次最多 {_MOST} 项，请分次办理", more)] if more else []),
+            ],
             [_named(row) for row in will[:8]],
             unit="项",
         )
@@ -190,7 +196,7 @@ def preview(request: StaffRequest, verb: str) -> HttpResponse:
 @require_POST
 @portal_view(_EXPLAIN, _SIGN)
 def do(request: StaffRequest, verb: str) -> HttpResponse:
-    will, _, _ = _sorted(request, verb)
+    will, _, _, _ = _sorted(request, verb)
     for row in will:
         if verb == "explain":
             treasury.explain(request.actor, row.pk, request.POST.get("note", ""))
@@ -202,7 +208,8 @@ def do(request: StaffRequest, verb: str) -> HttpResponse:
 
 def _sorted(
     request: StaffRequest, verb: str
-) -> tuple[list[treasury.BreakRow], Mapping[str, list[treasury.BreakRow]], Selection]:
+) -> tuple[list[treasury.BreakRow], Mapping[str, list[treasury.BreakRow]], Selection, int]:
+    """What the act is for, what it is not for and why, the selection, and how many are left for later."""
     if verb not in ("explain", "sign"):
         raise Http404
     selection, me = Selection.of(request), request.actor.username
@@ -219,7 +226,7 @@ def _sorted(
             wont.setdefault(why, []).append(row)
         else:
             will.append(row)
-    return will, wont, selection
+    return will, wont, selection, max(0, rows.count() - _MOST)
 
 
 def _why_not(row: treasury.BreakRow, verb: str, me: str) -> str:

@@ -5,6 +5,7 @@ from django.views.decorators.http import require_GET
 
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design.downloads import xlsx
 from xueka.entrypoints.portals.finance import looks, weeks
@@ -117,6 +118,21 @@ def week_file(request: StaffRequest) -> HttpResponse:
                     each.signed_by,
                 ]
                 for each in broken.order_by("id").iterator(2000)
+            ),
+        ),
+        Sheet(
+            "票据",
+            ["票据代码", "票据号码", "订单号", "种类", "金额（分）", "开具时间"],
+            (
+                [
+                    each.code,
+                    each.number,
+                    each.order.number,
+                    "红票" if each.refund_id else "蓝票",
+                    each.amount_fen,
+                    each.issued_at,
+                ]
+                for each in receipts.issued(actor.scope, *days).iterator(2000)
             ),
         ),
         Sheet(

@@ -41,6 +41,16 @@ def home(request: StaffRequest) -> HttpResponse:
         "tiles": _tiles(actor),
         "sides": [(looks.CHANNELS[each.channel], each, *_differences(each)) for each in found],
         "total": _total(found),
+        "refunds": [
+            (
+                looks.CHANNELS[each.channel],
+                each,
+                looks.difference(each.refunded_fen - each.refund_stated_fen),
+                looks.difference(each.refunded_fen - each.refund_booked_fen),
+            )
+            for each in found
+            if each.refunded_fen or each.refund_stated_fen or each.refund_booked_fen
+        ],
         "steps": treasury.waterfall(scope, week.monday, until, found),
         "moved": any(each.received_fen or each.outside_fen or each.booked_fen for each in found),
         "last": last,

@@ -64,10 +64,18 @@ def search(request: StaffRequest, query: str) -> Iterator[Hit]:
 
 
 def notices(request: StaffRequest) -> list[Notice]:
-    """Breaks that somebody has explained and this person may sign."""
-    rows = treasury.breaks(request.actor.scope).filter(state="explained")
-    rows = rows.exclude(explained_by=request.actor.username)
+    """What somebody else has prepared or explained, and this person may sign."""
+    me = request.actor
+    rows = treasury.breaks(me.scope).filter(state="explained").exclude(explained_by=me.username)
+    closes = closing.closes(me.scope).filter(state="prepared").exclude(prepared_by=me.username)
     return [
+        Notice(
+            f"周结 {each.number} 等您签署",
+            reverse("finance:close", args=[closing.name_of(each.monday)]),
+            each.prepared_at,
+        )
+        for each in closes
+    ] + [
         Notice(
             f"{treasury.BREAK_KINDS[each.kind]} {formats.yuan(each.fen)} 等您签认",
             reverse("finance:break", args=[each.pk]),

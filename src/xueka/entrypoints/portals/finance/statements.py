@@ -103,7 +103,8 @@ def one(request: StaffRequest, channel: str, kind: str, day: str) -> HttpRespons
     shown = {
         "title": f"{looks.CHANNELS[channel]}{looks.STATEMENT_KINDS[kind]} {formats.short_day(on)}",
         "back": Link("渠道账单", f"{reverse('finance:statements')}?week={week.code}"),
-        "standing": _standing(counts or newest, on),
+        "standing": _standing(counts or newest, on, needed=channel != "nontax"),
+        "said": _said(request, channel, kind, on),
         "facts": _facts(counts) if counts else [],
         "received": [
             (
@@ -161,6 +162,12 @@ def _take(request: StaffRequest, channel: str, kind: str, on: date) -> HttpRespo
     else:
         flash(request, f"账单有 {len(kept.errors)} 处不对，已留底，不参与对账。", "bad")
     return redirect(_url(channel, kind, on))
+
+
+def _said(request: StaffRequest, channel: str, kind: str, on: date) -> str:
+    """What the channel answered when the system asked for it last, while it has not given it."""
+    lacking = treasury.lacking_statements(request.actor.scope, on, on)
+    return next((each.said for each in lacking if (each.channel, each.kind) == (channel, kind)), "")
 
 
 def _url(channel: str, kind: str, on: date) -> str:
