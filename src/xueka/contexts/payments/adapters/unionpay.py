@@ -82,7 +82,7 @@ class UnionPay:
             raise ChannelUnavailable("STATEMENT_CUT", "账单没有下载完整，或者太大。")
         return content
 
-    def start(self, payment: Payment, openid: str) -> Started:
+    def start(self, payment: Payment, openid: str, back: str) -> Started:
         _not_here()
 
     def ask(self, payment: Payment) -> Told:

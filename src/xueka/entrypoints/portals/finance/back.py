@@ -30,7 +30,7 @@ class AnswerForm(WordedForm):
         initial="1",
     )
     document = forms.CharField(label="退付文号", max_length=40)
-    on = forms.DateField(label="日期", widget=forms.DateInput("%Y-%m-%d", {"type": "date"}))
+    on = forms.DateField(label="日期", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
     said = forms.CharField(label="说明", max_length=200, required=False)
 
 

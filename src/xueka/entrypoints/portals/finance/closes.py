@@ -173,7 +173,7 @@ def act(request: StaffRequest, name: str, verb: str) -> HttpResponse:
 
 class SlipForm(WordedForm):
     slip = forms.CharField(label="一般缴款书号", max_length=40)
-    on = forms.DateField(label="上缴日期", widget=forms.DateInput("%Y-%m-%d", {"type": "date"}))
+    on = forms.DateField(label="上缴日期", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
 
 
 @require_http_methods(["GET", "POST"])
