@@ -20,6 +20,8 @@ _BLANK = " \t\r\n\v\f\u0085\u00a0\u3000\u2002\u2003\u2009\u2028\u2029\u200b\u200
 
 _INNER = re.compile(rf"[{_BLANK}\-‐‑–—－]+")
 
+_PLACE = re.compile(r"line (?P<line>\d+),? column (?P<column>\d+)")
+
 _DATE = re.compile(
     r"""(?P<year>\d{4})
         (?: (?P<mark>[-/.]) (?P<month>\d{1,2}) (?P=mark) (?P<day>\d{1,2})
@@ -98,3 +100,9 @@ def parse_sex(value: str) -> str:
 def as_cell(text: str) -> str:
     """A cell of a table that is taken away: what a spreadsheet would compute is text."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+
+
+def parser_place(error: Exception) -> tuple[int, str]:
+    """Where the library's TOML or JSON parser stopped: the line (0 when at the end), and in words."""
+    found = _PLACE.search(str(error))
+    return (int(found["line"]), f"第 {found['line']} 行第 {found['column']} 列") if found else (0, "文件末尾")

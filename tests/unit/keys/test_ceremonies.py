@@ -254,6 +254,18 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
     assert refused(lambda: keys.read_plan(text)).code == "CEREMONY_FILE"
 
 
+@pytest.mark.parametrize("text", ["a = [\n{ x = 1,\n}]", '{"a":\n1 2}'])
+def test_the_place_where_a_file_is_broken_is_told_in_chinese(text: str) -> None:
+    refusal = refused(lambda: keys.read_plan(text)).as_dict()
+    assert refusal["where"].startswith("第 2 行第 ") and "found" not in refusal
+
+
+def test_the_file_of_the_runbook_is_a_plan() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/runbooks/key-ceremony.md").read_text("utf-8")
+    found = keys.read_plan(page.split("```toml\n")[1].split("```")[0])
+    assert (len(found.custodians), len(found.keys), len(found.foreign)) == (3, 3, 1)
+
+
 def test_a_toml_file_reads_like_a_json_one() -> None:
     lines = [
         'title = "x"', "reseal = true",

@@ -12,6 +12,7 @@ from typing import Any
 from xueka.contexts.keys.domain import policy
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.kernel.errors import BadInput, XuekaError
+from xueka.kernel.text import parser_place
 
 GENERATE, COMPONENTS, BLOCK = "generate", "components", "block"
 HOW = {GENERATE: "生成", COMPONENTS: "分量导入", BLOCK: "密钥块导入"}
@@ -114,9 +115,9 @@ def read(text: str) -> Plan:
     except (ValueError, RecursionError) as error:
         raise BadInput(
             "CEREMONY_FILE",
-            "仪式文件读不懂，不是 TOML 或 JSON。",
-            found=str(error)[:120],
-            action="请核对文件的格式。",
+            "仪式文件读不懂，不符合 TOML 或 JSON 的写法。",
+            where=parser_place(error)[1],
+            action="请核对这一处；TOML 里花括号中的内容写在同一行。",
         ) from error
     problems = list(_problems(data))
     if problems:

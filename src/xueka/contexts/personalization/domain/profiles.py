@@ -10,6 +10,7 @@ from typing import Any
 from xueka.contexts.personalization.domain import words as w
 from xueka.contexts.personalization.domain.reading import Reader
 from xueka.kernel.errors import BadInput, LineProblem
+from xueka.kernel.text import parser_place
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 VERSION = re.compile(r"\d{1,3}\.\d{1,3}", re.ASCII)
@@ -150,9 +151,7 @@ def parse(text: str) -> Profile:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line (\d+), column (\d+)", str(error))
-        line, column = (int(place[1]), place[2]) if place else (0, "")
-        where = f"第 {line} 行第 {column} 列" if place else "文件末尾"
+        line, where = parser_place(error)
         message = f"{where}不符合 TOML 的写法。"
         raise ProfileRejected([LineProblem(line, where, "PROFILE_UNREADABLE", "", message)]) from None
     reader = Reader("", raw)

@@ -9,6 +9,7 @@ from xueka.contexts.personalization.domain.compiling import ScriptCommand
 from xueka.contexts.personalization.domain.profiles import CODE, ProfileRejected
 from xueka.contexts.personalization.domain.reading import Reader
 from xueka.kernel.errors import LineProblem
+from xueka.kernel.text import parser_place
 
 STAGES = {"personalise": "随新卡写入", "field": "在用卡升级"}
 VERSION = re.compile(r"[0-9A-Za-z.-]{1,16}", re.ASCII)
@@ -39,10 +40,9 @@ def parse_script(text: str) -> Script:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = "文件不符合 TOML 的写法。"
-        raise ProfileRejected(
-            [LineProblem(0, "文件", "SCRIPT_UNREADABLE", str(error)[:80], message)]
-        ) from None
+        line, where = parser_place(error)
+        message = f"{where}不符合 TOML 的写法。"
+        raise ProfileRejected([LineProblem(line, where, "SCRIPT_UNREADABLE", "", message)]) from None
     r = Reader("", raw)
     day = r.text("starts_on", DAY, "YYYY-MM-DD 形式的日期")
     try:
