@@ -51,6 +51,8 @@ def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatc
             pcsc.until(lambda: server.last_state(pcsc.READER) == "empty", "the agent still tells a card")
             yield "\n"
             yield "\n"
+            yield "1\n"
+            yield "0\n"
             yield "?\n"
             yield "q\n"
 
@@ -65,6 +67,8 @@ def test_cards_and_agent_come_and_go(place: Path, monkeypatch: pytest.MonkeyPatc
         "第 1 张（04a1b2c3000001）已取出。",
         "第 2 张（04a1b2c3000002）在读卡器里。",
         "卡用完了。",
+        "第 1 张（04a1b2c3000001）在读卡器里。",
+        demo_counter.HELP,
         demo_counter.HELP,
     ]
     assert not (place / "demo-counter" / "pcscd.comm").exists()

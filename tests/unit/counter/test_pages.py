@@ -15,10 +15,13 @@ from tests.unit.printing.conftest import AGENT, EAST, Counter
 from xueka.contexts.cards import api as cards
 from xueka.contexts.cards.models import Card, CardKind
 from xueka.contexts.numbers import api as numbers
+from xueka.contexts.personalization import api as personalization
+from xueka.contexts.personalization.models import Agent
 from xueka.contexts.printing import api as printing
-from xueka.contexts.printing.models import Spoil, Supply
+from xueka.contexts.printing.models import Printer, Spoil, Supply
 from xueka.contexts.registry.models import Student
 from xueka.kernel import clock
+from xueka.platform.history import services as history
 from xueka.platform.identity import services
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.models import User
@@ -86,11 +89,14 @@ def test_from_the_queue_to_the_hand_without_a_chip(plain: Counter, clerk: Client
     card = begun(plain, clerk)
     assert "等待打印卡面" in clerk.get(f"/counter/cards/{card.number}/").content.decode()
     assert "排队中" in act(clerk, card, "print")
-    assert "排队中" in clerk.get(f"/counter/cards/{card.number}/progress/").content.decode()
+    address = f"/counter/cards/{card.number}/progress/"
+    assert "排队中" in clerk.get(address, {"shape": "progress-1"}).content.decode()
     work = printing.next_job(AGENT)
     assert work is not None
+    gone = clerk.get(address, {"shape": "progress-1"})
+    assert gone["HX-Refresh"] == "true", "it cannot be called off any more"
     printing.report(AGENT, work.job, "printed")
-    over = clerk.get(f"/counter/cards/{card.number}/progress/")
+    over = clerk.get(address)
     assert (over.status_code, over["HX-Refresh"]) == (204, "true")
     assert "请领卡人核对后发放" in act(clerk, card, "finish")
     assert "请选择领卡人" in act(clerk, card, "give", agreed="1")
@@ -247,6 +253,24 @@ def test_what_a_printer_said_long_ago_is_not_shown_as_now(counter: Counter, cler
         for page in ("equipment/", "printers/", f"printers/{counter.printer.id}/"):
             shown = clerk.get(f"/counter/{page}").content.decode()
             assert "空闲" not in shown and "没有消息" in shown, page
+
+
+def test_a_stopped_counter_goes_on_when_its_clerk_says_why(counter: Counter, clerk: Client) -> None:
+    with transaction.atomic():
+        code, _ = personalization.make_code(SYSTEM, "110101")
+        agent = personalization.enrol(code, "一号柜台", bytes(32), "0.1.0", "127.0.0.1")
+        Printer.objects.update(agent=agent.code)
+    assert "恢复这个柜台" not in clerk.get("/counter/").content.decode()
+    with transaction.atomic():
+        history.apply(
+            personalization.AGENT, Agent, [agent.pk], "stop", Actor.system("personalization"), reason="三张"
+        )
+    assert "恢复这个柜台" in clerk.get("/counter/").content.decode()
+    assert clerk.post("/counter/equipment/resume/", {"note": ""}).status_code == 400
+    clerk.post("/counter/equipment/resume/", {"note": "换了一盒空白卡"})
+    agent.refresh_from_db()
+    assert agent.state == "enrolled"
+    assert "恢复这个柜台" not in clerk.get("/counter/").content.decode()
 
 
 def test_strangers_find_nothing(plain: Counter, clerk: Client) -> None:

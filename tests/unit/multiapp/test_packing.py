@@ -10,6 +10,7 @@ from django.db import DatabaseError, transaction
 from tests.unit.multiapp.conftest import ONE, OTHER, Partners, add_version
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.multiapp.models import Pack
+from xueka.contexts.personalization import api as personalization
 from xueka.kernel.errors import NotFound, Refused
 from xueka.platform.crypto import card_ciphers, sm3
 
@@ -77,6 +78,9 @@ def test_the_test_card_can_be_made_by_anybody_and_says_that_it_is_one(partners: 
         master = sm3.digest(f"XUEKA PUBLIC TEST KEY {key['label']}".encode())[:16]
         assert key["test_master"] == master.hex()
         factor = bytes.fromhex(card["factor"])
+        assert factor == personalization.factor_of("card_number", card["card_number"]), (
+            "the rule of real cards"
+        )
         left = card_ciphers.encrypt("3des", master, factor)
         right = card_ciphers.encrypt("3des", master, bytes(each ^ 0xFF for each in factor))
         assert key["card_key"] == (left + right).hex()

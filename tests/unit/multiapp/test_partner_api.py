@@ -244,6 +244,8 @@ def test_a_post_repeated_is_answered_once_made(partners: Partners, vendor: Partn
     assert Report.objects.count() == 1
     wrong = vendor.post("/hot-list/reports", {"version": 99, "devices": 1}, "key-00000004")
     assert code(wrong) == (409, "REPORT_VERSION")
+    more = vendor.post("/hot-list/reports", {"version": 0, "devices": 4, "behind": 20}, "key-00000005")
+    assert code(more) == (400, "REPORT_DEVICES")
     assert not RememberedAnswer.objects.filter(key="key-00000004").exists()
 
 

@@ -7,6 +7,7 @@ end with the counter, however it ends.
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 NAME, READER, DEVICE = "演示柜台", "Virtual PCD 00 00", "虚拟证卡打印机"
 ENROL_LIMIT = 60.0  # seconds
 FIRST_CHIP = "04a1b2c3000001"
-HELP = "回车：换下一张卡；o：取出；i：放回；q：结束。"
+HELP = "回车：换下一张卡；o：取出；i：放回；数字：放第几张；q：结束。"
 WORDS = {"": "next", "o": "pull", "i": "insert"}
+_PLACE = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 
 
 def typed(descriptor: int) -> Iterator[str]:
@@ -116,10 +118,11 @@ def run(
             word = line.strip().lower()
             if word == "q":
                 return
-            if word not in WORDS:
+            known = WORDS.get(word) or (f"take {int(word) - 1}" if _PLACE.fullmatch(word) else "")
+            if not known:
                 tell(HELP)
                 continue
-            answer = ask(WORDS[word])
+            answer = ask(known)
             if "error" in answer:
                 tell("卡用完了。")
                 continue

@@ -162,7 +162,11 @@ def changes(username: common.As = None, as_json: common.Json = False) -> None:
 
         actor.require("city:key:read")
         found = [_change(each) for each in keys.changes(actor.scope)[:1000]]
-    lines = [f"{row['number']}  {row['state']:<10} {row['kind']:<10} {row['label']}" for row in found]
+        states = {state.code: state.label for state in keys.KEY_CHANGE.states}
+    lines = [
+        f"{row['number']}  {states[row['state']]}  {keys.CHANGE_KINDS[row['kind']].label}  {row['label']}"
+        for row in found
+    ]
     common.answer({"changes": found}, as_json, lambda: typer.echo("\n".join(lines) or "没有变更。"))
 
 

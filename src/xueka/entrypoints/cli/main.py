@@ -9,7 +9,8 @@ from types import FrameType
 
 import typer
 from typer import rich_utils
-from typer._click import exceptions
+from typer._click import core, exceptions
+from typer.core import TyperOption
 
 from xueka.entrypoints import cli
 from xueka.entrypoints.cli import common, usage
@@ -17,6 +18,7 @@ from xueka.kernel.errors import XuekaError
 from xueka.platform.database.location import EmbeddedServerError
 
 SUFFIX = "_commands"
+_english_help_option = core.Command.get_help_option
 
 
 def build() -> typer.Typer:
@@ -30,6 +32,7 @@ def build() -> typer.Typer:
     rich_utils.COMMANDS_PANEL_TITLE = "命令"
     rich_utils.DEFAULT_STRING = "[缺省：{}]"
     rich_utils.REQUIRED_LONG_STRING = "[必填]"
+    core.Command.get_help_option = _help_option  # type: ignore[method-assign,assignment]
     app = typer.Typer(
         name="xueka",
         help="学卡：城市学生卡管理系统。",
@@ -68,6 +71,14 @@ def main() -> None:
     except EmbeddedServerError as error:
         common.show_error({"code": "DATABASE_UNAVAILABLE", "message": str(error)})
     sys.exit(1)
+
+
+def _help_option(command: core.Command, context: core.Context) -> TyperOption | None:
+    """`--help` explained in Chinese like every other option."""
+    found = _english_help_option(command, context)
+    if found is not None:
+        found.help = "显示本说明。"
+    return found
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

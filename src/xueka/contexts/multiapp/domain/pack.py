@@ -14,8 +14,8 @@ from xueka.contexts.multiapp.domain.grants import FILE_TYPES, KEY_USAGES, condit
 
 TEST_MARK = "XUEKA PUBLIC TEST KEY"
 TEST_CARD = "990000000018"
-TEST_FACTOR = "9900000000180000"
-"""Diversification factor of the test card, 8 bytes."""
+TEST_FACTOR = TEST_CARD[-16:].rjust(16, "0")
+"""Diversification factor of the test card, 8 bytes, by the rule of real cards (card-profile.md §3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ def readme(head: PackHead, files: Sequence[Mapping[str, Any]], keys: Sequence[Pa
     ]
     rows += [
         "",
-        "卡片密钥由主密钥按 8 字节因子分散：左半为因子的密文，右半为因子取反的密文。",
+        "卡片密钥由主密钥按 8 字节因子分散，因子是卡号的后 16 位数字，不足的前面补 0。",
+        "3DES：左半为因子的密文，右半为因子取反的密文。SM4：因子接上因子取反，整组加密。",
         "",
         "## 测试卡",
         "",

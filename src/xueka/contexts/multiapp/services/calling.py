@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from xueka.contexts.multiapp.domain.interface import REPORT, check_idempotency_key
 from xueka.contexts.multiapp.models import ApiCall, CallCount, CallDay, Credential, RememberedAnswer, Report
 from xueka.kernel import clock
-from xueka.kernel.errors import Conflict, Refused, XuekaError
+from xueka.kernel.errors import BadInput, Conflict, Refused, XuekaError
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.sm3 import digest as sm3
 from xueka.platform.crypto.sm3 import hexdigest
@@ -183,8 +183,20 @@ def _midnight(day: date) -> datetime:
 def report_list(
     actor: Actor, credential: Credential, version: int, devices: int, behind: int, newest: int
 ) -> None:
-    """What a partner says of the list that its devices work with. Raises Refused `REPORT_VERSION`."""
+    """What a partner says of the list that its devices work with.
+
+    Raises Refused `REPORT_VERSION`, BadInput `REPORT_DEVICES`.
+    """
     actor.require(REPORT)
+    if behind > devices:
+        raise BadInput(
+            "REPORT_DEVICES",
+            "版本落后的机具比全部机具还多。",
+            where="behind",
+            found=behind,
+            expected=f"0 至 {devices}",
+            action="请核对 devices 和 behind。",
+        )
     if version > newest:
         raise Refused(
             "REPORT_VERSION",

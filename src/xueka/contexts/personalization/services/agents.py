@@ -173,7 +173,7 @@ def require_working(agent: Agent) -> None:
         raise Refused(
             "AGENT_STOPPED",
             f"{agent.name}连续 {settings.PERSONALIZATION_STOP_AFTER} 张没有写成，已停下。",
-            action="请查明原因（空白卡批次、密钥、读卡器），写明后恢复。",
+            action="请查明原因（空白卡批次、密钥、读卡器），由即时制卡员在柜台页写明后恢复。",
         )
     if agent.state == t.BLOCKED:
         raise Forbidden("AGENT_BLOCKED", f"{agent.name}已被禁用。", action="请联系系统管理员。")

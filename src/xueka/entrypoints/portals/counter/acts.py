@@ -45,6 +45,18 @@ def choose(request: StaffRequest) -> HttpResponse:
 
 @require_POST
 @portal_view("district:card:issue")
+def resume(request: StaffRequest) -> HttpResponse:
+    """The counter was stopped by failures in a row, and may go on."""
+    agent = desk.needed(request).agent
+    if agent is None:
+        raise Http404
+    personalization.resume(request.actor, agent.pk, request.POST.get("note", ""))
+    flash(request, f"{agent.name}：已恢复。")
+    return redirect(reverse("counter:home"))
+
+
+@require_POST
+@portal_view("district:card:issue")
 def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     """One step of one card; what it needs to be told comes with the form."""
     if verb not in _VERBS:

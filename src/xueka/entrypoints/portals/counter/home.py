@@ -115,10 +115,13 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
 @require_GET
 @portal_view("district:card:issue")
 def progress(request: StaffRequest, number: str) -> HttpResponse:
-    """The part of the page that a working machine changes; when it has done, the page is loaded anew."""
+    """The part of the page that a working machine changes.
+
+    When it has done, or another step is possible than those on the page (`shape`), the page is loaded anew.
+    """
     found = cards.card(request.actor.scope, number)
     now = working.work(request.actor, found)
-    if not now.busy:
+    if not now.busy or request.GET.get("shape", now.shape) != now.shape:
         answer = HttpResponse(status=204)
         answer.headers["HX-Refresh"] = "true"
         return answer
@@ -206,12 +209,24 @@ def _frame(request: StaffRequest, selected: str) -> dict[str, Any]:
         "working_on": working_on,
         "waiting": waiting,
         "waiting_count": desk.queue(scope).count(),
+        "stopped": _stopped(request),
         **_equipment(request),
     }
 
 
 def _taken_by(others: dict[str, str], number: str) -> str:
     return f"{others[number]}在办" if number in others else ""
+
+
+def _stopped(request: StaffRequest) -> list[Action]:
+    """The way on after failures in a row: whoever stands at the counter has looked and says why."""
+    here = desk.chosen(request)
+    if here is None or here.agent is None or not personalization.AGENT.allows("resume", here.agent.state):
+        return []
+    ask = Confirm(
+        "恢复这个柜台", "请写明查到的原因：空白卡、密钥还是读卡器。", "恢复", "required", reason_label="原因"
+    )
+    return [Action("恢复这个柜台", reverse("counter:resume"), "post", "player-play", "primary", confirm=ask)]
 
 
 def _equipment(request: StaffRequest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("cards/<str:number>/<slug:verb>/", acts.act, name="act"),
     path("equipment/", home.equipment, name="equipment"),
     path("equipment/choose/", acts.choose, name="choose"),
+    path("equipment/resume/", acts.resume, name="resume"),
     path("accepted/", accepting.accepted, name="accepted"),
     path("accepted/preview/<slug:verb>/", accepting.preview, name="accepted_preview"),
     path("accepted/do/<slug:verb>/", accepting.do, name="accepted_do"),

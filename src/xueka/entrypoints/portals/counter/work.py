@@ -37,6 +37,11 @@ class Work:
     posted: bool = False
 
     @property
+    def shape(self) -> str:
+        """Differs when other buttons belong on the page."""
+        return f"{self.tone}-{len(self.actions)}"
+
+    @property
     def chip_steps_done(self) -> int:
         return sum(step.state == "done" for step in self.chip_steps)
 
