@@ -20,6 +20,7 @@ EMPTY = (
     "registry_campus_has_a_main_school",
     "initialisation_",
     "numbers_hand_overs_",
+    "numbers_counter_",
     "export_",
     "year_job_",
     "schoolyear_",

@@ -8,7 +8,9 @@ from tests.journeys import town as towns
 from tests.journeys.town import SYSTEM
 from tests.support.families import PHONE, with_guardian
 from tests.unit.common.test_probes import client_of
+from tests.unit.numbers.test_blanks import lot
 from xueka.contexts.families import api as families
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.replacements import api as replacements
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +65,21 @@ def test_replacements_are_listed_with_their_promise(school: tuple[towns.Town, Cl
     shown = client.get(f"/replacements/{made.number}/").content.decode()
     assert "免费" in shown and "到校" in shown
     assert client_of("reviewer").get(f"/replacements/{made.number}/").status_code == 403
+
+
+def test_blanks_go_to_a_counter_and_come_back_on_paper(school: tuple[towns.Town, Client]) -> None:
+    with transaction.atomic():
+        numbers.import_blank_lot(SYSTEM, lot(1, 5), "L1", "一卡通公司", "张三")
+    towns.add_user("counter", "秦朗", "counter_operator", school[0].schools["first"])
+    client = client_of("operator")
+    paper = {"given_by": "张三", "received_by": "李四", "document": "GT-1"}
+    out = {"counter": "110101", "lot": "L1", "first": "1", "last": "4", "quantity": "3", **paper}
+    wrong = client.post("/city/counters/out/", out)
+    assert wrong.status_code == 400 and "清点的张数与库存不符" in wrong.content.decode()
+    assert client.post("/city/counters/out/", {**out, "quantity": "4"}).status_code == 302
+    assert client.post("/city/counters/in/", {**out, "first": "4", "quantity": "1"}).status_code == 302
+    page = client.get("/city/counters/").content.decode()
+    assert "东城区柜台" in page and "相符" in page
+    shown = client_of("counter").get("/counter/blanks/").content.decode()
+    assert "东城区柜台" in shown and "柜台退回" in shown
+    assert client_of("school").get("/counter/blanks/").status_code == 403

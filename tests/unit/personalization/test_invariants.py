@@ -41,6 +41,7 @@ VIOLATIONS = {
     "personalization_no_session_without_intent": "DELETE FROM personalization_run WHERE seq = 1",
     "personalization_card_agrees_with_session": "UPDATE cards_card SET chip_uid = 'ABCDEF01'",
     "personalization_stock_agrees": "UPDATE numbers_blank SET state = 'in_stock', card_id = NULL",
+    "personalization_blanks_of_their_counter": "UPDATE numbers_blank SET counter = '110119'",
     "personalization_chip_written_once": "UPDATE personalization_session SET chip_uid = '04'",
     "personalization_finished_is_proved": "UPDATE printing_printjob SET plastic = ''",
     "personalization_lineage_complete": "DELETE FROM personalization_cardkeyversion"

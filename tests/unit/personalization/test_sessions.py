@@ -273,6 +273,27 @@ def test_blanks_of_a_lot_leave_the_stock(counter: Counter) -> None:
     assert blank is not None and (blank.state, blank.card_id) == ("bound", session.card_id)
 
 
+def test_only_blanks_of_the_own_counter_are_written(counter: Counter) -> None:
+    with transaction.atomic():
+        lot = "序号,芯片UID\n" + "".join(f"{place},04A1B2C300000{place}\n" for place in (1, 2, 3))
+        numbers.import_blank_lot(SYSTEM, lot.encode(), "L1", "公司", "甲")
+        paper = ("甲", "乙", "GT-1")
+        numbers.give_to_counter(SYSTEM, "110102", "L1", 1, 1, 1, paper)
+        numbers.give_to_counter(SYSTEM, numbers.CITY, "L1", 2, 2, 1, paper)
+    session = counter.open()
+    for chip, why in (
+        ("04A1B2C3000001", "发给西城区柜台"),
+        ("04AABBCCDDEE01", "不在发给本柜台的批次里"),
+    ):
+        assert counter.lay_down(counter.blank(uid=chip)) == "failed"
+        session.refresh_from_db()
+        assert why in session.message
+        session = counter.open(session.card_id)
+    assert counter.lay_down(counter.blank(uid="04A1B2C3000002")) == "verified"
+    own = next(each for each in numbers.counter_stock(SYSTEM.scope) if each.counter == numbers.CITY)
+    assert (own.handed, own.made, own.left) == (1, 1, 0)
+
+
 def test_a_card_that_was_given_up_meanwhile_makes_void_plastic(counter: Counter) -> None:
     session, plastic = counter.open(), counter.blank()
     work = counter.poll()

@@ -1,20 +1,36 @@
 """Number ranges and blanks: the only door into this context."""
 
+from xueka.contexts.numbers.domain.counters import CITY, COUNTERS
+from xueka.contexts.numbers.domain.counters import DIRECTIONS as COUNTER_DIRECTIONS
 from xueka.contexts.numbers.domain.handing_over import DIRECTIONS, PURPOSES, Slip
 from xueka.contexts.numbers.domain.transitions import INITIALISATION
 from xueka.contexts.numbers.invariants import INVARIANTS
-from xueka.contexts.numbers.models import Blank, BlankLot, HandOver, Initialisation, NumberUse, Sort
+from xueka.contexts.numbers.models import (
+    Blank,
+    BlankLot,
+    CounterSlip,
+    HandOver,
+    Initialisation,
+    NumberUse,
+    Sort,
+)
 from xueka.contexts.numbers.queries import (
+    CounterStock,
     Level,
     LotStock,
     RangeView,
     blank_uids,
     blanks_left,
+    counter_slips,
+    counter_stock,
     fate,
     has_lots,
+    keeps_stock,
     levels,
+    office_of,
     ranges,
     stock,
+    why_not_here,
 )
 from xueka.contexts.numbers.schedule import (
     BLANK_LABELS,
@@ -43,6 +59,7 @@ from xueka.contexts.numbers.services.blanks import (
     take_blank,
 )
 from xueka.contexts.numbers.services.chips import BlankView, blank_of, blank_with, spoil_chip
+from xueka.contexts.numbers.services.counters import give_to_counter, take_from_counter
 from xueka.contexts.numbers.services.handing_over import correct as correct_hand_over
 from xueka.contexts.numbers.services.handing_over import hand_over, return_blanks
 from xueka.contexts.numbers.services.initialisation import cancel_order, plan, reschedule, settle_short
@@ -67,6 +84,9 @@ from xueka.contexts.numbers.services.taking_over import (
 
 __all__ = [
     "BLANK_LABELS",
+    "CITY",
+    "COUNTERS",
+    "COUNTER_DIRECTIONS",
     "DIRECTIONS",
     "INITIALISATION",
     "INVARIANTS",
@@ -75,6 +95,8 @@ __all__ = [
     "Blank",
     "BlankLot",
     "BlankView",
+    "CounterSlip",
+    "CounterStock",
     "HandOver",
     "Initialisation",
     "Level",
@@ -99,19 +121,24 @@ __all__ = [
     "cancel_order",
     "close_range",
     "correct_hand_over",
+    "counter_slips",
+    "counter_stock",
     "fate",
     "find_blank",
+    "give_to_counter",
     "hand_over",
     "hand_over_record",
     "hand_over_rows",
     "has_lots",
     "import_blank_lot",
+    "keeps_stock",
     "late_days",
     "levels",
     "lot",
     "mark_returned",
     "mark_spoiled",
     "mark_used",
+    "office_of",
     "order",
     "order_rows",
     "out_of_house",
@@ -132,7 +159,9 @@ __all__ = [
     "take_back_numbers",
     "take_back_ranges",
     "take_blank",
+    "take_from_counter",
     "take_over_numbers",
     "take_over_ranges",
     "use_rows",
+    "why_not_here",
 ]

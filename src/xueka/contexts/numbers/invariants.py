@@ -64,6 +64,23 @@ INVARIANTS = [
               FROM numbers_blanklot l LEFT JOIN numbers_blank b ON b.lot_id = l.id
              GROUP BY l.id""",
     ),
+    from_rows(
+        "numbers_counter_stock_adds_up",
+        "发给每个柜台的空白卡，减去退回的，等于那里剩下、用去和报废的",
+        """
+            SELECT s.counter || ' ' || l.number AS example,
+               s.net <> (SELECT count(*) FROM numbers_blank b
+                          WHERE b.counter = s.counter AND b.lot_id = s.lot_id) AS wrong
+              FROM (SELECT counter, lot_id,
+                           sum(CASE direction WHEN 'out' THEN quantity ELSE -quantity END) AS net
+                      FROM numbers_counterslip GROUP BY counter, lot_id
+                     UNION ALL
+                    SELECT counter, lot_id, 0 FROM numbers_blank b
+                     WHERE counter <> '' AND NOT EXISTS (SELECT 1 FROM numbers_counterslip c
+                            WHERE c.counter = b.counter AND c.lot_id = b.lot_id)
+                     GROUP BY counter, lot_id) s
+              JOIN numbers_blanklot l ON l.id = s.lot_id""",
+    ),
     state_matches_history(INITIALISATION, "numbers_initialisation"),
     from_rows(
         "numbers_hand_overs_add_up_to_their_order",

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.contexts.numbers.domain.counters import COUNTERS, DIRECTIONS
 from xueka.contexts.numbers.domain.handing_over import IN, OUT, PURPOSES
 from xueka.contexts.numbers.domain.transitions import INITIALISATION
 
@@ -110,7 +111,10 @@ class BlankLot(models.Model):
 
 
 class Blank(models.Model):
-    """One blank: it may come with its chip UID and its transit number; then it is bound, not allocated."""
+    """One blank: it may come with its chip UID and its transit number; then it is bound, not allocated.
+
+    `counter`: the office it was handed to; it keeps that when it becomes a card or is spoilt there.
+    """
 
     lot = models.ForeignKey(BlankLot, on_delete=models.PROTECT, related_name="blanks")
     position = models.IntegerField()
@@ -120,9 +124,11 @@ class Blank(models.Model):
     card_id = models.BigIntegerField(null=True)
     at = models.DateTimeField()
     reason = models.CharField(max_length=100, blank=True)
+    counter = models.CharField(max_length=6, blank=True, db_default="")
 
     class Meta:
         constraints = [
+            models.CheckConstraint(condition=Q(counter__in=["", *COUNTERS]), name="numbers_blank_counter"),
             models.UniqueConstraint(fields=["lot", "position"], name="numbers_blank_position"),
             models.UniqueConstraint(fields=["uid"], condition=~Q(uid=""), name="numbers_blank_uid_once"),
             models.UniqueConstraint(
@@ -146,6 +152,11 @@ class Blank(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(state="in_stock"), name="numbers_blanks_in_stock"),
             models.Index(fields=["card_id"], name="numbers_blank_by_card"),
+            models.Index(
+                fields=["counter", "lot", "state"],
+                condition=~Q(counter=""),
+                name="numbers_at_counters",
+            ),
         ]
 
 
@@ -235,3 +246,43 @@ class HandOver(models.Model):
                 condition=~Q(purpose="send") | Q(order__isnull=False), name="numbers_handover_order"
             ),
         ]
+
+
+class CounterSlip(models.Model):
+    """Blanks `first` to `last` of a lot that went to a counter's office or came back, as many as the two who
+    signed have counted. Never changed: a wrong one is followed by one the other way.
+    """
+
+    append_only = True
+
+    number = models.CharField(max_length=20, unique=True)
+    direction = models.CharField(max_length=8)
+    counter = models.CharField(max_length=6)
+    lot = models.ForeignKey(BlankLot, on_delete=models.PROTECT, related_name="counter_slips")
+    first = models.IntegerField()
+    last = models.IntegerField()
+    quantity = models.IntegerField()
+    given_by = models.CharField(max_length=64)
+    received_by = models.CharField(max_length=64)
+    document = models.CharField(max_length=100)
+    at = models.DateTimeField()
+    recorded_by = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(direction__in=list(DIRECTIONS), counter__in=list(COUNTERS)),
+                name="numbers_counter_slip_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(first__gte=1, last__gte=F("first"), quantity__gte=1)
+                & Q(quantity__lte=F("last") - F("first") + 1),
+                name="numbers_counter_slip_quantity",
+            ),
+            models.CheckConstraint(
+                condition=~Q(given_by="") & ~Q(received_by="") & ~Q(given_by=F("received_by")),
+                name="numbers_counter_slip_two_people",
+            ),
+        ]
+        indexes = [models.Index(fields=["counter", "lot"], name="numbers_slips_by_counter")]

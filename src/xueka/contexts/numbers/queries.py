@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet, Sum
 
-from xueka.contexts.numbers.models import Blank, BlankLot, NumberRange, NumberUse, Sort
+from xueka.contexts.numbers.domain.counters import CITY, COUNTERS
+from xueka.contexts.numbers.models import Blank, BlankLot, CounterSlip, NumberRange, NumberUse, Sort
 from xueka.contexts.numbers.services.ranges import series_of
 from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
@@ -200,3 +201,85 @@ def _view(found: NumberRange) -> RangeView:
 
 def sees_numbers(scope: Scope) -> bool:
     return scope.level in ("system", "city")
+
+
+@dataclass(frozen=True, slots=True)
+class CounterStock:
+    """What an office was handed of a lot, and what became of it: left + made + spoiled = handed − back."""
+
+    counter: str
+    label: str
+    lot: str
+    handed: int
+    back: int
+    left: int
+    made: int
+    spoiled: int
+
+    @property
+    def adds_up(self) -> bool:
+        return self.left + self.made + self.spoiled == self.handed - self.back
+
+
+def counter_stock(scope: Scope) -> list[CounterStock]:
+    """By office and lot, newest lot first: all of them for the city, its own for a district."""
+    slips = counter_slips(scope).order_by().values("counter", "lot_id", "lot__number")
+    handed = slips.annotate(
+        out=Sum("quantity", filter=Q(direction="out"), default=0),
+        back=Sum("quantity", filter=Q(direction="in"), default=0),
+    )
+    found = Blank.objects.exclude(counter="").values("counter", "lot_id").order_by()
+    states = found.annotate(
+        left=Count("id", filter=Q(state="in_stock")),
+        made=Count("id", filter=Q(state__in=["bound", "used"])),
+        spoiled=Count("id", filter=Q(state__in=["spoiled", "returned"])),
+    )
+    by_place = {(each["counter"], each["lot_id"]): each for each in states}
+    nothing = {"left": 0, "made": 0, "spoiled": 0}
+    rows = []
+    for each in sorted(handed, key=lambda row: (row["counter"], -row["lot_id"])):
+        now = by_place.get((each["counter"], each["lot_id"]), nothing)
+        rows.append(
+            CounterStock(
+                each["counter"],
+                COUNTERS[each["counter"]],
+                each["lot__number"],
+                each["out"],
+                each["back"],
+                now["left"],
+                now["made"],
+                now["spoiled"],
+            )
+        )
+    return rows
+
+
+def counter_slips(scope: Scope) -> QuerySet[CounterSlip]:
+    """Slips between the city's stock and the counters, newest first; a district sees its own."""
+    found = CounterSlip.objects.select_related("lot").order_by("-id")
+    if sees_numbers(scope):
+        return found
+    return found.filter(counter=scope.district) if scope.level == "district" else found.none()
+
+
+def office_of(scope: Scope) -> str:
+    """The office whose stock somebody works from: the district's, else the city's."""
+    return scope.district if scope.level == "district" else CITY
+
+
+def keeps_stock(office: str) -> bool:
+    """Whether this office was ever handed blanks, so that it takes from its own alone."""
+    return CounterSlip.objects.filter(counter=office).exists()
+
+
+def why_not_here(uid: str, office: str) -> str:
+    """Why a blank that lies in stock may not be used at this office; empty where it may."""
+    blank = Blank.objects.filter(uid=uid).exclude(uid="").select_related("lot").first()
+    if blank is None:
+        return "这张空白卡不在发给本柜台的批次里" if keeps_stock(office) else ""
+    place = f"批号 {blank.lot.number} 第 {blank.position} 张"
+    if blank.counter and blank.counter != office:
+        return f"这张空白卡（{place}）是发给{COUNTERS[blank.counter]}的"
+    if not blank.counter and keeps_stock(office):
+        return f"这张空白卡（{place}）没有发给本柜台"
+    return ""

@@ -50,6 +50,16 @@ INVARIANTS = [
              WHERE s.purpose = 'make' AND s.state IN ('verified', 'void')""",
     ),
     from_rows(
+        "personalization_blanks_of_their_counter",
+        "在柜台写的卡，用的是发给这个柜台的空白卡",
+        """
+            SELECT b.uid, b.counter NOT IN ('', coalesce(nullif(a.district, ''), 'city'))
+              FROM personalization_session s
+              JOIN personalization_agent a ON a.id = s.agent_id
+              JOIN numbers_blank b ON b.uid = s.chip_uid AND b.uid <> ''
+             WHERE s.purpose = 'make' AND s.state = 'verified'""",
+    ),
+    from_rows(
         "personalization_chip_written_once",
         "一枚芯片只写一张卡，一张卡只写在一枚芯片上",
         """

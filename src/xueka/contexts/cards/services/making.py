@@ -206,7 +206,8 @@ def _draft(
     card_ids = [ids[a.id] for a in members]
     own = numbers.allocate(actor, "card", card_ids)
     if kind.transit_source == "bind" and blank_uid:
-        transit = [numbers.bind_blank(card_id, blank_uid).transit_number for card_id in card_ids]
+        office = numbers.office_of(actor.scope)
+        transit = [numbers.bind_blank(card_id, blank_uid, office).transit_number for card_id in card_ids]
     elif kind.transit_source == "bind":
         transit = [blank.transit_number for blank in numbers.bind_blanks(card_ids)]
     else:

@@ -7,8 +7,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
+from xueka.contexts.numbers.domain.counters import CITY
 from xueka.contexts.numbers.domain.lots import COLUMNS, LotLine, read
 from xueka.contexts.numbers.models import Blank, BlankLot, NumberRange, NumberUse, Sort
+from xueka.contexts.numbers.queries import why_not_here
 from xueka.contexts.numbers.services.ranges import one_at_a_time, series_of
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, LineProblem, NotFound, Refused
@@ -112,7 +114,7 @@ def bind_blanks(card_ids: Sequence[int]) -> list[Blank]:
         return []
     blanks = list(
         Blank.objects.select_for_update(skip_locked=True)
-        .filter(state="in_stock")
+        .filter(state="in_stock", counter="")
         .exclude(transit_number="")
         .order_by("id")[: len(card_ids)]
     )
@@ -149,10 +151,10 @@ def bind_blanks(card_ids: Sequence[int]) -> list[Blank]:
     return blanks
 
 
-def bind_blank(card_id: int, uid: str) -> Blank:
-    """Bind this very blank, the one that lies on the reader, to a card. A step of a larger act.
+def bind_blank(card_id: int, uid: str, office: str = CITY) -> Blank:
+    """Bind this very blank, which lies on the reader of this office, to a card. A step of a larger act.
 
-    Raises Refused `BLANK_NOT_IN_STOCK`, `BLANK_WITHOUT_NUMBER`.
+    Raises Refused `BLANK_NOT_IN_STOCK`, `BLANK_WITHOUT_NUMBER`, `BLANK_ELSEWHERE`.
     """
     blank = _this_blank(uid)
     if blank is None:
@@ -169,6 +171,8 @@ def bind_blank(card_id: int, uid: str) -> Blank:
             found=uid,
             action="请换一张带号的空白卡。",
         )
+    if why := why_not_here(blank.uid, office):
+        raise Refused("BLANK_ELSEWHERE", f"{why}。", found=uid, action="请换一张发给本柜台的空白卡。")
     _bind(blank, card_id)
     NumberUse.objects.create(
         sort=Sort.TRANSIT, number=blank.transit_number, state="assigned", card_id=card_id, at=blank.at
@@ -224,6 +228,8 @@ def set_aside(actor: Actor, lot_number: str, positions: Sequence[int], outcome: 
         raise NotFound("LOT_NOT_FOUND", "没有这批空白卡。", found=lot_number)
     wanted = sorted(set(positions))
     in_stock = Blank.objects.filter(lot=lot, position__in=wanted, state="in_stock")
+    if outcome == "returned":  # what lies at a counter comes back from there first
+        in_stock = in_stock.filter(counter="")
     here = list(in_stock.order_by("id").select_for_update())
     if len(here) < len(wanted):
         gone = sorted(set(wanted) - {blank.position for blank in here})

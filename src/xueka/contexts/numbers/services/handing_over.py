@@ -39,12 +39,12 @@ def hand_over(actor: Actor, purpose: str, slip: Slip, *, order: str = "", lot: s
     if purpose == "send" and not order:
         raise BadInput("HANDOVER_ORDER", "请选择排产单。")
     its_order = locked_order(actor, order) if order else None
-    its_lot = _locked_lot(lot) if lot else None
+    its_lot = locked_lot(lot) if lot else None
     made = _write(actor, purpose, slip, its_order, its_lot)
     if its_order is not None:
         _move(actor, purpose, its_order, made)
     if its_lot is not None:
-        _check_lot(its_lot)
+        check_lot(its_lot)
     _record(actor, "write", made)
     return made
 
@@ -80,7 +80,7 @@ def correct(actor: Actor, number: str, slip: Slip, reason: str) -> HandOver:
     if old is None:
         raise NotFound("HANDOVER_NOT_FOUND", "没有这份交接记录。", found=number)
     order = locked_order(actor, old.order.number) if old.order else None
-    lot = _locked_lot(old.lot.number) if old.lot else None
+    lot = locked_lot(old.lot.number) if old.lot else None
     if HandOver.objects.filter(replaces=old).exists():
         raise _replaced(old)
     if old.purpose == "to_supplier":
@@ -95,7 +95,7 @@ def correct(actor: Actor, number: str, slip: Slip, reason: str) -> HandOver:
     if order is not None:
         _move(actor, "correct", order, made, reason.strip())
     if lot is not None:
-        _check_lot(lot)
+        check_lot(lot)
     _record(actor, "correct", made, replaces=old.number, reason=reason)
     return made
 
@@ -159,8 +159,8 @@ def _move(actor: Actor, event: str, order: Initialisation, made: HandOver, reaso
     apply(INITIALISATION, Initialisation, [order.id], event, actor, to=to, reason=reason, detail=detail)
 
 
-def _check_lot(lot: BlankLot) -> None:
-    """No more of a lot is out than it has."""
+def check_lot(lot: BlankLot) -> None:
+    """No more of a lot is out than it has. Raises Refused `HANDOVER_OVER_OUT`, `HANDOVER_OVER_STOCK`."""
     valid = in_force(HandOver.objects.filter(lot=lot))
     found = valid.aggregate(
         out=Sum("quantity", filter=Q(purpose__in=FROM_LOT)),
@@ -171,7 +171,8 @@ def _check_lot(lot: BlankLot) -> None:
         raise Refused(
             "HANDOVER_OVER_OUT", "退回的张数超过发出的张数。", where=f"批号 {lot.number}", found=-out
         )
-    here = lot.quantity - Blank.objects.filter(lot=lot, state="spoiled", card_id=None).count()
+    gone = Q(state="spoiled", card_id=None) | ~Q(counter="")  # or at a counter
+    here = lot.quantity - Blank.objects.filter(gone, lot=lot).count()
     if out > here:
         raise Refused(
             "HANDOVER_OVER_STOCK",
@@ -187,7 +188,8 @@ def _replaced(old: HandOver) -> Conflict:
     return Conflict("HANDOVER_REPLACED", f"{old.number} 已经更正过。", action="请更正最新的一份。")
 
 
-def _locked_lot(number: str) -> BlankLot:
+def locked_lot(number: str) -> BlankLot:
+    """The lot, locked. Raises NotFound `LOT_NOT_FOUND`."""
     found = BlankLot.objects.select_for_update().filter(number=number.strip()).first()
     if found is None:
         raise NotFound("LOT_NOT_FOUND", "没有这批空白卡。", found=number)

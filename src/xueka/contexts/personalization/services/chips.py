@@ -37,15 +37,18 @@ def _not_free(session: Session, chip: str) -> str:
     others = [card for card in cards.cards_numbered(EVERYWHERE, chip) if card.pk != session.card_id]
     if others:
         return f"芯片 {chip} 已在学生卡 {others[0].number} 上"
-    return _not_in_stock(session.card_id, chip)
+    return _not_in_stock(session, chip)
 
 
-def _not_in_stock(card_id: int, chip: str) -> str:
+def _not_in_stock(session: Session, chip: str) -> str:
+    card_id = session.card_id
+    assert card_id is not None
     own, blank = numbers.blank_of(card_id), numbers.blank_with(chip)
     if own is not None and own.uid not in ("", chip):
         return f"应使用批号 {own.lot} 第 {own.position} 张空白卡，读卡器上是另一张"
+    elsewhere = numbers.why_not_here(chip, session.agent.district or numbers.CITY)
     if blank is None:
-        return f"芯片 {chip} 已登记为废卡" if printing.is_spoilt(chip) else ""
+        return f"芯片 {chip} 已登记为废卡" if printing.is_spoilt(chip) else elsewhere
     if blank.card_id == card_id:
         return ""
     place = f"批号 {blank.lot} 第 {blank.position} 张"
@@ -53,4 +56,4 @@ def _not_in_stock(card_id: int, chip: str) -> str:
         return f"这张空白卡（{place}）已登记为{blank.label}"
     if blank.transit_number:
         return f"这张空白卡（{place}）自带一卡通号，不是为这张卡准备的"
-    return ""
+    return elsewhere

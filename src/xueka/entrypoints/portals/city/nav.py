@@ -209,6 +209,7 @@ register(
                     NavItem("制卡批次", "city:batches", "stack-2", "city:batch:read"),
                     NavItem("回盘问题", "city:problems", "alert-triangle", "city:problem:read", _problems),
                     NavItem("号段与空白卡", "city:numbers", "number-123", "city:range:read"),
+                    NavItem("柜台空白卡", "city:counters", "credit-card", "city:range:read"),
                     NavItem("排产与交接", "city:schedule", "arrows-exchange", "city:range:read", _overdue),
                     NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
                 ],

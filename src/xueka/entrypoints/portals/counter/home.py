@@ -244,6 +244,7 @@ def _equipment(request: StaffRequest) -> dict[str, Any]:
             for each in printing.supplies(here.printer)
         ],
         "blanks": numbers.blanks_left(),
+        "own_blanks": _own_blanks(request),
         "short": [each for each in printing.supplies(here.printer) if each.blanks and each.level != "ok"],
         "in_lots": numbers.has_lots(),
         "spoilt": printing.spoils(request.actor.scope).filter(printer=here.printer).count(),
@@ -252,6 +253,13 @@ def _equipment(request: StaffRequest) -> dict[str, Any]:
             for each in printing.printers(request.actor.scope).filter(is_open=True)
         ],
     }  # fmt: skip
+
+
+def _own_blanks(request: StaffRequest) -> int | None:
+    """What is left of the blanks handed to this office; None where it takes from the city's stock."""
+    office = numbers.office_of(request.actor.scope)
+    stock = [each for each in numbers.counter_stock(request.actor.scope) if each.counter == office]
+    return sum(each.left for each in stock) if stock else None
 
 
 def _reader_badge(reader: personalization.ReaderView | None) -> Badge | None:

@@ -71,6 +71,7 @@ register(
                     NavItem("即时制卡", "counter:home", "id", "district:card:issue", _waiting),
                     NavItem("已受理", "counter:accepted", "checks", "district:application:to_counter"),
                     NavItem("邮寄到家", "counter:parcels", "mail", "district:replacement:post", _to_post),
+                    NavItem("空白卡", "counter:blanks", "credit-card", "district:card:issue"),
                     NavItem("打印机", "counter:printers", "printer", "district:printer:manage"),
                 ],
             ),

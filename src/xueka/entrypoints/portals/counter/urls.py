@@ -1,6 +1,6 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.counter import accepting, acts, home, parcels, printers
+from xueka.entrypoints.portals.counter import accepting, acts, blanks, home, parcels, printers
 
 app_name = "counter"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("post/", parcels.parcels, name="parcels"),
     path("post/<str:number>/", parcels.parcel, name="parcel"),
     path("post/<str:number>/<slug:verb>/", parcels.act, name="parcel_act"),
+    path("blanks/", blanks.blanks, name="blanks"),
     path("printers/", printers.printers, name="printers"),
     path("printers/new/", printers.new, name="printer_new"),
     path("printers/<int:printer_id>/", printers.printer, name="printer"),
