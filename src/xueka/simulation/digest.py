@@ -39,6 +39,24 @@ _PARTS = [
     """SELECT concat_ws('|', 'box', d.number, d.state, b.number, b.state, c.number, p.position, p.is_here)
          FROM logistics_box b JOIN logistics_delivery d ON d.id = b.delivery_id
          JOIN logistics_boxcard p ON p.box_id = b.id JOIN cards_card c ON c.id = p.card_id""",
+    """SELECT concat_ws('|', 'replacement', r.number, s.education_id, r.reason, r.state, r.delivery,
+                        r.fee_fen, o.number, a.number, r.promised_on, extract(epoch FROM r.started_at),
+                        extract(epoch FROM r.delivered_at))
+         FROM replacements_replacement r JOIN registry_student s ON s.id = r.student_id
+         LEFT JOIN payments_order o ON o.id = r.order_id
+         LEFT JOIN cards_application a ON a.id = r.application_id""",
+    """SELECT concat_ws('|', 'order', o.number, s.education_id, o.amount_fen, o.tariff, o.state,
+                        extract(epoch FROM o.success_at))
+         FROM payments_order o JOIN registry_student s ON s.id = o.student_id""",
+    """SELECT concat_ws('|', 'payment', channel, out_trade_no, state, channel_id, received_fen, credited,
+                        stray, stray_fen, remitted_in, extract(epoch FROM success_at))
+         FROM payments_payment""",
+    "SELECT concat_ws('|', 'refund', number, amount_fen, source, way, state) FROM payments_refund",
+    """SELECT concat_ws('|', 'notice', channel, outcome, count(*)) FROM payments_notice
+        GROUP BY channel, outcome""",
+    """SELECT concat_ws('|', 'books', e.kind, e."on", l.account, l.channel, count(*), sum(l.fen))
+         FROM ledger_posting l JOIN ledger_entry e ON e.id = l.entry_id
+        GROUP BY e.kind, e."on", l.account, l.channel""",
     """SELECT concat_ws('|', 'discrepancy', b.number, d.kind, d.scanned, d.state, d.resolution)
          FROM logistics_discrepancy d JOIN logistics_box b ON b.id = d.box_id""",
 ]

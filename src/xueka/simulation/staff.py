@@ -20,8 +20,9 @@ def name(username: str) -> str:
 
 def names(districts: Iterable[str], schools: Iterable[str]) -> dict[str, str]:
     """The names of everybody below, by user name."""
-    people = [operator("a"), operator("b")]
-    people += [district_officer(code) for code in districts]
+    people = [operator("a"), operator("b"), finance("a"), finance("b")]
+    for code in districts:
+        people += [district_officer(code), counter_clerk(code)]
     people += [school_officer("", code) for code in schools]
     return {person.username: person.name for person in people}
 
@@ -31,8 +32,17 @@ def operator(letter: str) -> Actor:
     return _person(f"sim-operator-{letter}", "city_operator", CITY)
 
 
+def finance(letter: str) -> Actor:
+    """One of the two people of finance who check each other."""
+    return _person(f"sim-finance-{letter}", "finance", CITY)
+
+
 def district_officer(district: str) -> Actor:
     return _person(f"sim-d{district}", "district_officer", Scope("district", district))
+
+
+def counter_clerk(district: str) -> Actor:
+    return _person(f"sim-c{district}", "counter_operator", Scope("district", district))
 
 
 def school_officer(district: str, school: str) -> Actor:

@@ -22,6 +22,9 @@ COUNTED = (
     "found_again",
     "transfers",
     "refused_rows",
+    "late_paid",
+    "double_paid",
+    "called_off",
 )
 #: What happens to how many in a year.
 LOST, DAMAGED, DATA_CHANGE, TRANSFER = 0.04, 0.01, 0.01, 0.02
@@ -59,6 +62,10 @@ class World:
         moment = datetime(year, month, day, hour, tzinfo=SHANGHAI)
         if moment > self.clock.now():
             self.clock.set(moment)
+
+    def pass_time(self, *, minutes: float) -> None:
+        """Nobody works, time goes on."""
+        self.clock.advance(timedelta(minutes=minutes))
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] += number

@@ -19,7 +19,8 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, files, issuing, people, staff
+from xueka.simulation import bureau, channels, families, files, issuing, people, staff
+from xueka.simulation.channels import Channels
 from xueka.simulation.digest import business_digest
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.world import (
@@ -69,12 +70,17 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
     began = time.monotonic()
     clock = SimulatedClock(datetime(SCHOOL_YEAR, 8, 25, 9, tzinfo=SHANGHAI))
     world = World(plan.seed, clock, tell)
-    with simulated(clock), bureau.running(home, seed=plan.seed, faults=plan.faults) as card:
+    with (
+        simulated(clock),
+        bureau.running(home, seed=plan.seed, faults=plan.faults) as card,
+        channels.running(seed=plan.seed, faults=plan.faults) as bank,
+    ):
+        channels.introduce()
         city = people_of_the_city(world, plan)
         prepare(world, plan, card)
         enrol(world, city)
         first_issue(world, plan)
-        incidents(world, city)
+        incidents(world, city, bank)
         chain.seal()
     results = operations.verify()
     return {
@@ -149,7 +155,7 @@ def first_issue(world: World, plan: Plan) -> None:
     issuing.issue(world, accepted, "秋季首发")
 
 
-def incidents(world: World, city: list[SyntheticStudent]) -> None:
+def incidents(world: World, city: list[SyntheticStudent], bank: Channels) -> None:
     """The rest of the year: some lose their card, break it, change their name or their school."""
     by_id = {student.education_id: student for student in city}
     for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
@@ -157,7 +163,7 @@ def incidents(world: World, city: list[SyntheticStudent]) -> None:
         world.tell(f"{year} 年 {month} 月：挂失、换卡、转学")
         season = f"{year}-{month:02d}"
         fates = _fates(world, season)
-        accepted = []
+        wishes = []
         for reason, education_ids in (
             ("lost", _lose(world, season, fates["lost"])),
             ("damaged", fates["damaged"]),
@@ -166,9 +172,8 @@ def incidents(world: World, city: list[SyntheticStudent]) -> None:
         ):
             found = registry.Student.objects.filter(education_id__in=education_ids)
             students = list(found.select_related("school", "school_class").order_by("education_id"))
-            accepted += issuing.apply_for(world, students, reason, photos=False)
-        world.count("replacements", len(accepted))
-        issuing.issue(world, accepted, f"{month} 月补换")
+            wishes.append((reason, students))
+        families.replace(world, bank, wishes, f"{month} 月补换")
 
 
 def _fates(world: World, season: str) -> dict[str, list[str]]:

@@ -1,0 +1,205 @@
+"""Families that need another card: they ask, pay as people pay, and get it where they chose."""
+
+from collections.abc import Sequence
+from random import Random
+
+from django.db import transaction
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.payments import api as payments
+from xueka.contexts.registry import api as registry
+from xueka.contexts.replacements import api as replacements
+from xueka.contexts.replacements.jobs import follow
+from xueka.kernel.errors import Refused
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE, GUARDIAN, Scope
+from xueka.simulation import issuing, staff
+from xueka.simulation.channels import Channels
+from xueka.simulation.world import World
+
+#: Of those who pay: too late, twice by going back, and those who call it off after they paid.
+LATE, TWICE, CALLED_OFF = 0.04, 0.05, 0.04
+AT_DISTRICT, AT_HOME = 0.1, 0.05
+WECHAT = 0.6
+PATIENCE = 6
+_ROUNDS = 200
+
+
+def replace(
+    world: World, channels: Channels, wishes: Sequence[tuple[str, Sequence[registry.Student]]], title: str
+) -> None:
+    """All who lost or broke a card, or changed name or school, from the question to the child's hand."""
+    asked: list[int] = []
+    for reason, students in wishes:
+        for student in students:
+            made = ask(world, student, reason)
+            asked.append(made.id)
+            if made.state == "unpaid":
+                pay(world, channels, made)
+    settle(world, channels)
+    _call_off(world, asked)
+    settle(world, channels)
+    rows = replacements.rows(staff.CITY).filter(id__in=asked, state="paid").order_by("id")
+    accepted = issuing.review(world, [each.application_id for each in rows if each.application_id])
+    world.count("replacements", len(accepted))
+    follow()
+    at_counters = set(_at_the_counters(world, asked))
+    issuing.issue(world, [each for each in accepted if each not in at_counters], title)
+    follow()
+
+
+def ask(world: World, student: registry.Student, reason: str) -> replacements.Replacement:
+    """A guardian consents where she has not, says why and where to, and hands in."""
+    parent = guardian(student)
+    dice = world.dice(f"delivery {student.education_id} {world.clock.now():%Y%m}").random()
+    delivery = "school"
+    if dice < AT_DISTRICT + AT_HOME:
+        delivery = "district" if dice < AT_DISTRICT else "home"
+    where = replacements.address("家长", "13000000000", f"北京市样例区样例路 {student.education_id} 号")
+    live = cards.card_rows(EVERYWHERE).filter(student=student, kind=issuing.KIND, state__in=cards.LIVE)
+    with world.work(minutes=2):
+        if replacements.consent_missing(student):
+            registry.record_consent(parent, [student.id], "given", "2025-08", "监护人", "page")
+        made = replacements.begin(parent, live.get().number, reason)
+        replacements.choose_delivery(parent, made.id, delivery, where if delivery == "home" else None)
+        return replacements.submit(parent, made.id)
+
+
+def pay(world: World, channels: Channels, made: replacements.Replacement) -> None:
+    """As people do: most at once, some too late and then again, some twice."""
+    parent, dice = guardian(made.student), world.dice(f"pays {made.number}")
+    way = dice.random()
+    first = "wechat" if dice.random() < WECHAT else "alipay"
+    if way < LATE:
+        attempt = _begin(world, channels, parent, made, first)
+        world.pass_time(minutes=45)
+        _sweep(channels)
+        if attempt and channels.pays(attempt, force=True):
+            world.count("late_paid")
+        _sweep(channels)
+    elif way < LATE + TWICE:
+        attempt = _begin(world, channels, parent, made, first)
+        other = _begin(world, channels, parent, made, "alipay" if first == "wechat" else "wechat")
+        if attempt and other and channels.pays(attempt) and channels.pays(other):
+            world.count("double_paid")
+        world.pass_time(minutes=1)
+    _until_paid(world, channels, parent, made, dice)
+
+
+def guardian(student: registry.Student) -> Actor:
+    scope = Scope(GUARDIAN, children=frozenset([student.id]))
+    return Actor.in_role(f"sim-f{student.education_id}", "家长", GUARDIAN, scope)
+
+
+def settle(world: World, channels: Channels) -> None:
+    """Until every payment, refund and notice has come to its end; time goes on meanwhile."""
+    for _ in range(_ROUNDS):
+        fetched = _sweep(channels)
+        follow()
+        channels.end_refunds()
+        _mend_refunds(world)
+        if not fetched and not _undecided():
+            return
+        world.pass_time(minutes=31)
+    raise RuntimeError("a payment or a refund of the simulation never comes to an end")
+
+
+def _until_paid(
+    world: World, channels: Channels, parent: Actor, made: replacements.Replacement, dice: Random
+) -> None:
+    """Another attempt wherever the one before came to nothing, at either channel."""
+    for _ in range(PATIENCE):
+        with transaction.atomic():
+            try:
+                replacements.order_to_pay(parent, made.id)
+            except Refused:
+                return
+        attempt = _begin(world, channels, parent, made, "wechat" if dice.random() < WECHAT else "alipay")
+        if attempt and channels.pays(attempt):
+            world.pass_time(minutes=2)
+            _sweep(channels)
+            return
+        world.pass_time(minutes=10)
+        _sweep(channels)
+
+
+def _begin(
+    world: World, channels: Channels, parent: Actor, made: replacements.Replacement, channel: str
+) -> payments.Payment | None:
+    """An attempt at a channel, its page opened; None where the channel would not hear, or it is too late."""
+    made.refresh_from_db(fields=["order"])
+    channels.keep_time()
+    try:
+        started = payments.pay(parent, made.order_id or 0, channel, openid=f"o{made.number}")
+    except Refused:
+        world.pass_time(minutes=1)
+        return None
+    if started.kind == "redirect":
+        channels.opens(started.data["url"])
+    return payments.payment_rows(EVERYWHERE).get(id=started.payment_id)
+
+
+def _call_off(world: World, asked: Sequence[int]) -> None:
+    """Some find the card after they paid: the money goes back, the card lives again."""
+    rows = replacements.rows(staff.CITY).filter(id__in=asked, state="paid", reason="lost", fee_fen__gt=0)
+    for made in rows.order_by("id"):
+        if not world.happens(f"called off {made.number}", CALLED_OFF):
+            continue
+        with world.work(minutes=5):
+            replacements.cancel(guardian(made.student), made.id)
+            school = made.student.school
+            officer = staff.school_officer(school.district_id, school.code)
+            cards.lift(officer, made.old_card_id, "在家中找到")
+        world.count("called_off")
+
+
+def _at_the_counters(world: World, asked: Sequence[int]) -> list[int]:
+    """Cards for collection at the district and for the post are made there; whose applications those are."""
+    rows = replacements.rows(staff.CITY).filter(id__in=asked, to_counter=True).order_by("id")
+    done: list[int] = []
+    for made in rows:
+        clerk = staff.counter_clerk(made.student.school.district_id)
+        application = made.application_id or 0
+        with world.work(minutes=20):
+            card = cards.issue_at_counter(clerk, application)
+            cards.finish_at_counter(clerk, card.id, f"C{card.number}")
+            if made.delivery == "district":
+                cards.give(clerk, card.id, "guardian", agreed=True)
+        if made.delivery == "home":
+            follow()
+            with world.work(minutes=60):
+                replacements.post(clerk, made.id, "顺丰速运", f"SF{made.number}")
+            world.pass_time(minutes=24 * 60)
+            with world.work():
+                replacements.receive(guardian(made.student), made.id)
+        done.append(application)
+    return done
+
+
+def _sweep(channels: Channels) -> int:
+    """Notices come, and the worker's sweeps run; how many notices came."""
+    fetched = channels.fetch()
+    payments.sweep()
+    return fetched
+
+
+def _undecided() -> bool:
+    return (
+        payments.payment_rows(EVERYWHERE).filter(state__in=payments.UNDECIDED).exists()
+        or payments.refund_rows(EVERYWHERE).filter(state__in=payments.REFUND_UNDECIDED).exists()
+        or payments.order_rows(EVERYWHERE).filter(state__in=["open", "refunding"]).exists()
+        or payments.Notice.objects.filter(outcome="").exists()
+    )
+
+
+def _mend_refunds(world: World) -> None:
+    """Finance hears from the channel that it cannot send the money back that way, and asks anew."""
+    rows = payments.refund_rows(EVERYWHERE).order_by("id")
+    for stuck in rows.filter(state="abnormal"):
+        with world.work():
+            payments.hear_refund(stuck.id, payments.ToldRefund("failed", word="渠道确认没有退出"))
+    again = set(rows.filter(key__startswith="again:").values_list("key", flat=True))
+    for failed in rows.filter(state="failed"):
+        if f"again:{failed.number}" not in again:
+            with world.work():
+                payments.refund_again(staff.finance("a"), failed.id)
