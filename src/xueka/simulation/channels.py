@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ class Channels:
             self._control("POST", f"notices/{each['id']}", answer)
         return len(found)
 
+    def right_statement(self, channel: str, kind: str, day: date) -> bytes:
+        """What the channel's people send when they are asked about a wrong one."""
+        self.keep_time()
+        return self._read("GET", f"statement?channel={channel}&kind={kind}&day={day}", None)
+
     def end_refunds(self) -> None:
         """Refunds that hang are looked after by the channel's people, and come to be done."""
         for each in self._control("GET", "refunds"):
@@ -82,6 +88,9 @@ class Channels:
         return self._send(method, path, body)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        return json.loads(self._read(method, path, body) or b"null")
+
+    def _read(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
         request = urllib.request.Request(  # noqa: S310 - the loopback address of the card
             f"{self._base}/_sim/{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -89,7 +98,7 @@ class Channels:
             method=method,
         )
         with _OPENER.open(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+            return bytes(answer.read())
 
 
 @contextlib.contextmanager

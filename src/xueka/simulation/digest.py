@@ -57,6 +57,12 @@ _PARTS = [
     """SELECT concat_ws('|', 'books', e.kind, e."on", l.account, l.channel, count(*), sum(l.fen))
          FROM ledger_posting l JOIN ledger_entry e ON e.id = l.entry_id
         GROUP BY e.kind, e."on", l.account, l.channel""",
+    """SELECT concat_ws('|', 'statement', channel, kind, day, usable, rows, amount_fen, refund_fen, fee_fen)
+         FROM treasury_statement""",
+    "SELECT concat_ws('|', 'break', kind, channel, key, day, fen, state) FROM treasury_breakrow",
+    """SELECT concat_ws('|', 'close', c.number, c.monday, c.state, c.prepared, p.channel, p.settlement,
+                        p.orders, p.gross_fen, p.refunded_fen, p.to_remit_fen, p.confirmed_fen, p.fees_fen)
+         FROM closing_close c LEFT JOIN closing_part p ON p.close_id = c.id""",
     """SELECT concat_ws('|', 'discrepancy', b.number, d.kind, d.scanned, d.state, d.resolution)
          FROM logistics_discrepancy d JOIN logistics_box b ON b.id = d.box_id""",
 ]

@@ -19,7 +19,6 @@ from xueka.simulation.world import World
 
 #: Of those who pay: too late, twice by going back, and those who call it off after they paid.
 LATE, TWICE, CALLED_OFF = 0.04, 0.05, 0.04
-AT_DISTRICT, AT_HOME = 0.1, 0.05
 WECHAT = 0.6
 PATIENCE = 6
 _ROUNDS = 200
@@ -43,25 +42,22 @@ def replace(
     accepted = issuing.review(world, [each.application_id for each in rows if each.application_id])
     world.count("replacements", len(accepted))
     follow()
-    at_counters = set(_at_the_counters(world, asked))
-    issuing.issue(world, [each for each in accepted if each not in at_counters], title)
+    issuing.issue(world, accepted, title)
     follow()
 
 
 def ask(world: World, student: registry.Student, reason: str) -> replacements.Replacement:
-    """A guardian consents where she has not, says why and where to, and hands in."""
+    """A guardian consents where she has not, says why, and hands in; the card comes to the school.
+
+    What is made at a counter needs plastic and a reader; `tests/faults/write_cards.py` shows that.
+    """
     parent = guardian(student)
-    dice = world.dice(f"delivery {student.education_id} {world.clock.now():%Y%m}").random()
-    delivery = "school"
-    if dice < AT_DISTRICT + AT_HOME:
-        delivery = "district" if dice < AT_DISTRICT else "home"
-    where = replacements.address("家长", "13000000000", f"北京市样例区样例路 {student.education_id} 号")
     live = cards.card_rows(EVERYWHERE).filter(student=student, kind=issuing.KIND, state__in=cards.LIVE)
     with world.work(minutes=2):
         if replacements.consent_missing(student):
             registry.record_consent(parent, [student.id], "given", "2025-08", "监护人", "page")
         made = replacements.begin(parent, live.get().number, reason)
-        replacements.choose_delivery(parent, made.id, delivery, where if delivery == "home" else None)
+        replacements.choose_delivery(parent, made.id, "school")
         return replacements.submit(parent, made.id)
 
 
@@ -151,29 +147,6 @@ def _call_off(world: World, asked: Sequence[int]) -> None:
             officer = staff.school_officer(school.district_id, school.code)
             cards.lift(officer, made.old_card_id, "在家中找到")
         world.count("called_off")
-
-
-def _at_the_counters(world: World, asked: Sequence[int]) -> list[int]:
-    """Cards for collection at the district and for the post are made there; whose applications those are."""
-    rows = replacements.rows(staff.CITY).filter(id__in=asked, to_counter=True).order_by("id")
-    done: list[int] = []
-    for made in rows:
-        clerk = staff.counter_clerk(made.student.school.district_id)
-        application = made.application_id or 0
-        with world.work(minutes=20):
-            card = cards.issue_at_counter(clerk, application)
-            cards.finish_at_counter(clerk, card.id, f"C{card.number}")
-            if made.delivery == "district":
-                cards.give(clerk, card.id, "guardian", agreed=True)
-        if made.delivery == "home":
-            follow()
-            with world.work(minutes=60):
-                replacements.post(clerk, made.id, "顺丰速运", f"SF{made.number}")
-            world.pass_time(minutes=24 * 60)
-            with world.work():
-                replacements.receive(guardian(made.student), made.id)
-        done.append(application)
-    return done
 
 
 def _sweep(channels: Channels) -> int:

@@ -21,8 +21,7 @@ def name(username: str) -> str:
 def names(districts: Iterable[str], schools: Iterable[str]) -> dict[str, str]:
     """The names of everybody below, by user name."""
     people = [operator("a"), operator("b"), finance("a"), finance("b")]
-    for code in districts:
-        people += [district_officer(code), counter_clerk(code)]
+    people += [district_officer(code) for code in districts]
     people += [school_officer("", code) for code in schools]
     return {person.username: person.name for person in people}
 
@@ -39,10 +38,6 @@ def finance(letter: str) -> Actor:
 
 def district_officer(district: str) -> Actor:
     return _person(f"sim-d{district}", "district_officer", Scope("district", district))
-
-
-def counter_clerk(district: str) -> Actor:
-    return _person(f"sim-c{district}", "counter_operator", Scope("district", district))
 
 
 def school_officer(district: str, school: str) -> Actor:

@@ -25,6 +25,10 @@ COUNTED = (
     "late_paid",
     "double_paid",
     "called_off",
+    "back_payments",
+    "breaks",
+    "closes",
+    "remitted_fen",
 )
 #: What happens to how many in a year.
 LOST, DAMAGED, DATA_CHANGE, TRANSFER = 0.04, 0.01, 0.01, 0.02

@@ -19,7 +19,7 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, channels, families, files, issuing, people, staff
+from xueka.simulation import bureau, channels, families, files, issuing, people, staff, weeks
 from xueka.simulation.channels import Channels
 from xueka.simulation.digest import business_digest
 from xueka.simulation.people import SyntheticStudent
@@ -160,7 +160,8 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Channels) -> Non
     by_id = {student.education_id: student for student in city}
     for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
         world.until(month, day, year=year)
-        world.tell(f"{year} 年 {month} 月：挂失、换卡、转学")
+        world.tell(f"{year} 年 {month} 月：对账、周结；挂失、换卡、转学")
+        weeks.close_weeks(world, bank)
         season = f"{year}-{month:02d}"
         fates = _fates(world, season)
         wishes = []
@@ -174,6 +175,10 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Channels) -> Non
             students = list(found.select_related("school", "school_class").order_by("education_id"))
             wishes.append((reason, students))
         families.replace(world, bank, wishes, f"{month} 月补换")
+        weeks.pay_back(world, season)
+    world.until(7, 6, year=SCHOOL_YEAR + 1)
+    world.tell("每周对账、结账、上缴")
+    weeks.close_weeks(world, bank)
 
 
 def _fates(world: World, season: str) -> dict[str, list[str]]:

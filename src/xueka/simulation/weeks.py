@@ -1,0 +1,115 @@
+"""Finance at the end of each week: statements, reconciliation, breaks signed by two, the close."""
+
+from datetime import date, datetime, time, timedelta
+
+from xueka.contexts.closing import api as closing
+from xueka.contexts.ledger import api as ledger
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury import api as treasury
+from xueka.kernel import clock
+from xueka.kernel.clock import SHANGHAI
+from xueka.kernel.errors import XuekaError
+from xueka.platform.identity.scope import EVERYWHERE
+from xueka.simulation import staff
+from xueka.simulation.channels import Channels
+from xueka.simulation.world import World
+
+#: Our kind of statement → the channel's word for it.
+KINDS = {"trade": "trade", "fund": "fundflow"}
+MERCHANTS = ("wechat", "alipay")
+_TRIES = 8
+
+
+def close_weeks(world: World, channels: Channels | None, *, until: date | None = None) -> None:
+    """Every week that is over and open (as far as `until`), one after the other as they must be closed.
+
+    Without `channels` no week may have seen money: a quiet one needs nobody's statement.
+    """
+    _in_the_forenoon(world)
+    for week in reversed(closing.weeks(staff.CITY)):
+        if week.is_open and (until is None or week.sunday <= until):
+            _statements(world, channels, week.monday)
+            _reconcile(world, week.monday)
+            _close(world, week.monday)
+
+
+def pay_back(world: World, season: str) -> None:
+    """One family turns out to have been charged without need after its fee was remitted: 退付."""
+    rows = payments.payment_rows(EVERYWHERE).exclude(remitted_in="").filter(order__state="paid")
+    remitted = rows.order_by("out_trade_no").first()
+    if remitted is None:
+        return
+    finance = staff.finance("a")
+    with world.work(minutes=30):
+        asked = payments.refund(
+            finance, remitted.order_id, remitted.amount_fen, "核实为免费补卡", f"sim-payback:{season}"
+        )
+        closing.register_back_payments()
+    with world.work(minutes=30):
+        today = clock.today()
+        closing.end_back_payment(finance, asked.id, paid=True, document_number=f"TF{asked.number}", on=today)
+    world.count("back_payments")
+
+
+def _in_the_forenoon(world: World) -> None:
+    """Channels give yesterday's statement after ten."""
+    moment = datetime.combine(clock.today(), time(11), SHANGHAI)
+    if clock.now() < moment:
+        world.clock.set(moment)
+
+
+def _statements(world: World, channels: Channels | None, monday: date) -> None:
+    days = [monday + timedelta(days=n) for n in range(7)]
+    moved = ledger.Entry.objects.filter(on__range=(days[0], days[-1])).exists()
+    for day in days:
+        for channel in MERCHANTS:
+            for kind in KINDS if moved else ["trade"]:
+                raw = _fetched(world, channels, channel, kind, day) if moved and channels else b""
+                with world.work(minutes=0):
+                    taken = treasury.take_statement(staff.finance("a"), channel, kind, day, raw)
+                if not taken.usable and channels:  # asked for again by telephone, it comes right
+                    right = channels.right_statement(channel, KINDS[kind], day)
+                    with world.work(minutes=30):
+                        treasury.take_statement(staff.finance("a"), channel, kind, day, right)
+    treasury.post_all()
+
+
+def _fetched(world: World, channels: Channels, channel: str, kind: str, day: date) -> bytes:
+    """As the channel delivers it; empty where nothing moved."""
+    for _ in range(_TRIES):
+        channels.keep_time()
+        try:
+            return payments.statement(channel, day, KINDS[kind]) or b""
+        except XuekaError:
+            world.pass_time(minutes=30)
+    return channels.right_statement(channel, KINDS[kind], day)
+
+
+def _reconcile(world: World, monday: date) -> None:
+    world.pass_time(minutes=1)
+    sunday = monday + timedelta(days=6)
+    with world.work():
+        treasury.reconcile(staff.finance("a"), monday, sunday)
+    for found in treasury.open_breaks(staff.CITY).filter(day__lte=sunday).exclude(state="signed"):
+        with world.work(minutes=5):
+            treasury.explain(staff.finance("a"), found.id, "已与渠道核实，记入待查长短款")
+        with world.work(minutes=5):
+            treasury.sign_off(staff.finance("b"), found.id)
+        world.count("breaks")
+    treasury.post_all()
+
+
+def _close(world: World, monday: date) -> None:
+    first, second = staff.finance("a"), staff.finance("b")
+    with world.work():
+        closing.collect_receipts(first, monday, "票据由财政另行补开")
+    with world.work(minutes=0):
+        made = closing.prepare(first, monday)
+    with world.work(minutes=0):
+        signed = closing.sign(second, made.id)
+    for part in signed.parts.filter(to_remit_fen__gt=0).order_by("channel"):
+        with world.work(minutes=10):
+            slip = f"JK{signed.number}{part.channel}"
+            closing.record_remittance(first, signed.id, part.channel, slip, clock.today())
+        world.count("remitted_fen", part.to_remit_fen)
+    world.count("closes")
