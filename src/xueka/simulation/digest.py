@@ -57,6 +57,9 @@ _PARTS = [
     """SELECT concat_ws('|', 'books', e.kind, e."on", l.account, l.channel, count(*), sum(l.fen))
          FROM ledger_posting l JOIN ledger_entry e ON e.id = l.entry_id
         GROUP BY e.kind, e."on", l.account, l.channel""",
+    """SELECT concat_ws('|', 'receipt', o.number, r.code, r.number, r.amount_fen, r.state)
+         FROM receipts_receipt r JOIN payments_order o ON o.id = r.order_id""",
+    "SELECT concat_ws('|', 'confirmation', pay_code, amount_fen, day) FROM treasury_confirmation",
     """SELECT concat_ws('|', 'statement', channel, kind, day, usable, rows, amount_fen, refund_fen, fee_fen)
          FROM treasury_statement""",
     "SELECT concat_ws('|', 'break', kind, channel, key, day, fen, state) FROM treasury_breakrow",

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
 from xueka.contexts.replacements.jobs import follow
@@ -14,18 +15,18 @@ from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE, GUARDIAN, Scope
 from xueka.simulation import issuing, staff
-from xueka.simulation.channels import Channels
+from xueka.simulation.tills import Tills
 from xueka.simulation.world import World
 
-#: Of those who pay: too late, twice by going back, and those who call it off after they paid.
-LATE, TWICE, CALLED_OFF = 0.04, 0.05, 0.04
+#: Of those who pay: too late, twice by going back, by a payment code; and who call it off after they paid.
+LATE, TWICE, CODE, CALLED_OFF = 0.04, 0.05, 0.15, 0.04
 WECHAT = 0.6
 PATIENCE = 6
-_ROUNDS = 200
+_ROUNDS, _RECEIPT_ROUNDS = 200, 20
 
 
 def replace(
-    world: World, channels: Channels, wishes: Sequence[tuple[str, Sequence[registry.Student]]], title: str
+    world: World, tills: Tills, wishes: Sequence[tuple[str, Sequence[registry.Student]]], title: str
 ) -> None:
     """All who lost or broke a card, or changed name or school, from the question to the child's hand."""
     asked: list[int] = []
@@ -34,10 +35,10 @@ def replace(
             made = ask(world, student, reason)
             asked.append(made.id)
             if made.state == "unpaid":
-                pay(world, channels, made)
-    settle(world, channels)
+                pay(world, tills, made)
+    settle(world, tills)
     _call_off(world, asked)
-    settle(world, channels)
+    settle(world, tills)
     rows = replacements.rows(staff.CITY).filter(id__in=asked, state="paid").order_by("id")
     accepted = issuing.review(world, [each.application_id for each in rows if each.application_id])
     world.count("replacements", len(accepted))
@@ -61,25 +62,31 @@ def ask(world: World, student: registry.Student, reason: str) -> replacements.Re
         return replacements.submit(parent, made.id)
 
 
-def pay(world: World, channels: Channels, made: replacements.Replacement) -> None:
+def pay(world: World, tills: Tills, made: replacements.Replacement) -> None:
     """As people do: most at once, some too late and then again, some twice."""
     parent, dice = guardian(made.student), world.dice(f"pays {made.number}")
     way = dice.random()
-    first = "wechat" if dice.random() < WECHAT else "alipay"
+    first = _channel(dice)
     if way < LATE:
-        attempt = _begin(world, channels, parent, made, first)
+        attempt = _begin(world, tills, parent, made, first)
         world.pass_time(minutes=45)
-        _sweep(channels)
-        if attempt and channels.pays(attempt, force=True):
+        tills.sweep()
+        if attempt and tills.pays(attempt, force=True):
             world.count("late_paid")
-        _sweep(channels)
+        tills.sweep()
+    elif way > 1 - CODE:
+        attempt = _begin(world, tills, parent, made, "nontax")
+        if attempt:
+            tills.pays(attempt)
+        world.pass_time(minutes=2)
+        tills.sweep()
     elif way < LATE + TWICE:
-        attempt = _begin(world, channels, parent, made, first)
-        other = _begin(world, channels, parent, made, "alipay" if first == "wechat" else "wechat")
-        if attempt and other and channels.pays(attempt) and channels.pays(other):
+        attempt = _begin(world, tills, parent, made, first)
+        other = _begin(world, tills, parent, made, "alipay" if first == "wechat" else "wechat")
+        if attempt and other and tills.pays(attempt) and tills.pays(other):
             world.count("double_paid")
         world.pass_time(minutes=1)
-    _until_paid(world, channels, parent, made, dice)
+    _until_paid(world, tills, parent, made, dice)
 
 
 def guardian(student: registry.Student) -> Actor:
@@ -87,21 +94,22 @@ def guardian(student: registry.Student) -> Actor:
     return Actor.in_role(f"sim-f{student.education_id}", "家长", GUARDIAN, scope)
 
 
-def settle(world: World, channels: Channels) -> None:
+def settle(world: World, tills: Tills) -> None:
     """Until every payment, refund and notice has come to its end; time goes on meanwhile."""
-    for _ in range(_ROUNDS):
-        fetched = _sweep(channels)
+    for turn in range(_ROUNDS):
+        fetched = tills.sweep()
         follow()
-        channels.end_refunds()
+        tills.channels.end_refunds()
         _mend_refunds(world)
-        if not fetched and not _undecided():
+        lacking = turn < _RECEIPT_ROUNDS and receipts.waiting(EVERYWHERE).exists()
+        if not fetched and not lacking and not _undecided():
             return
         world.pass_time(minutes=31)
     raise RuntimeError("a payment or a refund of the simulation never comes to an end")
 
 
 def _until_paid(
-    world: World, channels: Channels, parent: Actor, made: replacements.Replacement, dice: Random
+    world: World, tills: Tills, parent: Actor, made: replacements.Replacement, dice: Random
 ) -> None:
     """Another attempt wherever the one before came to nothing, at either channel."""
     for _ in range(PATIENCE):
@@ -110,34 +118,35 @@ def _until_paid(
                 replacements.order_to_pay(parent, made.id)
             except Refused:
                 return
-        attempt = _begin(world, channels, parent, made, "wechat" if dice.random() < WECHAT else "alipay")
-        if attempt and channels.pays(attempt):
+        attempt = _begin(world, tills, parent, made, _channel(dice))
+        if attempt and tills.pays(attempt):
             world.pass_time(minutes=2)
-            _sweep(channels)
+            tills.sweep()
             return
         world.pass_time(minutes=10)
-        _sweep(channels)
+        tills.sweep()
 
 
 def _begin(
-    world: World, channels: Channels, parent: Actor, made: replacements.Replacement, channel: str
+    world: World, tills: Tills, parent: Actor, made: replacements.Replacement, channel: str
 ) -> payments.Payment | None:
     """An attempt at a channel, its page opened; None where the channel would not hear, or it is too late."""
     made.refresh_from_db(fields=["order"])
-    channels.keep_time()
+    tills.keep_time()
     try:
         started = payments.pay(parent, made.order_id or 0, channel, openid=f"o{made.number}")
     except Refused:
         world.pass_time(minutes=1)
         return None
     if started.kind == "redirect":
-        channels.opens(started.data["url"])
+        tills.channels.opens(started.data["url"])
     return payments.payment_rows(EVERYWHERE).get(id=started.payment_id)
 
 
 def _call_off(world: World, asked: Sequence[int]) -> None:
     """Some find the card after they paid: the money goes back, the card lives again."""
     rows = replacements.rows(staff.CITY).filter(id__in=asked, state="paid", reason="lost", fee_fen__gt=0)
+    rows = rows.exclude(order__payments__channel="nontax")  # what is in the treasury takes longer
     for made in rows.order_by("id"):
         if not world.happens(f"called off {made.number}", CALLED_OFF):
             continue
@@ -149,18 +158,18 @@ def _call_off(world: World, asked: Sequence[int]) -> None:
         world.count("called_off")
 
 
-def _sweep(channels: Channels) -> int:
-    """Notices come, and the worker's sweeps run; how many notices came."""
-    fetched = channels.fetch()
-    payments.sweep()
-    return fetched
+def _channel(dice: Random) -> str:
+    return "wechat" if dice.random() < WECHAT else "alipay"
 
 
 def _undecided() -> bool:
+    """What goes back by the treasury (退付) takes its own time."""
     return (
         payments.payment_rows(EVERYWHERE).filter(state__in=payments.UNDECIDED).exists()
-        or payments.refund_rows(EVERYWHERE).filter(state__in=payments.REFUND_UNDECIDED).exists()
-        or payments.order_rows(EVERYWHERE).filter(state__in=["open", "refunding"]).exists()
+        or payments.refund_rows(EVERYWHERE)
+        .filter(state__in=payments.REFUND_UNDECIDED, way="channel")
+        .exists()
+        or payments.order_rows(EVERYWHERE).filter(state="open").exists()
         or payments.Notice.objects.filter(outcome="").exists()
     )
 

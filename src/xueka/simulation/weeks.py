@@ -11,7 +11,7 @@ from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.simulation import staff
-from xueka.simulation.channels import Channels
+from xueka.simulation.tills import Tills
 from xueka.simulation.world import World
 
 #: Our kind of statement → the channel's word for it.
@@ -20,15 +20,15 @@ MERCHANTS = ("wechat", "alipay")
 _TRIES = 8
 
 
-def close_weeks(world: World, channels: Channels | None, *, until: date | None = None) -> None:
+def close_weeks(world: World, tills: Tills | None, *, until: date | None = None) -> None:
     """Every week that is over and open (as far as `until`), one after the other as they must be closed.
 
-    Without `channels` no week may have seen money: a quiet one needs nobody's statement.
+    Without `tills` no week may have seen money: a quiet one needs nobody's statement.
     """
     _in_the_forenoon(world)
     for week in reversed(closing.weeks(staff.CITY)):
         if week.is_open and (until is None or week.sunday <= until):
-            _statements(world, channels, week.monday)
+            _statements(world, tills, week.monday)
             _reconcile(world, week.monday)
             _close(world, week.monday)
 
@@ -58,31 +58,31 @@ def _in_the_forenoon(world: World) -> None:
         world.clock.set(moment)
 
 
-def _statements(world: World, channels: Channels | None, monday: date) -> None:
+def _statements(world: World, tills: Tills | None, monday: date) -> None:
     days = [monday + timedelta(days=n) for n in range(7)]
     moved = ledger.Entry.objects.filter(on__range=(days[0], days[-1])).exists()
     for day in days:
         for channel in MERCHANTS:
             for kind in KINDS if moved else ["trade"]:
-                raw = _fetched(world, channels, channel, kind, day) if moved and channels else b""
+                raw = _fetched(world, tills, channel, kind, day) if moved and tills else b""
                 with world.work(minutes=0):
                     taken = treasury.take_statement(staff.finance("a"), channel, kind, day, raw)
-                if not taken.usable and channels:  # asked for again by telephone, it comes right
-                    right = channels.right_statement(channel, KINDS[kind], day)
+                if not taken.usable and tills:  # asked for again by telephone, it comes right
+                    right = tills.channels.right_statement(channel, KINDS[kind], day)
                     with world.work(minutes=30):
                         treasury.take_statement(staff.finance("a"), channel, kind, day, right)
     treasury.post_all()
 
 
-def _fetched(world: World, channels: Channels, channel: str, kind: str, day: date) -> bytes:
+def _fetched(world: World, tills: Tills, channel: str, kind: str, day: date) -> bytes:
     """As the channel delivers it; empty where nothing moved."""
     for _ in range(_TRIES):
-        channels.keep_time()
+        tills.keep_time()
         try:
             return payments.statement(channel, day, KINDS[kind]) or b""
         except XuekaError:
             world.pass_time(minutes=30)
-    return channels.right_statement(channel, KINDS[kind], day)
+    return tills.channels.right_statement(channel, KINDS[kind], day)
 
 
 def _reconcile(world: World, monday: date) -> None:
@@ -102,7 +102,7 @@ def _reconcile(world: World, monday: date) -> None:
 def _close(world: World, monday: date) -> None:
     first, second = staff.finance("a"), staff.finance("b")
     with world.work():
-        closing.collect_receipts(first, monday, "票据由财政另行补开")
+        closing.collect_receipts(first, monday, "未开出的由财政补开")
     with world.work(minutes=0):
         made = closing.prepare(first, monday)
     with world.work(minutes=0):

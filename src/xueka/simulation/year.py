@@ -19,10 +19,10 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, channels, families, files, issuing, people, staff, weeks
-from xueka.simulation.channels import Channels
+from xueka.simulation import bureau, families, files, issuing, people, staff, tills, weeks
 from xueka.simulation.digest import business_digest
 from xueka.simulation.people import SyntheticStudent
+from xueka.simulation.tills import Tills
 from xueka.simulation.world import (
     ACROSS_DISTRICTS,
     BAD_ROWS,
@@ -73,9 +73,8 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
     with (
         simulated(clock),
         bureau.running(home, seed=plan.seed, faults=plan.faults) as card,
-        channels.running(seed=plan.seed, faults=plan.faults) as bank,
+        tills.running(seed=plan.seed, faults=plan.faults) as bank,
     ):
-        channels.introduce()
         city = people_of_the_city(world, plan)
         prepare(world, plan, card)
         enrol(world, city)
@@ -155,7 +154,7 @@ def first_issue(world: World, plan: Plan) -> None:
     issuing.issue(world, accepted, "秋季首发")
 
 
-def incidents(world: World, city: list[SyntheticStudent], bank: Channels) -> None:
+def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
     """The rest of the year: some lose their card, break it, change their name or their school."""
     by_id = {student.education_id: student for student in city}
     for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
