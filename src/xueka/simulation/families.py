@@ -29,6 +29,17 @@ def replace(
     world: World, tills: Tills, wishes: Sequence[tuple[str, Sequence[registry.Student]]], title: str
 ) -> None:
     """All who lost or broke a card, or changed name or school, from the question to the child's hand."""
+    accepted = issuing.review(world, ask_and_pay(world, tills, wishes))
+    world.count("replacements", len(accepted))
+    follow()
+    issuing.issue(world, accepted, title)
+    follow()
+
+
+def ask_and_pay(
+    world: World, tills: Tills, wishes: Sequence[tuple[str, Sequence[registry.Student]]]
+) -> list[int]:
+    """Until all of it is paid or has gone back; the applications that now wait for the district."""
     asked: list[int] = []
     for reason, students in wishes:
         for student in students:
@@ -40,11 +51,7 @@ def replace(
     _call_off(world, asked)
     settle(world, tills)
     rows = replacements.rows(staff.CITY).filter(id__in=asked, state="paid").order_by("id")
-    accepted = issuing.review(world, [each.application_id for each in rows if each.application_id])
-    world.count("replacements", len(accepted))
-    follow()
-    issuing.issue(world, accepted, title)
-    follow()
+    return [each.application_id for each in rows if each.application_id]
 
 
 def ask(world: World, student: registry.Student, reason: str) -> replacements.Replacement:
