@@ -187,11 +187,11 @@ class Family:
         day = clock.today() + timedelta(days=self.chance.choice([0, 0, 1, -1, -400]))
         reference = f"walk:{self.student}"
         sides = [
-            ledger.Posting("bank", fen, "", reference),
-            ledger.Posting("breaks", off - fen, "", reference),
+            ledger.Posting("clearing.wechat", fen, "wechat", reference),
+            ledger.Posting("breaks", off - fen, "wechat", reference),
         ][: self.chance.choice([1, 2, 2, 2])]
         key = f"walk:{self.student}:{self.serial}"
-        self.tried(lambda: ledger.post(SYSTEM, key, "walk", day, sides, {}))
+        self.tried(lambda: ledger.post(SYSTEM, key, "break", day, sides, {}))
 
     def applies(self) -> None:
         """For a first card: refused while there is one."""

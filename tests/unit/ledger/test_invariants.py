@@ -18,6 +18,7 @@ VIOLATIONS = {
     "ledger_entries_are_balanced": "UPDATE ledger_posting SET fen = 1999 WHERE account = 'income'",
     "ledger_adds_up_to_nothing": "DELETE FROM ledger_posting WHERE account = 'income'",
     "ledger_owes_nobody_twice": "UPDATE ledger_posting SET fen = 500 WHERE account = 'payers'",
+    "ledger_accounts_move_by_their_events": "UPDATE ledger_posting SET account = 'fees' WHERE line = 2",
     "ledger_closed_periods_stay_closed": "UPDATE ledger_posting SET account = 'bank' WHERE fen = -2000",
 }
 
@@ -25,7 +26,10 @@ VIOLATIONS = {
 def test_each_holds_and_each_violation_is_caught(transactional_db: None) -> None:
     with clock.at(NOW), transaction.atomic():
         ledger.post(SYSTEM, "sale", "payment", DAY - timedelta(days=1), SALE, {})
-        stray = [ledger.Posting("bank", 500), ledger.Posting("payers", -500, "", "P2")]
+        stray = [
+            ledger.Posting("clearing.wechat", 500, "wechat", "P2"),
+            ledger.Posting("payers", -500, "", "P2"),
+        ]
         ledger.post(SYSTEM, "stray", "payment", DAY, stray, {})
         ledger.close_period(FINANCE, DAY - timedelta(days=1))
     results = {name: check(invariant) for name, invariant in ALL.items()}

@@ -1,6 +1,9 @@
 """What must always hold in the books."""
 
+from xueka.contexts.ledger.domain.chart import MOVES
 from xueka.platform.invariants import Invariant, from_rows
+
+_MOVES = ", ".join(f"('{kind}', '{account}')" for kind, accounts in MOVES.items() for account in accounts)
 
 INVARIANTS: list[Invariant] = [
     from_rows(
@@ -27,6 +30,16 @@ INVARIANTS: list[Invariant] = [
         SELECT account || ' ' || reference, sum(fen) > 0
           FROM ledger_posting WHERE account IN ('payers', 'refunds') GROUP BY account, reference
         """,
+    ),
+    from_rows(
+        "ledger_accounts_move_by_their_events",
+        "每类业务只动它该动的科目",
+        f"""
+        SELECT e.key || ' ' || p.account, m.kind IS NULL
+          FROM ledger_posting p JOIN ledger_entry e ON e.id = p.entry_id
+          LEFT JOIN (VALUES {_MOVES}) AS m (kind, account)
+            ON m.kind = e.kind AND m.account = split_part(p.account, '.', 1)
+        """,  # noqa: S608
     ),
     from_rows(
         "ledger_closed_periods_stay_closed",

@@ -40,5 +40,18 @@ ACCOUNTS: dict[str, Account] = {
         Account(BREAKS, "待查长短款", LIABILITY),
     )
 }
+#: Which accounts an event moves (docs/ledger.md); `clearing` stands for that of any channel.
+MOVES = {
+    "payment": ("clearing", INCOME, PAYERS),
+    "unknown_payment": ("clearing", BREAKS),
+    "refund_ask": (INCOME, PAYERS, REFUNDS),
+    "refund_done": (REFUNDS, "clearing", TREASURY),
+    "refund_failed": (REFUNDS, INCOME, PAYERS),
+    "settlement": ("clearing", BANK),
+    "settlement_fees": (FEES, BANK),
+    "confirmation": ("clearing", TREASURY),
+    "break": ("clearing", TREASURY, BREAKS),
+    "remittance": (BANK, TREASURY),
+}
 #: Accounts whose balance under one reference never turns into a debit.
 BOUNDED = tuple(code for code, account in ACCOUNTS.items() if account.bounded)
