@@ -24,24 +24,20 @@ from xueka.platform.identity.scope import EVERYWHERE
 from xueka.simulation import (
     bureau,
     counterparts,
-    families,
     files,
+    fresh_money,
     issuing,
     partners,
     people,
     staff,
     tills,
-    weeks,
     year,
 )
 from xueka.simulation.people import SyntheticStudent
-from xueka.simulation.tills import Tills
 from xueka.simulation.world import World
 
 STUDENTS, SCHOOLS, SEED, FAULTS = 2_400, 32, 2025, "light"
 NEWCOMERS = 240
-#: Families who pay, twice, in the last two weeks.
-PAYING = 16
 
 
 def build_demo_city() -> None:
@@ -55,7 +51,7 @@ def build_demo_city() -> None:
         tills.running(seed=SEED, faults=FAULTS) as bank,
     ):
         _tell("今天：新生补办，各处都有待办的事")
-        _leave_money(world, bank)
+        fresh_money.leave(world, bank)
         _leave_work(world, _newcomers(world))
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
@@ -143,24 +139,6 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent]) -> None:
     _at_the_counter(world)
     world.clock.advance(timedelta(days=3))
     issuing.submit(world, in_review, "new", photos=True)
-
-
-def _leave_money(world: World, bank: Tills) -> None:
-    """The quiet weeks are closed; since then families have paid, and the weeks of that wait for finance."""
-    weeks.close_weeks(world, bank)
-    holders = cards.Card.objects.filter(state="active", kind_id=issuing.KIND).order_by("-number")
-    holding = list(holders.select_related("school", "student")[: 2 * PAYING])
-    for chosen in (holding[:PAYING], holding[PAYING:]):
-        lost = [card.student_id for card in chosen[::2]]
-        for card in chosen[::2]:
-            with world.work(minutes=5):
-                officer = staff.school_officer(card.school.district_id, card.school.code)
-                cards.report_lost(officer, card.id, "家长电话挂失")
-        students = registry.Student.objects.select_related("school", "school_class").order_by("education_id")
-        broken = students.filter(id__in=[card.student_id for card in chosen[1::2]])
-        wishes = [("lost", list(students.filter(id__in=lost))), ("damaged", list(broken))]
-        families.ask_and_pay(world, bank, wishes)
-        world.pass_time(minutes=36 * 60)
 
 
 def _at_the_counter(world: World) -> None:

@@ -4,21 +4,22 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
-from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
+from xueka.kernel.clock import SHANGHAI, SimulatedClock, now, simulated
 from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
 from xueka.platform.database import migrate
+from xueka.simulation import fresh_money, staff, tills
 from xueka.simulation import issuing as line
-from xueka.simulation import staff
 from xueka.simulation.city_size import belongings, histories, inhabitants, issuing, making, road
 from xueka.simulation.city_size.bulk import WORTH_IT, bare, execute, in_lanes, one, tidy
 from xueka.simulation.city_size.plan import YEAR, plan
+from xueka.simulation.world import World
 
 #: Beijing: 1,867 schools for 1.3 million students.
 SCHOOLS, STUDENTS = 1_867, 1_300_000
@@ -64,12 +65,21 @@ def build(order: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
         inhabitants.move_in(order.seed, order.students, order.schools)
         with migrate.as_owner():
             _fill(order, tell)
+    tell("近几周有家庭补卡、缴费、退款")
+    _lately(order, tell)
     tell("封存审计日志")
     with migrate.as_owner():
         belongings.log_ins()
     chain.seal()
     execute("ANALYZE")
     return {**_made(), "seconds": round(time.monotonic() - began, 1), "peak_mb": _peak()}
+
+
+def _lately(order: Plan, tell: Callable[[str], None]) -> None:
+    """Some families pay at the simulators; the week before last is closed, the last waits for finance."""
+    world = World(order.seed, SimulatedClock(now() - timedelta(days=16)), tell)
+    with simulated(world.clock), tills.running(seed=order.seed, faults="light") as counters:
+        fresh_money.leave(world, counters, pause_days=7)
 
 
 def not_empty() -> Refused:
