@@ -23,6 +23,8 @@ LATE, TWICE, CODE, CALLED_OFF = 0.04, 0.05, 0.15, 0.04
 WECHAT = 0.6
 PATIENCE = 6
 _ROUNDS, _RECEIPT_ROUNDS = 200, 20
+#: Fewer than one sweep of replacements follows.
+_AT_ONCE = 400
 
 
 def replace(
@@ -31,9 +33,9 @@ def replace(
     """All who lost or broke a card, or changed name or school, from the question to the child's hand."""
     accepted = issuing.review(world, ask_and_pay(world, tills, wishes))
     world.count("replacements", len(accepted))
-    follow()
     issuing.issue(world, accepted, title)
-    follow()
+    for _ in range(1 + len(accepted) // _AT_ONCE):
+        follow()
 
 
 def ask_and_pay(
