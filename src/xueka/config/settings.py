@@ -195,6 +195,8 @@ RECEIPTS_STOCK_LOW = int(os.environ.get("XUEKA_RECEIPTS_LOW", "100"))
 RECEIPTS_STOCK_DRAW = int(os.environ.get("XUEKA_RECEIPTS_DRAW", "500"))
 # Where the finance office reaches us with its confirmations; port 0: any free one, told in city/nontax.json.
 NONTAX_LISTEN = os.environ.get("XUEKA_NONTAX_LISTEN", "127.0.0.1:0")
+# How the treasury is asked to pay back (contexts/closing/calling.py).
+BACK_PAYMENTS = "xueka.contexts.closing.adapters.finance_office.pay_back"
 PAYMENTS_ORDER_MINUTES = int(os.environ.get("XUEKA_ORDER_MINUTES", "30"))  # a family has to pay an order
 PAYMENTS_ASK_AFTER = int(os.environ.get("XUEKA_PAYMENT_ASK_AFTER", "30"))  # seconds without a notice
 PAYMENTS_NONTAX_REGION = os.environ.get("XUEKA_NONTAX_REGION", "110100")  # the first digits of a payment code

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -12,9 +13,11 @@ from tests.support.statements import Cells, yuan
 from tests.unit.payments.conftest import Cashier, cashier, in_memory
 from tests.unit.treasury.conftest import confirm, finance, line, statement
 from xueka.contexts.closing import api as closing
+from xueka.contexts.closing import calling
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.scope import EVERYWHERE
 
 __all__ = ["cashier", "in_memory"]
@@ -23,6 +26,11 @@ ONE, OTHER = finance("one"), finance("other")
 MONDAY, SUNDAY = date(2026, 9, 7), date(2026, 9, 13)
 NEXT = date(2026, 9, 14)
 FEN = 2000
+_OFFICE: list[calling.PayBack] = []
+
+
+def at_the_office(refund: payments.Refund) -> payments.ToldRefund:
+    return _OFFICE[0](refund)
 
 
 @dataclass
@@ -30,6 +38,7 @@ class Office:
     """Finance at work. `forget` names payments that the channel leaves out of its statements."""
 
     cashier: Cashier
+    settings: Any
     forget: set[str] = field(default_factory=set)
 
     def paid(self, fen: int = FEN, channel: str = "wechat") -> payments.Payment:
@@ -94,6 +103,11 @@ class Office:
             ONE, close.id, channel, slip or f"JK{close.number}{channel}", clock.today()
         )
 
+    def pay_back(self, work: calling.PayBack) -> None:
+        """What the finance office does about a 退付."""
+        _OFFICE[:] = [work]
+        self.settings.BACK_PAYMENTS = f"{__name__}.at_the_office"
+
     def close(self, monday: date = MONDAY) -> closing.Close:
         """The whole way to the signature."""
         self.ready(monday)
@@ -126,8 +140,14 @@ def _refunded_on(day: date) -> list[Cells]:
 
 
 @pytest.fixture
-def office(cashier: Cashier) -> Iterator[Office]:
-    yield Office(cashier)
+def office(cashier: Cashier, settings: Any) -> Iterator[Office]:
+    made = Office(cashier, settings)
+    made.pay_back(_silent)
+    yield made
+
+
+def _silent(refund: payments.Refund) -> payments.ToldRefund:
+    raise payments.ChannelUnavailable("CHANNEL_SILENT", "没有回应。")
 
 
 def codes(monday: date = MONDAY) -> list[str]:
@@ -137,8 +157,6 @@ def codes(monday: date = MONDAY) -> list[str]:
 
 def refused(work: Callable[[], object]) -> str:
     """The code of the refusal."""
-    from xueka.kernel.errors import XuekaError
-
     with pytest.raises(XuekaError) as error, transaction.atomic():
         work()
     return error.value.code

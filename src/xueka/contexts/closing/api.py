@@ -7,14 +7,17 @@ from xueka.contexts.closing.domain.figures import Block, ChannelFigure, PaymentF
 from xueka.contexts.closing.domain.transitions import CLOSE
 from xueka.contexts.closing.domain.weeks import due, monday_of, name_of, sunday_of
 from xueka.contexts.closing.invariants import INVARIANTS
+from xueka.contexts.closing.jobs import sweep
 from xueka.contexts.closing.models import BackPayment, Close, Part, ReceiptCollection, Remittance
 from xueka.contexts.closing.queries import (
     WEEK_STATES,
     BackPaymentRow,
     OpenWeeks,
     Week,
+    back_payment_by,
     back_payments,
     close,
+    close_by,
     closes,
     document,
     is_closed,
@@ -45,9 +48,11 @@ __all__ = [
     "Receipts",
     "Remittance",
     "Week",
+    "back_payment_by",
     "back_payments",
     "check_chain",
     "close",
+    "close_by",
     "closes",
     "collect_receipts",
     "document",
@@ -65,5 +70,6 @@ __all__ = [
     "register_back_payments",
     "sign",
     "sunday_of",
+    "sweep",
     "weeks",
 ]

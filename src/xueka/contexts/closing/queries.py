@@ -113,6 +113,22 @@ def close(scope: Scope, close_id: int) -> Close:
     return found
 
 
+def close_by(scope: Scope, number: str) -> Close:
+    """One close by its number; NotFound for strangers too."""
+    found = closes(scope).filter(number=number.strip().upper()).first()
+    if found is None:
+        raise NotFound("CLOSE_NOT_FOUND", "没有这个周结。", found=number[:20], expected="如 2026-W42-1")
+    return found
+
+
+def back_payment_by(scope: Scope, refund_number: str) -> BackPayment:
+    """A row of the 退付 register by the refund's number; NotFound for strangers too."""
+    found = BackPayment.objects.visible_to(scope).filter(refund__number=refund_number.strip()).first()
+    if found is None:
+        raise NotFound("BACK_PAYMENT_NOT_FOUND", "没有这笔退付。", found=refund_number[:40])
+    return found
+
+
 def is_closed(scope: Scope, monday: date) -> bool:
     """Whether that week's close is signed."""
     return closes(scope).filter(monday=monday, state__in=[SIGNED, REMITTED]).exists()

@@ -1,14 +1,11 @@
 """`xueka reconcile`: our payments beside channels, finance office and books."""
 
-import re
 import sys
-from datetime import date
 from typing import Annotated, Any
 
 import typer
 
 from xueka.entrypoints.cli import arguments, common
-from xueka.kernel.errors import BadInput
 
 _SHOWN = 30
 
@@ -23,8 +20,9 @@ def reconcile(
     as_json: common.Json = False,
 ) -> None:
     """对一周的账：订单、渠道账单、财政确认、账簿四方核对；有未签认的差错时退出码为 1。"""
-    first, last = arguments.read(_days, week)
+    first, last = arguments.read(arguments.week, week)
     with common.edge(username) as actor:
+        from xueka.contexts.closing import api as closing
         from xueka.contexts.treasury import api as treasury
 
         found = treasury.reconcile(actor, first, last)
@@ -48,22 +46,11 @@ def reconcile(
             ],
             "surplus_fen": found.run.surplus_fen,
             "shortage_fen": found.run.shortage_fen,
-            "closed": False,
+            "closed": closing.is_closed(actor.scope, first),
             "digest": found.run.digest,
         }
     common.answer(result, as_json, lambda: _show(result))
     raise typer.Exit(1 if unsigned else 0)
-
-
-def _days(week: str) -> tuple[date, date]:
-    match = re.fullmatch(r"(\d{4})-W(\d{2})", week, re.ASCII)
-    try:
-        if match:
-            year, number = int(match[1]), int(match[2])
-            return date.fromisocalendar(year, number, 1), date.fromisocalendar(year, number, 7)
-    except ValueError:
-        pass
-    raise BadInput("WEEK_INVALID", "没有这一周。", where="--week", found=week, expected="2026-W42")
 
 
 def _show(result: dict[str, Any]) -> None:

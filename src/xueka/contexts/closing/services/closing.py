@@ -161,7 +161,7 @@ def record_remittance(actor: Actor, close_id: int, channel: str, slip_number: st
         ledger.Posting(ledger.BANK, -made.amount_fen, channel, close.number),
     ]
     about = {"close": close.number, "slip_number": number, "paid_on": on.isoformat()}
-    ledger.post(actor, f"remit:{close.number}:{channel}", "remittance", _open_day(on), postings, about)
+    ledger.post(actor, f"remit:{close.number}:{channel}", "remittance", ledger.open_day(on), postings, about)
     detail = {"channel": channel, "slip_number": number, "amount_fen": made.amount_fen, "on": on.isoformat()}
     record(actor, "close.remittance", "close", close.number, detail=detail)
     if not close.parts.filter(to_remit_fen__gt=0, remittance=None).exists():
@@ -256,12 +256,6 @@ def _digest(found: Proposal) -> str:
 def _drop(actor: Actor, found: Close, reason: str) -> None:
     apply(CLOSE, Close, [found.id], "drop", actor, reason=reason)
     record(actor, "close.drop", "close", found.number, detail={"reason": reason})
-
-
-def _open_day(day: date) -> date:
-    """That day, or the first one that is open in the books."""
-    closed = ledger.closed_until(EVERYWHERE)
-    return day if closed is None or day > closed else date.fromordinal(closed.toordinal() + 1)
 
 
 def _one_at_a_time() -> None:

@@ -1,6 +1,6 @@
 """退付: refunds that the treasury pays back, registered and followed to their end."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from xueka.contexts.closing.models import BackPayment
@@ -10,6 +10,8 @@ from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 5, 1800  # seconds
 
 
 def register_back_payments(limit: int = 200) -> int:
@@ -31,6 +33,39 @@ def register_back_payments(limit: int = 200) -> int:
         ignore_conflicts=True,
     )
     return len(made)
+
+
+def due(limit: int = 200) -> list[int]:
+    """Refunds of payment codes whose turn to be asked for has come."""
+    rows = BackPayment.objects.filter(next_try_at__lte=clock.now())
+    return list(rows.order_by("next_try_at").values_list("refund_id", flat=True)[:limit])
+
+
+def mark_asked(refund_id: int) -> payments.Refund | None:
+    """The office is about to be asked: from here on its answer may be lost, the question not."""
+    found = BackPayment.objects.select_for_update().get(refund_id=refund_id)
+    if found.next_try_at is None:
+        return None
+    pause = timedelta(seconds=min(_FIRST_PAUSE * 2 ** min(found.tries, 16), _LONGEST_PAUSE))
+    found.tries, found.next_try_at = found.tries + 1, clock.now() + pause
+    found.save(update_fields=["tries", "next_try_at"])
+    return payments.refund_rows(EVERYWHERE).select_related("payment", "order__student").get(id=refund_id)
+
+
+def note(refund_id: int, said: str) -> None:
+    """No answer that helps: the same number is asked again later."""
+    BackPayment.objects.filter(refund_id=refund_id).update(said=said[:200])
+
+
+def hear(refund_id: int, told: payments.ToldRefund) -> None:
+    """Apply what the office says; followed until it has paid back or refused."""
+    found = BackPayment.objects.select_for_update().get(refund_id=refund_id)
+    payments.hear_refund(refund_id, told)
+    state = payments.refund_rows(EVERYWHERE).values_list("state", flat=True).get(id=refund_id)
+    found.said = told.word[:200]
+    if state not in payments.REFUND_UNDECIDED:
+        found.next_try_at, found.ended_at = None, clock.now()
+    found.save(update_fields=["said", "next_try_at", "ended_at"])
 
 
 def end_back_payment(

@@ -160,7 +160,9 @@ def _heard_success(order: Order, payment: Payment, found: Refund, told: ToldRefu
 def _make(
     actor: Actor, order: Order, payment: Payment, amount_fen: int, source: str, reason: str, key: str
 ) -> Refund:
-    way = PAYBACK_WAY if payment.settlement == DIRECT or payment.remitted_in else CHANNEL_WAY
+    # Only the order's own money is ever remitted; what strays stays at the channel.
+    gone = payment.settlement == DIRECT or (payment.remitted_in and source == "income")
+    way = PAYBACK_WAY if gone else CHANNEL_WAY
     now = clock.now()
     made = Refund.objects.create(
         order=order,
