@@ -87,7 +87,9 @@ def test_everything_that_blocks_is_named(office: Office) -> None:
     assert codes() == ["BREAK_UNSIGNED", "RECEIPTS_NOT_COLLECTED"]
     assert refused(lambda: closing.prepare(ONE, MONDAY)) == "CLOSE_BLOCKED"
     office.sign_breaks()
-    office.collect()
+    assert refused(lambda: closing.collect_receipts(ONE, MONDAY)) == "RECEIPTS_LACKING"
+    kept = office.collect(note="票据系统停机")
+    assert (kept.lacking, kept.issued, kept.note) == (1, 0, "票据系统停机")
     assert codes() == []
     office.to(NEXT + timedelta(days=7))
     assert "WEEK_BEFORE_OPEN" in codes(NEXT)

@@ -108,6 +108,7 @@ def _missing(
 
 
 def _receipts(monday: date, sunday: date) -> figures.Receipts:
+    """As a person found them; as they are now, where nobody has or more lack than she said."""
     found = receipts.of_week(monday, sunday)
     kept = ReceiptCollection.objects.filter(monday=monday).first()
     return replace(
