@@ -111,8 +111,10 @@ def _receipts(monday: date, sunday: date) -> figures.Receipts:
     """As a person found them; as they are now, where nobody has or more lack than she said."""
     found = receipts.of_week(monday, sunday)
     kept = ReceiptCollection.objects.filter(monday=monday).first()
-    return replace(
-        found, collected=kept is not None and kept.lacking >= found.lacking, note=kept.note if kept else ""
+    if kept is None or kept.lacking < found.lacking:
+        return found
+    return figures.Receipts(
+        kept.drawn, kept.issued, kept.issued_fen, kept.red, kept.red_fen, kept.lacking, True, kept.note
     )
 
 
