@@ -24,7 +24,9 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.families import api as families
 from xueka.contexts.families.api import FamilyAccount
 from xueka.contexts.officers import api as officers
+from xueka.contexts.payments import api as payments
 from xueka.contexts.printing import api as printing
+from xueka.contexts.receipts import api as receipts
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.platform.audit.services import record
@@ -162,6 +164,7 @@ def place_of(town: Town, short: str, mark: str) -> Place:
         "list_id": run.run_id,
         "student_id": students[0].pk,
         "printer_id": printer.pk,
+        "receipt_id": _receipt_of(students[0].pk).pk,
         "number": {
             "box": box.number,
             "deliver": box.delivery.number,
@@ -173,6 +176,32 @@ def place_of(town: Town, short: str, mark: str) -> Place:
         values,
         {student.name for student in students} | {school.name, officer.name, printer.name, f"{mark}名单.csv"},
     )
+
+
+def _receipt_of(student_id: int) -> receipts.Receipt:
+    """A receipt that is due for a child's paid order."""
+    now = clock.now()
+    order = payments.create_order(
+        SYSTEM, student_id=student_id, subject=f"probe:{student_id}", title="x", amount_fen=100, tariff="x"
+    )
+    paid = payments.Payment.objects.create(
+        order=order,
+        attempt=1,
+        channel="wechat",
+        settlement="merchant",
+        fee_bearer="none",
+        out_trade_no=f"{order.number}P01",
+        amount_fen=100,
+        state="succeeded",
+        state_at=now,
+        channel_id=order.number,
+        received_fen=100,
+        success_at=now,
+        credited=True,
+        created_at=now,
+    )
+    values = {"order": order, "payment": paid, "amount_fen": 100, "pay_code": "1" * 20, "since": now}
+    return receipts.Receipt.objects.create(**values, state="due", state_at=now, created_at=now)
 
 
 def url_of(route: str, converters: dict[str, object], place: Place) -> str:

@@ -28,9 +28,9 @@ def download(scope: Scope, receipt_id: int, form: str = PDF) -> File:
 
     Raises NotFound, BadInput `RECEIPT_FORM`, Refused `RECEIPT_NOT_THERE` while finance has not given it.
     """
+    found = receipt(scope, receipt_id)
     if form not in _TYPES:
         raise BadInput("RECEIPT_FORM", "没有这种票据文件。", found=form[:20], expected="pdf、xml")
-    found = receipt(scope, receipt_id)
     if found.file is None or found.seal is None:
         raise Refused("RECEIPT_NOT_THERE", "票据还没有开好。", action="请稍后再来下载；缴费不受影响。")
     content = files.read(found.file)
