@@ -1,7 +1,6 @@
 """A receipt step by step: its number and what it says, issued, kept with its signature verified."""
 
 import secrets
-from datetime import datetime
 
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts.domain import einvoice
@@ -139,7 +138,8 @@ def _pay_mode(receipt: Receipt) -> str:
 
 def _seal(key: SealKey) -> Seal:
     fingerprint = PublicKey.from_pem(key.pem.encode()).fingerprint
-    now: datetime = clock.now()
-    fresh = {"pem": key.pem, "seal_id": key.seal_id, "name": key.name, "since": now}
-    found, _ = Seal.objects.get_or_create(fingerprint=fingerprint, defaults=fresh)
+    fresh = {"pem": key.pem, "seal_id": key.seal_id, "name": key.name, "since": clock.now()}
+    found, made = Seal.objects.get_or_create(fingerprint=fingerprint, defaults=fresh)
+    if made:
+        record(WORKER, "receipt.seal", "receipt", key.seal_id, detail={"name": key.name, "key": fingerprint})
     return found

@@ -113,6 +113,7 @@ ACTS = {
     "payment.unknown": "付款结果不明",
     "reconciliation.run": "对账",
     "receipt.draw": "领取票号",
+    "receipt.seal": "启用财政签章",
     "receipt.retry": "再次开具电子票据",
     "refund.again": "重新退款",
     "refund.ask": "申请退款",
