@@ -233,6 +233,26 @@ def test_a_refund_and_its_red_receipt(collector):
     assert _issue(collector, "-1.00", Red="1", **related)[1]["Result"] == "20005"
 
 
+def test_a_receipt_for_money_that_the_agency_collected(collector):
+    """Finance knows no payment: the number comes from the drawn stock, the code from the agency."""
+    draw = {"AdmDivCode": "110000", "AgencyCode": "110000001", "EInvoiceCode": "11010126", "Draw": "5"}
+    first = int(collector.ask("8999", draw)[0]["Information"])
+
+    def issue(place: int, total: str, code: str = CODE[:8] + "31" + CODE[10:], **more: str) -> str:
+        number = f"{first + place:010d}"
+        fields = {"PayCode": code, "EInvoiceCode": "11010126", "EInvoiceNumber": number}
+        fields |= {"RandomNumber": "123456", "Red": "0", "Collected": "1", **more}
+        return collector.ask("8981", {**fields, "EInvoice": _receipt(fields, total)})[0]["Result"]
+
+    red = {"Red": "1", "RelatedInvoiceCode": "11010126", "RelatedInvoiceNumber": f"{first:010d}"}
+    assert issue(0, "20.00", Collected="0") == "10002"
+    assert (issue(0, "20.00"), issue(0, "20.00"), issue(1, "20.00")) == ("00000", "00000", "20003")
+    assert issue(2, "-25.00", **red) == "20003"
+    assert (issue(2, "-15.00", **red), issue(3, "-5.01", **red)) == ("00000", "20003")
+    collector.ask("8994", collector.notice())
+    assert issue(4, "20.00", CODE) == "10001"
+
+
 def test_the_stock_of_numbers(collector):
     collector.sim("PUT", "stock", {"left": 10})
     draw = {"AdmDivCode": "110000", "AgencyCode": "110000001", "EInvoiceCode": "11010126", "Draw": "8"}
