@@ -158,7 +158,7 @@ class FakeChannel:
 
     def _of(self, payment: Payment) -> Told:
         number = payment.out_trade_no
-        if payment.asked_id:
+        if payment.asked_id:  # also money of numbers that nobody gave
             return self.bank.seconds.get(payment.asked_id, Told("missing"))
         if number in self.bank.paid:
             return self.bank.paid[number]

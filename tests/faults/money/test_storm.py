@@ -81,6 +81,7 @@ def brew(town: Town, chance: random.Random) -> Storm:
             number = f"XK999999{len(nobodys):09d}0P01"
             stranger = Told("succeeded", FEN, f"T{number}", clock.now(), MERCHANT)
             made.append((channel, *fake_channel.payment_notice(f"S{number}", number, stranger)))
+            BANKS[channel].seconds[f"T{number}"] = stranger
             nobodys[f"T{number}"] = FEN
         elif kind < 400:
             made.append((channel, headers, raw))

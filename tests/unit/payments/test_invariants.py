@@ -1,12 +1,14 @@
 """Every invariant of payments: violated once by direct SQL as the owner, and caught."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 from django.db import connection, transaction
 
+from tests.support.fake_channel import BANKS, payment_notice
 from tests.unit.cards.conftest import NOW, build
 from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier, open_channels
 from xueka.contexts.payments import api as payments
@@ -34,6 +36,7 @@ VIOLATIONS = {
     "refunds_are_in_the_books": "UPDATE ledger_posting SET fen = fen - 1 WHERE account = 'refunds'",
     "refunded_orders_are_refunded": "UPDATE payments_refund SET state = 'failed' WHERE source = 'income'",
     "notices_applied_were_verified": "UPDATE payments_notice SET payment_id = NULL",
+    "unknown_money_is_in_the_books_once": "UPDATE payments_unknown SET fen = fen + 1",
     "settled_orders_are_told": "DELETE FROM payments_settled",
 }
 
@@ -51,6 +54,10 @@ def everything(transactional_db: None, in_memory: None) -> Iterator[None]:
         with transaction.atomic():
             payments.cancel_order(SYSTEM, late.id)
         cashier.notice(payment)
+        stranger = BANKS["wechat"].paid[payment.out_trade_no]
+        stranger = replace(stranger, channel_id="T-nobody")
+        BANKS["wechat"].seconds["T-nobody"] = stranger
+        payments.take_notice("wechat", *payment_notice("N-nobody", "XKNOBODYS1", stranger))
         for _ in range(3):
             payments.sweep()
             time.advance(timedelta(minutes=40))
@@ -63,7 +70,7 @@ def test_each_holds_and_each_violation_is_caught(everything: None) -> None:
     assert set(VIOLATIONS) == set(ALL)
     missed = {}
     tables = ("history_transition", "ledger_entry", "ledger_posting")
-    own = tuple(f"payments_{name}" for name in ("order", "payment", "refund", "notice", "settled"))
+    own = tuple(f"payments_{name}" for name in ("order", "payment", "refund", "notice", "settled", "unknown"))
     for name, invariant in ALL.items():
         with psycopg.connect(**address.parameters(Role.OWNER, connection.settings_dict["NAME"])) as owner:
             for table in (*tables, *own):

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from tests.support.fake_channel import BANKS
+from tests.support.fake_channel import BANKS, MERCHANT, payment_notice
 from tests.unit.payments.conftest import FEN, FINANCE, SYSTEM, Cashier, books, everything_holds
 from tests.unit.payments.test_paying import settle
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
-from xueka.contexts.payments.models import Refund
+from xueka.contexts.payments.models import Refund, Unknown
 from xueka.contexts.payments.services import refunding
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
@@ -169,3 +169,56 @@ def test_a_closed_day_is_not_touched_by_what_comes_late(cashier: Cashier) -> Non
 def test_a_refund_of_nobody_is_refused(cashier: Cashier) -> None:
     with pytest.raises(Refused):
         payments.refund_again(SYSTEM, payments.refund(FINANCE, cashier.paid().id, 1, "x", "k").id)
+
+
+def test_a_failed_refund_that_succeeds_after_all(cashier: Cashier) -> None:
+    """Told late, and asked for anew by nobody: it has gone back, and the order knows it."""
+    order = cashier.paid()
+    made = payments.refund(FINANCE, order.id, FEN, "x", "k")
+    refunding.hear_refund(made.id, payments.ToldRefund("failed"))
+    order.refresh_from_db()
+    assert (order.state, books()) == ("paid", {"clearing.wechat": FEN, "income": -FEN})
+    told = payments.ToldRefund("succeeded", FEN, "F1", clock.now())
+    assert payments.hear_refund(made.id, told)[0] == "applied"
+    assert payments.hear_refund(made.id, told)[0] == "repeated"
+    order.refresh_from_db()
+    made.refresh_from_db()
+    assert (order.state, made.state, books()) == ("refunded", "succeeded", {})
+    with pytest.raises(Refused):
+        payments.refund_again(FINANCE, made.id)
+    everything_holds()
+
+
+def test_a_failed_refund_that_was_asked_for_anew_never_takes_twice(cashier: Cashier) -> None:
+    order = cashier.paid()
+    made = payments.refund(FINANCE, order.id, FEN, "x", "k")
+    refunding.hear_refund(made.id, payments.ToldRefund("failed"))
+    second = payments.refund_again(FINANCE, made.id)
+    told = payments.ToldRefund("succeeded", FEN, "F1", clock.now())
+    assert payments.hear_refund(made.id, told)[0] == "held"
+    assert payments.hear_refund(second.id, told)[0] == "applied"
+    assert payments.hear_refund(made.id, told)[0] == "held"
+    assert books() == {}
+    with pytest.raises(IntegrityError, match="more would go back"), transaction.atomic():
+        Refund.objects.filter(id=made.id).update(state="succeeded", success_at=clock.now())
+    everything_holds()
+
+
+def test_money_of_nobody_is_asked_for_before_it_is_booked(cashier: Cashier) -> None:
+    stranger = payments.Told("succeeded", 900, "T-nobody", clock.now(), MERCHANT)
+    lie = payments.Told("succeeded", 999_900, "T-lie", clock.now(), MERCHANT)
+    for told in (stranger, lie):
+        payments.take_notice("wechat", *payment_notice(f"N{told.channel_id}", "XKNOBODYS1", told))
+    assert books() == {}
+    BANKS["wechat"].seconds["T-nobody"] = stranger
+    BANKS["wechat"].drop = 100
+    payments.sweep()
+    assert books() == {}
+    BANKS["wechat"].drop = 0
+    settle(cashier, 2)
+    assert books() == {"clearing.wechat": 900, "breaks": -900}
+    assert {(each.channel_id, each.state) for each in Unknown.objects.all()} == {
+        ("T-nobody", "booked"),
+        ("T-lie", "denied"),
+    }
+    everything_holds()

@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 
 from tests.support import statements as made
-from tests.support.fake_channel import BANKS
-from tests.unit.payments.conftest import Cashier
-from tests.unit.treasury.conftest import DAY, kinds, statement
+from tests.support.fake_channel import BANKS, MERCHANT
+from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier, books, everything_holds
+from tests.unit.treasury.conftest import DAY, kinds, line, statement
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import Confirmation, Fetch, Run, Statement
@@ -135,3 +135,44 @@ def test_the_present_week_goes_up_to_yesterday() -> None:
     assert [always for *_, always in found] == [False] * 7 + [True] * 2
     assert watching._weeks(date(2026, 9, 7))[-1][1] == date(2026, 9, 6)
     assert all((last - first) == timedelta(days=6) for first, last, _ in found[:-1])
+
+
+def test_what_a_statement_tells_is_asked_of_the_channel(town: Town) -> None:
+    """A lost notice, money of nobody, a second charge, a refund that came to nothing: all are looked into."""
+    cashier, paid, rows = town
+    bank = BANKS["wechat"]
+    with clock.at(cashier.time.now() - timedelta(days=1)):  # type: ignore[attr-defined]
+        order = cashier.order()
+        unheard = cashier.attempt(order)
+        payments.cancel_order(SYSTEM, order.id)
+        payments.Payment.objects.update(next_try_at=clock.now())
+        payments.sweep()  # closed at the channel; then the payer pays all the same
+        bank.closed.clear()
+        bank.pay(unheard)
+        second = bank.charge_again(paid[0])
+        stranger = bank.seconds["T-nobody"] = payments.Told(
+            "succeeded", 900, "T-nobody", clock.now(), MERCHANT
+        )
+        failed = payments.refund(FINANCE, paid[1].order_id, 700, "x", "k")
+        payments.hear_refund(failed.id, payments.ToldRefund("failed"))
+        bank.refunds[failed.number] = payments.ToldRefund("succeeded", 700, "F1", clock.now())
+    back = {"交易状态": "REFUND", "应结订单金额": "0.00", "订单金额": "0.00", "微信退款单号": "F1"}
+    back |= {"商户退款单号": failed.number, "退款金额": "7.00", "申请退款金额": "7.00", "退款状态": "SUCCESS"}
+    more = [
+        line(unheard.out_trade_no, bank.paid[unheard.out_trade_no].channel_id, 2000),
+        line(paid[0].out_trade_no, second.channel_id, 2000),
+        line("XKNOBODYS1", stranger.channel_id, 900),
+        rows[1] | back,
+    ]
+    bank.statements["trade", DAY] = statement([*rows, *more])
+    at(cashier, 10, 1)
+    treasury.sweep()
+    for _ in range(3):
+        payments.sweep()
+        cashier.time.advance(timedelta(hours=1))  # type: ignore[attr-defined]
+    unheard.refresh_from_db()
+    failed.refresh_from_db()
+    assert (unheard.state, unheard.stray, failed.state) == ("succeeded", "late", "succeeded")
+    assert payments.Payment.objects.get(channel_id=second.channel_id).stray == "double"
+    assert books()["breaks"] == -900
+    everything_holds()

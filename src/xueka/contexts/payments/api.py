@@ -10,6 +10,8 @@ from xueka.contexts.payments.adapters.finance import read_frame
 from xueka.contexts.payments.calling import (
     PaymentStart,
     confirmed_on,
+    look_into,
+    look_into_refund,
     pay,
     read_confirmation,
     send_refund,
@@ -118,6 +120,8 @@ __all__ = [
     "hear_payment",
     "hear_refund",
     "introduce",
+    "look_into",
+    "look_into_refund",
     "mark_remitted",
     "notice_outcomes",
     "notice_rows",

@@ -10,17 +10,26 @@ from typing import Any, cast
 import structlog
 from django.db import transaction
 
-from xueka.contexts.payments.domain.transitions import CREATED, PENDING, REFUND_UNDECIDED, UNDECIDED
-from xueka.contexts.payments.models import CHANNEL_WAY, CHANNELS, Notice, Payment, Refund
+from xueka.contexts.payments.domain.transitions import (
+    CREATED,
+    FAILED,
+    PENDING,
+    REFUND_UNDECIDED,
+    SUCCEEDED,
+    UNDECIDED,
+)
+from xueka.contexts.payments.models import CHANNEL_WAY, CHANNELS, Notice, Payment, Refund, Unknown
 from xueka.contexts.payments.ports import (
     NOTICE_LIMIT,
     Channel,
     ChannelRefused,
     ChannelUnavailable,
     FinanceOffice,
+    Told,
     ToldRefund,
 )
 from xueka.contexts.payments.services import channels, inbox, paying, refunding, settling
+from xueka.contexts.payments.services.common import locked_payment, pause_after
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused, XuekaError
 from xueka.platform.identity.actor import Actor
@@ -137,6 +146,52 @@ def _forgotten(payment: Payment) -> bool:
     return payment.state != PENDING and clock.now() - payment.created_at > _FORGET_AFTER
 
 
+def ask_unknown(unknown_id: int) -> None:
+    """Ask the channel by its own number what it told us of under a number that we never gave."""
+    found = Unknown.objects.get(id=unknown_id)
+    named = Payment(channel=found.channel, out_trade_no=found.out_trade_no, asked_id=found.channel_id)
+    try:
+        told = _adapter(found.channel).ask(named)
+    except XuekaError as error:
+        Unknown.objects.filter(id=unknown_id, state="asked").update(
+            tries=found.tries + 1,
+            last_error=error.message[:300],
+            next_try_at=clock.now() + pause_after(found.tries),
+        )
+        return
+    with transaction.atomic():
+        settling.end_unknown(unknown_id, told)
+
+
+def look_into(channel: str, out_trade_no: str, channel_id: str) -> None:
+    """A statement tells of money that we have not: the channel is asked for it.
+
+    Of an attempt that is not paid it is asked at once; a second charge, and money under a number that we
+    never gave, are kept to be asked for by the sweeps.
+    """
+    payment = Payment.objects.filter(channel=channel, out_trade_no=out_trade_no).first()
+    if payment is None:
+        told = Told("succeeded", channel_id=channel_id)
+        with transaction.atomic():
+            settling.hear_unknown(channel, out_trade_no[:32], told)
+    elif payment.state != SUCCEEDED:
+        ask(payment.id)
+    elif payment.channel_id != channel_id:
+        with transaction.atomic():
+            order, payment = locked_payment(payment.id)
+            paying.second_charge(order, payment, channel_id)
+
+
+def look_into_refund(number: str) -> None:
+    """A statement tells of a refund that came to nothing with us: the channel is asked for it."""
+    refund = Refund.objects.select_related("payment", "order").filter(number=number, way=CHANNEL_WAY).first()
+    if refund is None or refund.state != FAILED:
+        return
+    told = _adapter(refund.payment.channel).ask_refund(refund)
+    with transaction.atomic():
+        refunding.hear_refund(refund.id, told)
+
+
 def send_refund(refund_id: int) -> None:
     """Ask the channel for a refund, or what became of it. The same number, so never twice."""
     with transaction.atomic(durable=True):
@@ -189,6 +244,12 @@ def read_confirmation(raw: bytes) -> tuple[str, Mapping[str, str]] | None:
 def due_payments(limit: int = 200) -> list[int]:
     """Attempts whose turn to be asked has come."""
     rows = Payment.objects.filter(next_try_at__lte=clock.now(), state__in=UNDECIDED)
+    return list(rows.order_by("next_try_at").values_list("id", flat=True)[:limit])
+
+
+def due_unknowns(limit: int = 200) -> list[int]:
+    """Money of nobody that the channel is to be asked for."""
+    rows = Unknown.objects.filter(next_try_at__lte=clock.now(), state="asked")
     return list(rows.order_by("next_try_at").values_list("id", flat=True)[:limit])
 
 

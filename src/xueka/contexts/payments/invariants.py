@@ -123,4 +123,16 @@ INVARIANTS: list[Invariant] = [
           FROM payments_order o WHERE o.state <> 'open'
         """,
     ),
+    from_rows(
+        "unknown_money_is_in_the_books_once",
+        "渠道查实的无主款项都已挂账，金额相同；其余没有入账",
+        """
+        SELECT u.channel || ' ' || u.channel_id,
+               (u.state = 'booked') <> (e.id IS NOT NULL)
+               OR u.fen IS DISTINCT FROM (SELECT sum(fen) FROM ledger_posting
+                                           WHERE entry_id = e.id AND account LIKE 'clearing.%')
+          FROM payments_unknown u
+          LEFT JOIN ledger_entry e ON e.key = 'unknown:' || u.channel || ':' || u.channel_id
+        """,
+    ),
 ]

@@ -31,6 +31,12 @@ def ask_channels() -> None:
     _each(calling.due_payments(), calling.ask, "payment")
 
 
+@every(4, "payments.unknown")
+def ask_unknowns() -> None:
+    """Money under numbers that we never gave: booked when the channel says so too."""
+    _each(calling.due_unknowns(), calling.ask_unknown, "unknown")
+
+
 @every(5, "payments.expire")
 def expire_orders() -> None:
     rows = Order.objects.filter(state=OPEN, expires_at__lte=clock.now())
@@ -68,7 +74,7 @@ def meet_simulators() -> None:
 
 def sweep() -> None:
     """One round of everything, for whoever runs without a worker."""
-    for work in (judge_notices, ask_channels, expire_orders, send_refunds, number_settled):
+    for work in (judge_notices, ask_channels, ask_unknowns, expire_orders, send_refunds, number_settled):
         work()
 
 

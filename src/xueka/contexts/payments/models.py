@@ -312,6 +312,38 @@ class Notice(models.Model):
         ]
 
 
+class Unknown(models.Model):
+    """Money that a channel told of under a number that we never gave. The channel is asked by its own number:
+    it comes into the books (`booked`), or there is no such money (`denied`)."""
+
+    channel = models.CharField(max_length=16)
+    out_trade_no = models.CharField(max_length=32)
+    channel_id = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, default="asked")
+    fen = models.BigIntegerField(null=True)
+    at = models.DateTimeField()
+    tries = models.IntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    objects = CityWork.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "channel_id"], name="payments_unknown_once"),
+            models.CheckConstraint(
+                condition=Q(state="asked", fen=None, next_try_at__isnull=False)
+                | Q(state="booked", fen__gt=0, next_try_at=None)
+                | Q(state="denied", fen=None, next_try_at=None),
+                name="payments_unknown_state",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=Q(state="asked"), name="payments_unknown_to_ask"),
+        ]
+
+
 class Settled(models.Model):
     """An order has reached a state that others wait for. `seq` is given afterwards, in the order of commits,
     by one sweep, so that whoever reads on from a number misses nothing.

@@ -147,6 +147,22 @@ class Confirmation(models.Model):
         ]
 
 
+class PaybackTold(models.Model):
+    """What the finance office said last that it has paid back of a payment (退付), or is about to."""
+
+    tra_no = models.CharField(max_length=64, unique=True)
+    pay_code = models.CharField(max_length=32)
+    refunded_fen = models.BigIntegerField()
+    told_at = models.DateTimeField()
+
+    objects = CityWork.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(refunded_fen__gte=0), name="treasury_payback_not_negative"),
+        ]
+
+
 class Run(models.Model):
     """One reconciliation. `digest` is of its result: equal runs have equal ones."""
 

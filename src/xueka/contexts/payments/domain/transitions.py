@@ -79,7 +79,7 @@ REFUND = Machine(
         State(PENDING, "退款处理中"),
         State(ABNORMAL, "退款异常"),
         State(SUCCEEDED, "退款成功", final=True),
-        State(FAILED, "退款未成", final=True),
+        State(FAILED, "退款未成"),
     ],
     [
         Transition("send", ASKED, PENDING, _RUN, "渠道受理"),
@@ -88,6 +88,9 @@ REFUND = Machine(
             for state in (ASKED, PENDING)
         ),
         *(Transition("succeed", state, SUCCEEDED, _RUN, "退款成功") for state in REFUND_UNDECIDED),
+        Transition(
+            "succeed_after_all", FAILED, SUCCEEDED, _RUN, "迟到的退款成功", "没有重办，合计不超过实收"
+        ),
         *(
             Transition("fail", state, FAILED, _RUN, "退款未成", "渠道确认没有退")
             for state in REFUND_UNDECIDED

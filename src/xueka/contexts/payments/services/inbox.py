@@ -94,8 +94,8 @@ def _apply(notice: Notice, told: Told) -> tuple[str, str]:
         return "noted", ""
     payment = Payment.objects.filter(out_trade_no=told.out_trade_no, channel=notice.channel).first()
     if payment is None:
-        settling.keep_unknown(notice.channel, told.out_trade_no[:32], told.payment)
-        return "stray", "没有对应订单"
+        settling.hear_unknown(notice.channel, told.out_trade_no[:32], told.payment)
+        return "stray", "没有对应订单，已向渠道查询"
     notice.payment_id = payment.id
     return settling.hear(payment.id, told.payment, asked=False)
 

@@ -149,12 +149,15 @@ def hear_refund(refund_id: int, told: ToldRefund) -> tuple[str, str]:
 def _heard_success(order: Order, payment: Payment, found: Refund, told: ToldRefund) -> tuple[str, str]:
     if found.state == SUCCEEDED:
         return "repeated", ""
-    if found.state == FAILED:
-        return "held", "退款已记为未成，渠道却说成功"
     if told.amount_fen != found.amount_fen:
         return "held", f"退款 {format_yuan(found.amount_fen)}，渠道写 {format_yuan(told.amount_fen)}"
-    _succeeded(order, payment, found, told)
-    return "applied", ""
+    if found.state != FAILED:
+        _succeeded(order, payment, found, told)
+        return "applied", ""
+    if found.amount_fen > _whole(payment, found.source) - _taken(payment, found.source):
+        return "held", "退款已记为未成，且已另行退款，渠道却说成功"
+    _succeeded_after_all(order, payment, found, told)
+    return "applied", "记为未成之后成功"
 
 
 def _make(
@@ -195,6 +198,23 @@ def _succeeded(order: Order, payment: Payment, found: Refund, told: ToldRefund) 
         _order_after(order, payment)
 
 
+def _succeeded_after_all(order: Order, payment: Payment, found: Refund, told: ToldRefund) -> None:
+    """It had come to nothing, was owed again, and nobody has asked for it anew: now it has gone back."""
+    if found.source == "income" and order.state == PAID:
+        apply(ORDER, Order, [order.id], "ask_refund", WORKER, reason=found.reason)
+    apply(REFUND, Refund, [found.id], "succeed_after_all", WORKER, detail={"channel_id": told.channel_id})
+    Refund.objects.filter(id=found.id).update(
+        channel_id=told.channel_id, success_at=told.success_at or clock.now(), next_try_at=None, last_error=""
+    )
+    out_of = ledger.clearing(payment.channel) if found.way == CHANNEL_WAY else ledger.TREASURY
+    _post(order, payment, found, "done", found.amount_fen, found.source, out_of)
+    detail = {"order": order.number, "amount_fen": found.amount_fen}
+    record(WORKER, "refund.after_all", "refund", found.number, detail=detail)
+    if found.source == "income":
+        order.refresh_from_db()
+        _order_after(order, payment)
+
+
 def _failed(order: Order, payment: Payment, found: Refund, told: ToldRefund) -> None:
     apply(REFUND, Refund, [found.id], "fail", WORKER, reason=told.word[:200])
     Refund.objects.filter(id=found.id).update(next_try_at=None, last_error=told.word[:300])
@@ -215,6 +235,12 @@ def _order_after(order: Order, payment: Payment) -> None:
     apply(ORDER, Order, [order.id], event, WORKER)
     if event == "complete_refund":
         tell(order, REFUNDED)
+
+
+def _whole(payment: Payment, source: str) -> int:
+    """What can go back from a source at most."""
+    received = payment.received_fen or 0
+    return payment.stray_fen if source == "payers" else received - payment.stray_fen
 
 
 def _taken(payment: Payment, source: str) -> int:

@@ -5,7 +5,7 @@ from django.utils.timezone import is_aware
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments.domain.placing import place
 from xueka.contexts.payments.domain.transitions import CLOSED, FAILED, ORDER, PAID, PAYMENT, SUCCEEDED
-from xueka.contexts.payments.models import MERCHANT, Order, Payment
+from xueka.contexts.payments.models import MERCHANT, Order, Payment, Unknown
 from xueka.contexts.payments.ports import Told
 from xueka.contexts.payments.services import paying, refunding
 from xueka.contexts.payments.services.common import WORKER, day_in_books, locked_payment
@@ -108,8 +108,33 @@ def _receive(order: Order, payment: Payment, told: Told) -> None:
         refunding.return_stray(order, payment)
 
 
+def hear_unknown(channel: str, out_trade_no: str, told: Told) -> None:
+    """Money under a number that we never gave: nothing is believed before the channel has been asked."""
+    if told.state != "succeeded" or not told.channel_id:
+        return
+    now = clock.now()
+    fresh = {"out_trade_no": out_trade_no, "at": now, "next_try_at": now}
+    Unknown.objects.get_or_create(channel=channel, channel_id=told.channel_id, defaults=fresh)
+
+
+def end_unknown(unknown_id: int, told: Told) -> None:
+    """What the channel answered of it: it comes into the books, or there is no such money."""
+    found = Unknown.objects.select_for_update().get(id=unknown_id)
+    if found.state != "asked":
+        return
+    paid = told.state == "succeeded" and told.channel_id == found.channel_id
+    if paid:
+        keep_unknown(found.channel, found.out_trade_no, told)
+    Unknown.objects.filter(id=unknown_id).update(
+        state="booked" if paid else "denied",
+        fen=told.amount_fen if paid else None,
+        next_try_at=None,
+        last_error=told.word[:300],
+    )
+
+
 def keep_unknown(channel: str, out_trade_no: str, told: Told) -> None:
-    """Money under a number that we never gave: it stands in the breaks account until somebody explains it."""
+    """Money that is nobody's stands in the breaks account until somebody explains it."""
     if told.state != "succeeded" or told.success_at is None:
         return
     postings = [

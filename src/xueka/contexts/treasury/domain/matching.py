@@ -163,7 +163,7 @@ def _compare(line: Theirs, o: Ours, found: list[Break]) -> None:
             _of_ours(kind, o, sign * line.fen)._replace(day=line.day.isoformat(), channel_id=line.id)
         )
         return
-    if line.id != o.id or (line.number != o.number and not o.second):
+    if (o.id and line.id != o.id) or (line.number != o.number and not o.second):
         found.append(_of_ours(b.NUMBER, o, 0, f"账单 {line.number} {line.id}"))
     if line.fen != o.fen:
         found.append(_of_ours(b.REFUND_AMOUNT if refund else b.AMOUNT, o, sign * (line.fen - o.fen)))

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Min
 
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.models import Fetch, Statement
 from xueka.contexts.treasury.services.posting import WORKER
-from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
+from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_payback, take_statement
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.kernel.money import parse_yuan
@@ -32,6 +32,15 @@ _OFTEN = 48
 """After so many tries (a day) it is asked for seldom; finance sees it as missing long before."""
 _OLDEST_DAYS = 89
 """Channels keep statements for three months."""
+_PAID_BACK = """
+SELECT DISTINCT (p.success_at AT TIME ZONE 'Asia/Shanghai')::date
+  FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id AND p.channel = 'nontax'
+  LEFT JOIN treasury_paybacktold t ON t.tra_no = p.channel_id
+  LEFT JOIN treasury_fetch f ON f.kind = 'confirm'
+   AND f.day = (p.success_at AT TIME ZONE 'Asia/Shanghai')::date
+ WHERE r.way = 'payback' AND r.state = 'succeeded' AND (t.id IS NULL OR t.told_at <= r.success_at)
+   AND (f.id IS NULL OR f.done_at <= r.success_at)
+"""
 _NAMES = {"fund": "fundflow"}  # as the channels' port calls them
 
 
@@ -39,6 +48,7 @@ def fetch_due(limit: int = 100) -> int:
     """Put every closed day on the list, and ask for what is due. Returns how many were asked for."""
     with transaction.atomic():
         _plan()
+        _urge_paybacks()
     rows = Fetch.objects.filter(done_at=None, next_try_at__lte=clock.now()).order_by("next_try_at", "id")
     ids = list(rows.values_list("id", flat=True)[:limit])
     for fetch_id in ids:
@@ -64,6 +74,21 @@ def _plan() -> None:
             for day in sorted(days)
         ]
         Fetch.objects.bulk_create(fresh, ignore_conflicts=True)
+
+
+def _urge_paybacks() -> None:
+    """Days whose payments were paid back since the finance office was asked: it is to say so as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAID_BACK)
+        days = [day for (day,) in cursor.fetchall()]
+    for day in days:
+        urge(day)
+
+
+def urge(day: date) -> None:
+    """Ask the finance office now what it has confirmed on a day."""
+    urged = {"next_try_at": clock.now(), "done_at": None}
+    Fetch.objects.update_or_create(channel="nontax", kind=CONFIRM, day=day, defaults=urged)
 
 
 def _ready(channel: str, day: date) -> datetime:
@@ -112,6 +137,7 @@ def _confirmations(row: Fetch) -> str:
     for voucher in payments.confirmed_on(row.day):
         try:
             with transaction.atomic():
+                take_payback(voucher)
                 take_confirmation(WORKER, voucher, "")
         except XuekaError as error:  # one that contradicts what is known keeps no other one out
             wrong = error.message
@@ -131,6 +157,4 @@ def hear_confirmation(msg_id: str, voucher: Mapping[str, str]) -> None:
         if due == amount:
             take_confirmation(WORKER, voucher, msg_id)
             return
-        day = datetime.strptime(voucher.get("CfmDate", ""), "%Y%m%d").replace(tzinfo=clock.SHANGHAI).date()
-        urged = {"next_try_at": clock.now(), "done_at": None}
-        Fetch.objects.update_or_create(channel="nontax", kind=CONFIRM, day=day, defaults=urged)
+        urge(datetime.strptime(voucher.get("CfmDate", ""), "%Y%m%d").replace(tzinfo=clock.SHANGHAI).date())

@@ -165,6 +165,12 @@ def _reference(row: BreakRow) -> str:
     if row.kind in (b.REFUND_ONLY_OURS, b.REFUND_AMOUNT, b.REFUND_NOT_BOOKED):
         found = payments.refund_rows(EVERYWHERE).filter(number=row.key).select_related("payment").first()
         return found.payment.out_trade_no if found else row.key[:64]
+    if row.kind in (b.SETTLE_MISSING, b.SETTLE_ONLY, b.SETTLE_AMOUNT):
+        rows = payments.payment_rows(EVERYWHERE).filter(channel=row.channel, channel_id=row.channel_id)
+        if number := rows.values_list("out_trade_no", flat=True).first():
+            return str(number)
+        line = StatementLine.objects.filter(channel=row.channel, of_id=row.channel_id).order_by("-id").first()
+        return (line.of_number if line else row.number) or row.key[:64]
     if row.kind not in (b.ONLY_CHANNEL, b.CHARGED_TWICE, b.REFUND_ONLY_CHANNEL):
         return row.key[:64]
     line = StatementLine.objects.filter(key=row.key, channel=row.channel).order_by("-id").first()

@@ -14,6 +14,7 @@ from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.transitions import BREAK, GONE
 from xueka.contexts.treasury.models import BreakRow, Run
 from xueka.contexts.treasury.services.finding import Found, find
+from xueka.contexts.treasury.services.settled import payback_breaks, settlement_breaks
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -22,16 +23,20 @@ from xueka.platform.identity.actor import Actor
 
 LONGEST_DAYS = 62
 _DAY = "(success_at AT TIME ZONE 'Asia/Shanghai')::date"
+#: Of direct money the channel's number is known by the confirmation alone; ours is finance's business number.
 _OURS = """
-SELECT p.channel, 'payment' AS kind, p.channel_id AS id, p.out_trade_no AS number, o.number AS "order",
+SELECT p.channel, 'payment' AS kind,
+       CASE WHEN p.channel = 'nontax' AND p.state = 'succeeded' THEN coalesce(f.channel_id, '')
+            ELSE p.channel_id END AS id, p.out_trade_no AS number, o.number AS "order",
        coalesce(p.received_fen, p.amount_fen) AS fen,
        coalesce((p.success_at AT TIME ZONE 'Asia/Shanghai')::date,
                 (p.created_at AT TIME ZONE 'Asia/Shanghai')::date) AS day,
        CASE WHEN p.state = 'succeeded' THEN 'succeeded' WHEN p.state IN ('failed', 'closed') THEN 'ended'
             ELSE 'waiting' END AS state,
-       p.settlement, CASE WHEN p.channel = 'nontax' THEN p.out_trade_no ELSE '' END AS pay_code,
+       p.settlement, CASE WHEN p.channel = 'nontax' THEN left(p.out_trade_no, 20) ELSE '' END AS pay_code,
        p.asked_id <> '' AS second
   FROM payments_payment p JOIN payments_order o ON o.id = p.order_id
+  LEFT JOIN treasury_confirmation f ON p.channel = 'nontax' AND p.channel_id <> '' AND f.tra_no = p.channel_id
 UNION ALL
 SELECT p.channel, 'refund', r.number, r.number, o.number, r.amount_fen,
        coalesce((r.success_at AT TIME ZONE 'Asia/Shanghai')::date,
@@ -88,7 +93,8 @@ def reconcile(actor: Actor, first: date, last: date) -> Result:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('treasury.reconcile'))")
     covered, days = _statements(first, last)
     found = find(SIDES, first, last, covered, last)
-    breaks = sorted([*found.breaks, *days])
+    money = [*settlement_breaks(first, last), *payback_breaks(first, last)]
+    breaks = sorted([*found.breaks, *days, *money])
     run = _keep_run(actor, first, last, found, breaks)
     _keep_breaks(actor, run, breaks)
     detail = {"first": str(first), "last": str(last), "breaks": len(breaks), "digest": run.digest}

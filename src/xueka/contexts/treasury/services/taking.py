@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.db import connection
 
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, Checked, Line
-from xueka.contexts.treasury.models import Confirmation, Statement, StatementLine
+from xueka.contexts.treasury.models import Confirmation, PaybackTold, Statement, StatementLine
 from xueka.contexts.treasury.services.checking import check
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
@@ -143,6 +143,19 @@ def take_confirmation(actor: Actor, voucher: Mapping[str, str], msg_id: str) -> 
             action="请与财政非税平台核对。",
         )
     return found
+
+
+def take_payback(voucher: Mapping[str, str]) -> None:
+    """What finance says it has paid back of a payment, in its answer to a question (8997)."""
+    tra_no, told = voucher.get("TraNoBus", ""), voucher.get("RefundAmt", "")
+    if not tra_no or not told or len(tra_no) > 64:
+        return
+    said = {
+        "pay_code": voucher.get("PayCode", "")[:32],
+        "refunded_fen": parse_yuan(told),
+        "told_at": clock.now(),
+    }
+    PaybackTold.objects.update_or_create(tra_no=tra_no, defaults=said)
 
 
 def _moment(day: str, time: str) -> datetime:

@@ -2,13 +2,20 @@
 
 from datetime import date, datetime, time, timedelta
 
+import structlog
 from django.db import transaction
 from django.db.models import Max
 
-from xueka.contexts.treasury.models import Confirmation, Run, Statement
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury.domain import breaks as b
+from xueka.contexts.treasury.domain.breaks import Break
+from xueka.contexts.treasury.models import Confirmation, Run, Statement, StatementLine
 from xueka.contexts.treasury.services.posting import WORKER
 from xueka.contexts.treasury.services.reconciling import reconcile
 from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
+
+log = structlog.get_logger("xueka.treasury")
 
 _WEEKS = 8
 """Older weeks are reconciled by hand."""
@@ -25,9 +32,25 @@ def reconcile_due() -> list[tuple[date, date]]:
     for first, last, always in _weeks(clock.today()):
         if _is_due(first, last, always=always):
             with transaction.atomic():
-                reconcile(WORKER, first, last)
+                found = reconcile(WORKER, first, last)
+            for each in found.breaks:
+                _look_into(each)
             done.append((first, last))
     return done
+
+
+def _look_into(found: Break) -> None:
+    """Money of which a statement speaks is asked for at the channel: perhaps its notice was lost."""
+    try:
+        if found.kind in (b.ONLY_CHANNEL, b.CHARGED_TWICE):
+            line = StatementLine.objects.filter(channel=found.channel, key=found.key).order_by("-id").first()
+            payments.look_into(found.channel, line.number if line else found.number, found.key)
+        elif found.kind in (b.NOT_CREDITED, b.AFTER_CLOSE):
+            payments.look_into(found.channel, found.key, found.channel_id)
+        elif found.kind == b.REFUND_NOT_BOOKED:
+            payments.look_into_refund(found.key)
+    except XuekaError as error:  # it is asked again with the next run
+        log.warning("treasury.not_looked_into", kind=found.kind, key=found.key, code=error.code)
 
 
 def _weeks(today: date) -> list[tuple[date, date, bool]]:
