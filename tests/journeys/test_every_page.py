@@ -110,6 +110,7 @@ NO_LINK_HERE = {
     "officers:import_result",
     "partner-v1:validity",
     "objects:replacement",
+    "objects:replacement_where",
     "objects:year_job",
     "objects:year_report",
     "school:apply_done",

@@ -16,6 +16,7 @@ from xueka.contexts.takeover import api as takeover
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
+from xueka.entrypoints.portals.objects.nav import late_replacements
 from xueka.platform.identity.sessions import StaffRequest
 
 states.register(
@@ -184,7 +185,11 @@ def notices(request: StaffRequest) -> list[Notice]:
             "wait",
         ),
     )
-    return low + [Notice(f"{count} {words}", url, tone=tone) for count, words, url, tone in counted if count]
+    return (
+        low
+        + late_replacements(scope)
+        + [Notice(f"{count} {words}", url, tone=tone) for count, words, url, tone in counted if count]
+    )
 
 
 register_search(search)

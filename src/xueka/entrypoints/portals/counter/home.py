@@ -11,6 +11,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
+from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Gauge
 from xueka.entrypoints.portals.counter import desk, taken
@@ -108,6 +109,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
         "work": working.work(request.actor, found),
         "other": taken.take(request.actor, found.application.number),
         "receivers": list(cards.RECEIVERS.items()),
+        "purse": _purse(found),
     }
     return render(request, "counter/card.html", shown)
 
@@ -155,6 +157,12 @@ def _picture(side: str, face: Any) -> HttpResponse:
     answer = HttpResponse(printing.picture(face(), side), content_type="image/png")
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
+
+
+def _purse(card: cards.Card) -> str:
+    """What the counter tells of the purse on the old card."""
+    reason = card.application.reason
+    return replacements.purse_words(reason) if reason in replacements.REASONS else ""
 
 
 def _problem(face: Any) -> XuekaError | None:

@@ -8,6 +8,7 @@ from xueka.contexts.printing import api as printing
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.counter import desk, parcels
+from xueka.entrypoints.portals.objects.nav import late_replacements
 from xueka.kernel import clock
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -55,7 +56,7 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in printing.jobs(scope).filter(state="unknown")[:5]
     ]
-    return [*unsettled, *low]
+    return [*unsettled, *late_replacements(scope), *low]
 
 
 register(

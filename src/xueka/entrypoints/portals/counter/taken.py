@@ -1,5 +1,8 @@
 """Who is at which application: a courtesy among colleagues at one queue, which forbids nothing.
 
+It lies in the cache, a table of the database that outlives every process. No work can be lost with it: an
+application is begun under its lock and moves on in that moment, so a colleague who begins it too is refused.
+
 An operator has one waiting application at a time, and the cards that she makes.
 """
 

@@ -8,6 +8,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review, transfer_rows
+from xueka.entrypoints.portals.objects.nav import late_replacements
 from xueka.platform.identity.sessions import StaffRequest
 
 
@@ -26,7 +27,11 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in found
     ]
-    return [*waiting, *transfer_rows.overdue(request.actor.scope, "district")]
+    return [
+        *waiting,
+        *transfer_rows.overdue(request.actor.scope, "district"),
+        *late_replacements(request.actor.scope),
+    ]
 
 
 register(

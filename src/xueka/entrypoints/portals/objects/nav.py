@@ -13,7 +13,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.entrypoints.design import nav, states
-from xueka.entrypoints.design.nav import Hit
+from xueka.entrypoints.design.nav import Hit, Notice
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.actor import Actor
@@ -121,6 +121,15 @@ states.register(
     logistics.BOX,
     {"packed": "neutral", "in_transit": "progress", "received": "ok", "lost": "bad", "cancelled": "ended"},
 )
+
+
+def late_replacements(scope: Scope) -> list[Notice]:
+    """Promises that run out, for the bell of whoever can still do something about it."""
+    late = replacements.watched(scope).count()
+    if not late:
+        return []
+    url = f"{reverse('objects:replacements')}?watch=1"
+    return [Notice(f"{late} 份补卡换卡的承诺临近或超期，卡还没送到", url, tone="bad")]
 
 
 def school_name(scope: Scope) -> str | None:

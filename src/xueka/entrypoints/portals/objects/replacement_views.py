@@ -10,7 +10,7 @@ from xueka.contexts.families import api as families
 from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.listing import Column, DataList, Filter
-from xueka.entrypoints.design.ui import Badge, Empty, Event, Fact, ObjectHead, Tile
+from xueka.entrypoints.design.ui import Action, Badge, Empty, Event, Fact, ObjectHead, Tile
 from xueka.entrypoints.portals.objects import replacing, shapes
 from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
@@ -39,6 +39,7 @@ def rows(request: StaffRequest) -> HttpResponse:
             Column("办理", lambda row: replacements.REASONS[row.reason][0]),
             Column("送达", lambda row: replacements.DELIVERIES[row.delivery] if row.delivery else ""),
             Column("承诺", promise),
+            Column("超期", _days_late, kind="number", minor=True),
             Column("状态", lambda row: states.badge("replacement", row.state)),
         ],
         sorts={"latest": ("-id",)},
@@ -67,6 +68,7 @@ def rows(request: StaffRequest) -> HttpResponse:
             "承诺临近或超期",
             watched.count(),
             "两个工作日内到期，卡还没送到",
+            Action("看名单", "?watch=1"),
             tone="wait",
             icon="clock",
             unit="份",
@@ -137,6 +139,13 @@ def _guardians(actor: Actor, found: replacements.Replacement) -> dict[str, objec
 
 def _watched(found: QuerySet, actor: Actor) -> QuerySet:
     return found.filter(pk__in=replacements.watched(actor.scope).values("pk"))
+
+
+def _days_late(found: replacements.Replacement) -> str:
+    """Days since the promise ran out without the card; for the list and what is taken from it."""
+    open_ = found.state in replacements.PROMISED and found.delivered_at is None and found.promised_on
+    late = (clock.today() - found.promised_on).days if open_ and found.promised_on else 0
+    return f"{late} 天" if late > 0 else ""
 
 
 def promise(found: replacements.Replacement) -> Badge | str:

@@ -10,6 +10,7 @@ from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review, shapes, transfer_rows
+from xueka.entrypoints.portals.objects.nav import late_replacements
 from xueka.platform.identity.sessions import StaffRequest
 
 
@@ -58,7 +59,7 @@ def notices(request: StaffRequest) -> Sequence[Notice]:
         )
         for each in cards.reminders(scope).values()
     ]
-    return [*reminded, *returned, *transfer_rows.overdue(scope, "school"), *boxes]
+    return [*reminded, *returned, *transfer_rows.overdue(scope, "school"), *late_replacements(scope), *boxes]
 
 
 _LOOK_UP = NavGroup(
