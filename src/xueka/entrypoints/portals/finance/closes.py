@@ -356,7 +356,11 @@ def _facts(close: closing.Close | None) -> list[Fact]:
     return [
         Fact("编号", close.number),
         Fact("拟制", shapes.actor_name(close.prepared_by), formats.compact(close.prepared_at)),
-        Fact("签署", shapes.actor_name(close.signed_by), formats.compact(close.signed_at)),
+        Fact(
+            "签署",
+            shapes.actor_name(close.signed_by),
+            formats.compact(close.signed_at) if close.signed_at else "",
+        ),
         Fact("序号", close.seq),
         Fact("摘要（SM3）", close.digest),
         Fact("上一周结的摘要", close.previous),
