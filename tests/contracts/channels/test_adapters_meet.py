@@ -40,7 +40,7 @@ class Meeting:
     def open(self, number: str = NUMBER) -> Any:
         """As a payer's browser does it; the payment."""
         payment = self.payment(number)
-        started = self.adapter.start(payment, "oSomebody")
+        started = self.adapter.start(payment, "oSomebody", "")
         if started.kind == "redirect":
             assert httpx.get(started.data["url"], trust_env=False).status_code == 303
         else:

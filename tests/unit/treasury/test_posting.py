@@ -6,6 +6,7 @@ from itertools import count
 from django.db import transaction
 
 from tests.support import statements as made
+from tests.support.commands import Run, xueka
 from tests.unit.payments.conftest import FINANCE, Cashier, books, everything_holds
 from tests.unit.payments.test_paying import settle
 from tests.unit.treasury.conftest import DAY, ONE, OTHER, confirm, line, statement, take, week
@@ -16,6 +17,8 @@ from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
+
+__all__ = ["xueka"]
 
 Town = tuple[Cashier, list[payments.Payment], list[made.Cells]]
 
@@ -159,4 +162,18 @@ def test_a_closed_period_gets_nothing_more(town: Town) -> None:
     entries = ledger.entries_of(EVERYWHERE, f"wechat:{DAY}")
     assert {each.on for each in entries} == {DAY + timedelta(days=1)}
     assert entries[0].about["day"] == str(DAY)
+    sound()
+
+
+def test_the_bearer_pays_the_fees_in_once(town: Town, xueka: Run) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid))
+    treasury.post_all()
+    words = ("ledger", "fees", "provider", "40", "--slip", "H-1", "--on", str(DAY))
+    assert xueka(*words) == (0, {"left_fen": 20})
+    assert xueka(*words) == (0, {"left_fen": 20})
+    assert books() == {"bank": 9980, "fees": 20, "treasury": 2000, "income": -12000}
+    for wrong in (("provider", "21"), ("provider", "0"), ("centre", "1"), ("nobody", "1")):
+        code, found = xueka("ledger", "fees", *wrong, "--slip", "H-2", "--on", str(DAY))
+        assert (code, found["error"]["code"][:5]) == (1, "FEES_"), wrong
     sound()

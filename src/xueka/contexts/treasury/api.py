@@ -29,7 +29,7 @@ from xueka.contexts.treasury.queries import (
 )
 from xueka.contexts.treasury.services.checking import KINDS, check
 from xueka.contexts.treasury.services.fetching import hear_confirmation
-from xueka.contexts.treasury.services.posting import post_all
+from xueka.contexts.treasury.services.posting import post_all, take_fees
 from xueka.contexts.treasury.services.reconciling import Result, assign, explain, reconcile, sign_off
 from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
 
@@ -74,6 +74,7 @@ __all__ = [
     "story_of_order",
     "sweep",
     "take_confirmation",
+    "take_fees",
     "take_statement",
     "takings",
     "waterfall",

@@ -1,4 +1,4 @@
-"""`xueka ledger verify`: the books added up anew."""
+"""`xueka ledger`: the books added up anew, closed, and fees that were paid in."""
 
 from typing import Annotated
 
@@ -37,6 +37,24 @@ def verify(as_json: common.Json = False) -> None:
     common.answer(result, as_json, human)
     if not found.balanced:
         raise typer.Exit(1)
+
+
+@app.command()
+def fees(
+    bearer: Annotated[str, typer.Argument(metavar="BEARER", help="由谁承担：centre、provider。")],
+    fen: Annotated[int, typer.Argument(metavar="FEN", help="补足多少分。")],
+    slip: Annotated[str, typer.Option("--slip", help="银行回单号，只记一次。")],
+    on: Annotated[str, typer.Option("--on", metavar="DATE", help="到账日期。")],
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """承担方已把渠道手续费补入归集户：记账，说出还差多少。"""
+    day = arguments.read(parse_date, on)
+    with common.edge(user) as actor:
+        from xueka.contexts.treasury import api as treasury
+
+        left = treasury.take_fees(actor, bearer, fen, slip, day)
+    common.answer({"left_fen": left}, as_json, lambda: typer.echo(f"已记账，尚差 {format_yuan(left)}。"))
 
 
 @app.command()

@@ -15,6 +15,8 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine
+from xueka.kernel.errors import BadInput
+from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
 
@@ -25,6 +27,7 @@ WORKER = Actor.system("treasury")
 #: The statement of each channel that says what has come into our account there.
 SETTLING = {"wechat": "fund", "alipay": "fund", "unionpay": "trade"}
 _AT_ONCE = 500
+_SLIP_LENGTH = 40
 _POSTINGS = 5000  # of one entry
 _Sums = Mapping[tuple[str, str, str], int]
 
@@ -97,6 +100,40 @@ def _post_confirmation(confirmation_id: int, number: str | None, order: str | No
     ]
     key, about = f"confirmed:{told.tra_no}", {"pay_code": told.pay_code, "tra_no": told.tra_no}
     ledger.post(WORKER, key, "confirmation", ledger.open_day(told.day), sides, about)
+
+
+def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
+    """Whoever bears the channels' fees has paid them into the collection account; what is left in fen.
+
+    `slip` is the bank's number; the same again is the same. Raises BadInput `FEES_BEARER`, `FEES_SLIP`,
+    `FEES_AMOUNT` for more than the fees that stand under the bearer, LEDGER_DAY.
+    """
+    actor.require("city:ledger:post")
+    if bearer not in payments.FEE_BEARERS:
+        known = "、".join(payments.FEE_BEARERS)
+        raise BadInput("FEES_BEARER", "没有这个手续费承担方。", found=bearer[:16], expected=known)
+    slip = slip.strip()
+    if not 0 < len(slip) <= _SLIP_LENGTH or not slip.isprintable():
+        raise BadInput(
+            "FEES_SLIP", "银行回单号不对。", found=slip[:40], expected=f"1 至 {_SLIP_LENGTH} 个字符"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(_ALONE, [bearer])
+    key = f"fees:{slip}"
+    owed = ledger.balances_of(EVERYWHERE, bearer).get(ledger.FEES, 0)
+    if ledger.sums_under(EVERYWHERE, f"{key}:"):
+        return owed
+    if type(fen) is not int or not 0 < fen <= owed:
+        raise BadInput(
+            "FEES_AMOUNT",
+            "补足的手续费不对。",
+            found=str(fen)[:20],
+            expected=f"1 至 {owed} 分，即尚未补足的数",
+        )
+    sides = [ledger.Posting(ledger.BANK, fen, "", key), ledger.Posting(ledger.FEES, -fen, "", bearer)]
+    ledger.post(actor, f"{key}:{bearer}", "fees_paid", ledger.open_day(on), sides, {"slip": slip})
+    record(actor, "fees.take", "ledger", slip, detail={"bearer": bearer, "amount_fen": fen})
+    return owed - fen
 
 
 def post_settlements() -> None:

@@ -8,6 +8,7 @@ from xueka.entrypoints.portals.common import deeds
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
     "amount_fen": "金额（分）",
+    "bearer": "承担方",
     "channel": "渠道",
     "channel_id": "渠道单号",
     "to_remit_fen": "应上缴（分）",
