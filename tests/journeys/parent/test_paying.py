@@ -65,7 +65,7 @@ class World:
     def time_passes(self, rounds: int = 1) -> None:
         """Notices arrive, sweeps run, what is due later is due now."""
         for _ in range(rounds):
-            while self.channels.deliver():  # duplicates come one after the other
+            while self.channels.deliver() or self.office.deliver():  # duplicates come one after the other
                 pass
             for model in (Payment, Refund, Receipt):
                 waiting = model.objects.exclude(next_try_at=None)
@@ -129,6 +129,26 @@ def test_paid_by_wechat_the_receipt_is_there_and_a_refund_reverses_it(
     assert receipts.verify(EVERYWHERE, red.id).good
     shown = {each["number"]: each["fen"] for each in at.office.get("receipts")}
     assert (shown[number], shown[red.number]) == (2000, -2000)
+
+
+def test_paid_by_payment_code_and_back_to_the_order(world: tuple[World, str]) -> None:
+    """Money that the treasury has at once; its receipt bears the same code."""
+    at, child = world
+    page = at.page
+    at.lose_and_replace(child)
+    progress = page.url.removesuffix("pay/")
+    page.get_by_label("非税缴款码").check()
+    page.get_by_role("button", name="去缴费").click()
+    code = page.locator(".xk-pay-code").inner_text()
+    look(page, "code")
+    page.get_by_role("link", name="打开财政缴款页").click()
+    page.get_by_role("button", name="确认缴款").click()
+    page.get_by_role("link", name="返回").click()
+    expect(page).to_have_url(progress)
+    at.time_passes(2)
+    at.see("已受理", "电子票据", "票号")
+    receipt = Receipt.objects.get()
+    assert (receipt.pay_code, receipt.state) == (code, "kept")
 
 
 def test_paid_twice_by_going_back_the_second_goes_back_by_itself(world: tuple[World, str]) -> None:

@@ -38,7 +38,8 @@ def pay(request: FamilyRequest, number: str) -> HttpResponse:
             raise BadInput("CHANNEL_UNKNOWN", "请选择缴费方式。", expected="、".join(WAYS.values()))
         back = request.build_absolute_uri(reverse("parent:progress", args=[number]))
         start = payments.pay(request.actor, order.id, channel, back=back)
-        shown |= {"way": WAYS[channel], "start": start, "go": _way(start, back)}
+        place = "财政缴款页" if start.kind == "code" else WAYS[channel]
+        shown |= {"way": WAYS[channel], "place": place, "start": start, "go": _way(start, back)}
         return render(request, "parent/go.html", shown)
     return render(request, "parent/pay.html", shown)
 
