@@ -1,4 +1,4 @@
-"""A card that goes home by post: label, waybill, back once, out again, signed for."""
+"""A card that goes home by post: label, waybill, back once, out again, signed for; the counter's blanks."""
 
 import pytest
 from django.db import transaction
@@ -8,6 +8,7 @@ from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, add_user, picture
 from tests.support.families import with_guardian
 from xueka.contexts.cards import api as cards
+from xueka.contexts.numbers import api as numbers
 from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
 from xueka.contexts.replacements import jobs
@@ -78,4 +79,40 @@ def test_a_card_is_posted_comes_back_and_is_signed_for(page: Page, town: Town) -
     page.get_by_role("button", name="登记签收").click()
     expect(page.get_by_text("新卡已启用，旧卡已作废。")).to_be_visible()
     expect(page.get_by_text("已领卡").first).to_be_visible()
+    assert_sound(page)
+
+
+def test_blanks_are_handed_to_a_counter_and_counted_there(page: Page, town: Town) -> None:
+    lines = "".join(f"{place},04A1B2C3{place:06d}\n" for place in range(1, 21))
+    with transaction.atomic():
+        numbers.import_blank_lot(SYSTEM, f"序号,芯片UID\n{lines}".encode(), "L2026-01", "一卡通公司", "张三")
+    town.passwords["counter"] = add_user("counter", "秦朗", "counter_operator", town.schools["first"])
+    town.log_in(page, "operator")
+    page.goto("/city/counters/")
+    page.get_by_role("link", name="发给柜台").click()
+    page.get_by_label("柜台", exact=True).select_option("110101")
+    for label, value in (
+        ("序号从", "1"),
+        ("序号到", "10"),
+        ("清点张数", "9"),
+        ("交出人", "王芳"),
+        ("接收人", "秦朗"),
+        ("交接单据", "GT-2026-1"),
+    ):
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="登记").click()
+    expect(page.get_by_text("清点的张数与库存不符。")).to_be_visible()
+    assert_sound(page)
+    page.get_by_label("清点张数").fill("10")
+    page.get_by_role("button", name="登记").click()
+    expect(page.get_by_text("已登记发给柜台 10 张")).to_be_visible()
+    with transaction.atomic():
+        numbers.spoil_chip("04A1B2C3000003", "印花")
+    page.reload()
+    assert_sound(page)
+    picture(page, "city-counters")
+    page.context.clear_cookies()
+    town.log_in(page, "counter")
+    page.get_by_role("link", name="空白卡").first.click()
+    expect(page.get_by_role("region", name="库存")).to_contain_text("相符")
     assert_sound(page)
