@@ -28,8 +28,9 @@ class Stopped(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 stopped as told, 1 refused, 2 wrong usage."""
     parser = argparse.ArgumentParser(
-        prog="xueka-agent", description="学卡发卡代理：驱动柜台的读卡器和证卡打印机。"
+        prog="xueka-agent", description="学卡发卡代理：驱动柜台的读卡器和证卡打印机。", add_help=False
     )
+    parser.add_argument("-h", "--help", action="help", help="显示本说明")
     parser.add_argument("--server", required=True, metavar="URL", help="服务器地址，如 https://xueka.example")
     parser.add_argument(
         "--reader", action="append", default=[], metavar="NAME", help="读卡器名称，可写一部分；可重复"

@@ -41,6 +41,7 @@ class Agent:
         self._journal = Journal(identity.folder)
         self._readers = {name: Reader(name) for name in readers}
         self._shown = {name: Shown() for name in readers}
+        self._told: set[str] = set()
         self._busy: set[str] = set()
         self._printers = printers
         self._printer_states: list[dict[str, str]] = []
@@ -176,9 +177,12 @@ class Agent:
 
     def _see(self, shown: dict[str, Shown]) -> None:
         for name, now in shown.items():
-            if now != self._shown[name]:
-                self._shown[name] = now
+            changed = now != self._shown[name]
+            if changed or name not in self._told:  # a reader that is not there is told once, too
+                self._told.add(name)
                 log.info("读卡器 %s：%s", name, _STATES[now.state])
+            if changed:
+                self._shown[name] = now
                 if name not in self._busy:
                     self._changed.set()
 

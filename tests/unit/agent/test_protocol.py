@@ -15,6 +15,7 @@ from tests.support.counter_server import CODE, CounterServer
 from xueka.agent.__main__ import _printer
 from xueka.agent.agent import Agent
 from xueka.agent.identity import Identity
+from xueka.agent.readers import Shown
 from xueka.agent.server import Server, address_problem
 
 pytest.importorskip("smartcard", reason="pyscard is missing: requirements/card.lock")
@@ -162,6 +163,15 @@ def test_told_to_stop_it_stops_though_a_reader_changes_in_that_moment(
         assert ended or resting.cancelled(), "it would go on"
 
     asyncio.run(play())
+
+
+def test_a_reader_that_is_not_there_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    identity = Identity.open(tmp_path)
+    agent = Agent(Server("http://127.0.0.1:9", identity), identity, ["R"], {})
+    with caplog.at_level("INFO", "xueka.agent"):
+        agent._see({"R": Shown()})
+        agent._see({"R": Shown()})
+    assert caplog.messages == ["读卡器 R：不在"]
 
 
 def _state(uri: str) -> dict[str, str]:

@@ -136,6 +136,7 @@ def test_a_blank_that_refuses_leaves_the_stock_and_is_counted_once(
     assert counter.lay_down(plastic) == "failed", "it is never a fresh blank again"
     again.refresh_from_db()
     assert again.code == "CHIP_NOT_FREE" and "已登记为报废" in again.message
+    assert "不能用来制卡" in again.plastic
     counter.open(session.card_id)
     assert counter.lay_down(counter.blank(uid=UIDS[1])) == "verified"
     assert Spoil.objects.count() == 1

@@ -13,7 +13,7 @@ from xueka.contexts.keys.domain.changes import KINDS as CHANGE_KINDS
 from xueka.contexts.keys.domain.deliveries import RECEIVERS, WAYS
 from xueka.contexts.keys.domain.factors import from_digits as factor_from_digits
 from xueka.contexts.keys.domain.transitions import KEY_CHANGE, KEY_DELIVERY, KEY_VERSION
-from xueka.contexts.keys.domain.vocabulary import ALGORITHMS, LEVELS, TYPES, USAGES
+from xueka.contexts.keys.domain.vocabulary import ALGORITHMS, LEVELS, PURPOSES, TYPES, USAGES
 from xueka.contexts.keys.invariants import INVARIANTS, sealed_rows
 from xueka.contexts.keys.models import (
     ORIGINS,
@@ -98,6 +98,7 @@ __all__ = [
     "KEY_VERSION",
     "LEVELS",
     "ORIGINS",
+    "PURPOSES",
     "RECEIVERS",
     "STORES",
     "TYPES",

@@ -23,6 +23,8 @@ USAGES = {
     SEAL: "加密存储的信息",
     SIGN: "签名、登录",
 }
+#: What keys are used for, as those who use them say it.
+PURPOSES = {"personalization": "柜台写卡", "production": "卡厂制卡", "export": "导出"}
 
 THREE_DES, SM4, SM1, AES = "3des", "sm4", "sm1", "aes"
 SM2, HMAC_SM3, ED25519 = "sm2", "hmac-sm3", "ed25519"

@@ -15,7 +15,7 @@ from xueka.contexts.personalization.models import Agent, CardKeyVersion, Run, Se
 from xueka.contexts.personalization.services import upgrading
 from xueka.contexts.personalization.services.chips import identified
 from xueka.contexts.personalization.services.common import acting
-from xueka.contexts.personalization.services.ending import claim, fail, give_up, prove, refuse
+from xueka.contexts.personalization.services.ending import ASIDE, claim, fail, give_up, prove, refuse
 from xueka.contexts.personalization.services.handing_out import look, lose
 from xueka.contexts.personalization.services.preparing import (
     answers_of,
@@ -172,7 +172,7 @@ def _wrong_card(actor: Actor, session: Session, why: str) -> None:
         lose(actor, session)
         Session.objects.filter(pk=session.pk).update(message=why, look={"other": True})
     else:
-        fail(actor, session, "CHIP_NOT_FREE", why)
+        fail(actor, session, "CHIP_NOT_FREE", why, ASIDE)
 
 
 def _go_on(actor: Actor, session: Session, run: Run, challenge: bytes) -> Next:

@@ -109,7 +109,7 @@ def use_list(request: StaffRequest) -> HttpResponse:
             Column("时间", "at", kind="number"),
             Column("密钥", lambda row: Link(str(row.version), _version(row)), kind="code"),
             Column("用途", lambda row: keys.USAGES[row.usage]),
-            Column("目的", "purpose", minor=True),
+            Column("目的", lambda row: keys.PURPOSES.get(row.purpose, row.purpose), minor=True),
             Column("对象", "subject", kind="code"),
             Column("张数", "cards", kind="number"),
             Column("经办", lambda row: shapes.actor_name(row.actor), minor=True),

@@ -153,7 +153,13 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
             ("各区", exposed.by_district),
         ],
         "uses": [
-            (each.at, each.purpose, each.subject, each.cards, shapes.actor_name(each.actor))
+            (
+                each.at,
+                keys.PURPOSES.get(each.purpose, each.purpose),
+                each.subject,
+                each.cards,
+                shapes.actor_name(each.actor),
+            )
             for each in keys.uses(scope).filter(version=found)[:20]
         ],
         "more": f"{reverse('custodian:uses')}?key={label}",

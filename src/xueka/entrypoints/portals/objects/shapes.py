@@ -196,6 +196,8 @@ def roles_in_words() -> Callable[[User], str]:
 def _process(username: str) -> str:
     if username.startswith("guardian:"):
         return "家长"
+    if username.startswith("agent:"):
+        return f"发卡代理 {username.removeprefix('agent:')}"
     return "系统" if username.startswith("system:") else username
 
 
