@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from python_calamine import CalamineWorkbook
 
 from tests.journeys.city.test_line import log_out, press
 from tests.journeys.finance.conftest import Money, in_memory, money, town
@@ -163,4 +164,11 @@ def test_orders_refunds_books_and_exports(page: Page, money: Money) -> None:
     page.goto(f"/finance/?week={closing.name_of(money.monday)}")
     with page.expect_download() as saved:
         page.get_by_role("link", name="导出 XLSX").click()
-    assert saved.value.suggested_filename.endswith(".xlsx")
+    book = CalamineWorkbook.from_path(saved.value.path())
+    sums = {(row[0], row[1]): row[2] for row in book.get_sheet_by_name("控制数").to_python() if len(row) > 2}
+    assert (sums["收款", "行数"], sums["收款", "实收（分）"], sums["四方", "订单（分）"]) == (
+        8,
+        16_000,
+        14_000,
+    )
+    assert sums["科目", "借方（分）"] == sums["科目", "贷方（分）"] == 20_000

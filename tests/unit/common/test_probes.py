@@ -52,6 +52,7 @@ PEOPLE = {
     "city_admin": "admin",
     "security_admin": "security",
     "auditor": "auditor",
+    "finance": "finance",
     "guardian": "",  # by the cookie of the parents' door
 }
 PHONE = "13800000001"
@@ -108,6 +109,7 @@ def town() -> Town:
         ("admin", "陈立", "city_admin"),
         ("security", "卫平", "security_admin"),
         ("auditor", "褚宁", "auditor"),
+        ("finance", "许晴", "finance"),
     ):
         made.passwords[username] = towns.add_user(username, name, role, made.schools["first"])
     return made
