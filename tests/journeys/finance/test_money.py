@@ -138,6 +138,12 @@ def test_orders_refunds_books_and_exports(page: Page, money: Money) -> None:
     look(page, "entries")
     page.goto("/finance/receipts/draw/")
     look(page, "draw")
+    page.goto("/finance/books/fees/")
+    page.get_by_label("金额（元）").fill("1")
+    page.get_by_label("银行回单号").fill("HD-1")
+    press(page, "登记")
+    expect(page.get_by_text("补足的手续费不对").first).to_be_visible()
+    look(page, "fees")
     page.goto("/finance/")
     with clicks(page) as counted:
         page.get_by_role("link", name="缴费订单").first.click()

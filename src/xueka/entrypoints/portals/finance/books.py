@@ -2,25 +2,32 @@
 
 from typing import Any
 
+from django import forms
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.entrypoints.design import formats
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Empty
 from xueka.entrypoints.portals.finance import looks, weeks
 from xueka.entrypoints.portals.finance.nav import READ
+from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
+from xueka.kernel.money import parse_yuan
 from xueka.kernel.text import parse_date
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _KINDS = {"asset": "资产", "liability": "负债", "expense": "费用"}
+#: Who may have fees to make good.
+_BEARERS = [(code, label) for code, label in payments.FEE_BEARERS.items() if code != "none"]
 _OUTCOMES = {
     "applied": "ok",
     "repeated": "ended",
@@ -57,9 +64,56 @@ def books(request: StaffRequest) -> HttpResponse:
         if debit == credit and not total
         else Badge("不平", "bad"),
         "closed": formats.day(closed) if closed else "",
-        "actions": [Action("看分录", reverse("finance:entries"), icon="list-details")],
+        "actions": _actions(request),
     }
     return render(request, "finance/books.html", shown)
+
+
+class FeesForm(WordedForm):
+    bearer = forms.ChoiceField(label="谁补足", choices=_BEARERS)
+    amount = forms.CharField(label="金额（元）", max_length=16)
+    slip = forms.CharField(label="银行回单号", max_length=40)
+    on = forms.DateField(label="到账日期", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+
+
+@require_http_methods(["GET", "POST"])
+@portal_view("city:ledger:post")
+def fees(request: StaffRequest) -> HttpResponse:
+    """Whoever bears the channels' fees has paid them into the collection account."""
+    form = FeesForm(request.POST if request.method == "POST" else None, initial={"on": clock.today()})
+    problem: XuekaError | None = None
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            fen = parse_yuan(given["amount"])
+            left = treasury.take_fees(request.actor, given["bearer"], fen, given["slip"], given["on"])
+        except XuekaError as refusal:
+            problem = refusal
+        else:
+            flash(request, f"已登记，尚未补足 {formats.yuan(left)}。")
+            return redirect("finance:books")
+    owed = [
+        f"{label}尚未补足 {formats.yuan(ledger.balances_of(request.actor.scope, code).get(ledger.FEES, 0))}"
+        for code, label in _BEARERS
+    ]
+    shown = {
+        "title": "手续费补足",
+        "sub": f"渠道扣下的手续费由承担方补进归集户，款项足额上缴。{'；'.join(owed)}。",
+        "form": form,
+        "fields": [form[name] for name in ("bearer", "amount", "slip", "on")],
+        "problem": problem,
+        "button": "登记",
+        "icon": "check",
+        "cancel": reverse("finance:books"),
+    }
+    return render(request, "finance/form.html", shown, status=400 if problem or form.errors else 200)
+
+
+def _actions(request: StaffRequest) -> list[Action]:
+    entries_ = Action("看分录", reverse("finance:entries"), icon="list-details")
+    if not request.actor.may("city:ledger:post"):
+        return [entries_]
+    return [entries_, Action("手续费补足", reverse("finance:fees"), icon="cash")]
 
 
 @require_GET

@@ -22,6 +22,7 @@ ENTRY_KINDS = {
     "refund_failed": "退款未成",
     "settlement": "渠道结算",
     "settlement_fees": "渠道手续费",
+    "fees_paid": "手续费补足",
     "confirmation": "财政确认",
     "break": "差错入账",
     "remittance": "上缴国库",

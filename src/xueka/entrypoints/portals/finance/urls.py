@@ -48,6 +48,7 @@ urlpatterns = [
     path("refunds/<str:number>/again/", refunds.again, name="refund_again"),
     path("notices/", books.notices, name="notices"),
     path("books/", books.books, name="books"),
+    path("books/fees/", books.fees, name="fees"),
     path("books/entries/", books.entries, name="entries"),
     path("tariffs/", tariffs.tariffs, name="tariffs"),
 ]
