@@ -38,7 +38,9 @@ def simulate(
     students: Annotated[int, typer.Option(help="学生人数。", min=16)],
     seed: Annotated[int, typer.Option(help="随机种子：相同的种子得到相同的城市。")],
     schools: Annotated[int | None, typer.Option(help="学校数（缺省按人数推算）。", min=1)] = None,
-    faults: Annotated[Literal["light", "heavy", "none"], typer.Option(help="卡厂出错的程度。")] = "light",
+    faults: Annotated[
+        Literal["light", "heavy", "none"], typer.Option(help="卡厂、支付渠道、财政平台出错的程度。")
+    ] = "light",
     as_json: common.Json = False,
 ) -> None:
     """在空的数据目录里模拟一个城市的一个学年；有违反时退出码为 1。"""
