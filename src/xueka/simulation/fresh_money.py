@@ -2,6 +2,7 @@
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
+from xueka.kernel.errors import XuekaError
 from xueka.simulation import families, issuing, staff, weeks
 from xueka.simulation.tills import Tills
 from xueka.simulation.world import World
@@ -18,9 +19,18 @@ def leave(world: World, tills: Tills, *, groups: int = 2, pause_days: float = 1.
     holders = cards.Card.objects.filter(state="active", kind_id=issuing.KIND).order_by("-number")
     holding = list(holders.select_related("school", "student")[: groups * PAYING])
     for start in range(0, len(holding), PAYING):
-        weeks.close_weeks(world, tills)
+        _close(world, tills)
         _ask_and_pay(world, tills, holding[start : start + PAYING])
         world.pass_time(minutes=pause_days * 24 * 60)
+
+
+def _close(world: World, tills: Tills) -> None:
+    """Weeks of a year whose calendar is not out yet stay open."""
+    try:
+        weeks.close_weeks(world, tills)
+    except XuekaError as error:
+        if error.code != "CALENDAR_YEAR_MISSING":
+            raise
 
 
 def _ask_and_pay(world: World, tills: Tills, holding: list[cards.Card]) -> None:

@@ -39,7 +39,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="随机种子：相同的种子得到相同的城市。")],
     schools: Annotated[int | None, typer.Option(help="学校数（缺省按人数推算）。", min=1)] = None,
     faults: Annotated[
-        Literal["light", "heavy", "none"], typer.Option(help="卡厂、支付渠道、财政平台出错的程度。")
+        Literal["light", "heavy", "none"], typer.Option(help="卡厂与支付渠道出错的程度。")
     ] = "light",
     as_json: common.Json = False,
 ) -> None:
