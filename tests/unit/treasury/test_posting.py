@@ -173,6 +173,8 @@ def test_the_bearer_pays_the_fees_in_once(town: Town, xueka: Run) -> None:
     assert xueka(*words) == (0, {"left_fen": 20})
     assert xueka(*words) == (0, {"left_fen": 20})
     assert books() == {"bank": 9980, "fees": 20, "treasury": 2000, "income": -12000}
+    code, found = xueka("ledger", "fees", "provider", "39", *words[4:])
+    assert (code, found["error"]["code"]) == (1, "FEES_SLIP_USED")
     for wrong in (("provider", "21"), ("provider", "0"), ("centre", "1"), ("nobody", "1")):
         code, found = xueka("ledger", "fees", *wrong, "--slip", "H-2", "--on", str(DAY))
         assert (code, found["error"]["code"][:5]) == (1, "FEES_"), wrong

@@ -45,10 +45,11 @@ MOVES = {
     "payment": ("clearing", INCOME, PAYERS),
     "unknown_payment": ("clearing", BREAKS),
     "refund_ask": (INCOME, PAYERS, REFUNDS),
-    "refund_done": (REFUNDS, "clearing", TREASURY),
+    "refund_done": (REFUNDS, INCOME, PAYERS, "clearing", TREASURY),  # what had failed is owed by these
     "refund_failed": (REFUNDS, INCOME, PAYERS),
     "settlement": ("clearing", BANK),
     "settlement_fees": (FEES, BANK),
+    "fees_paid": (BANK, FEES),
     "confirmation": ("clearing", TREASURY),
     "break": ("clearing", TREASURY, BREAKS),
     "remittance": (BANK, TREASURY),

@@ -15,7 +15,7 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
@@ -106,7 +106,7 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
     """Whoever bears the channels' fees has paid them into the collection account; what is left in fen.
 
     `slip` is the bank's number; the same again is the same. Raises BadInput `FEES_BEARER`, `FEES_SLIP`,
-    `FEES_AMOUNT` for more than the fees that stand under the bearer, LEDGER_DAY.
+    `FEES_AMOUNT` for more than the fees that stand under the bearer, LEDGER_DAY; Refused `FEES_SLIP_USED`.
     """
     actor.require("city:ledger:post")
     if bearer not in payments.FEE_BEARERS:
@@ -121,8 +121,11 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
         cursor.execute(_ALONE, [bearer])
     key = f"fees:{slip}"
     owed = ledger.balances_of(EVERYWHERE, bearer).get(ledger.FEES, 0)
-    if ledger.sums_under(EVERYWHERE, f"{key}:"):
-        return owed
+    if before := ledger.sums_under(EVERYWHERE, f"{key}:"):
+        if before.get((ledger.FEES, "", bearer)) == -fen:
+            return owed
+        said = "这张银行回单已经记过另一笔补足款。"
+        raise Refused("FEES_SLIP_USED", said, found=slip, action="请核对回单号。")
     if type(fen) is not int or not 0 < fen <= owed:
         raise BadInput(
             "FEES_AMOUNT",
