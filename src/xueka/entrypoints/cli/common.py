@@ -118,7 +118,7 @@ def show_error(error: Mapping[str, Any]) -> None:
     labels = {"where": "位置", "found": "实际", "expected": "应为", "action": "处理"}
     lines = [f"{error['message']}（{error['code']}）"]
     lines += [f"  {label}：{error[key]}" for key, label in labels.items() if key in error]
-    problems = error.get("problems") or []
+    problems = error.get("detail", {}).get("problems") or []
     if len(problems) > 1:
         lines += [f"  · {_problem(each)}" for each in problems]
     sys.stderr.write("\n".join(lines) + "\n")
