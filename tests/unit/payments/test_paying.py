@@ -1,5 +1,6 @@
 """Orders, attempts and notices: what settles an order, and what becomes of money that does not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -176,11 +177,16 @@ def test_unpaid_ends_at_the_channel_and_then_here(cashier: Cashier) -> None:
 
 
 def test_money_under_a_number_that_we_never_gave(cashier: Cashier) -> None:
+    """Nothing is believed before the channel has been asked; what it does not know never comes in."""
     payment = cashier.paid_at_channel(cashier.order())
-    told = BANKS["wechat"].paid[payment.out_trade_no]
-    for id_ in ("N1", "N2"):
-        headers, raw = fake_channel.payment_notice(id_, "SOMEBODY", told)
+    told = replace(BANKS["wechat"].paid[payment.out_trade_no], channel_id="T-nobody")
+    BANKS["wechat"].seconds[told.channel_id] = told
+    lie = replace(told, channel_id="T-lie")
+    for id_, each in (("N1", told), ("N2", told), ("N3", lie)):
+        headers, raw = fake_channel.payment_notice(id_, "SOMEBODY", each)
         assert payments.take_notice("wechat", headers, raw)[0] == 200
+    assert books() == {}
+    payments.sweep()
     assert books() == {"clearing.wechat": FEN, "breaks": -FEN}
     assert books("SOMEBODY") == books()
     everything_holds()
