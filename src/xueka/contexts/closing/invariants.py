@@ -59,7 +59,7 @@ INVARIANTS: list[Invariant] = [
           FROM closing_line l JOIN payments_payment p ON p.id = l.payment_id
           LEFT JOIN payments_refund r
             ON r.payment_id = p.id AND r.source = 'income' AND r.way = 'channel' AND r.state <> 'failed'
-           -- One that had come to nothing and went back after all is asked of the treasury on paper.
+           -- Not one that had come to nothing when it was signed, and went back after all.
            AND NOT EXISTS (SELECT 1 FROM history_transition h
                             WHERE h.machine = 'refund' AND h.object_id = r.id AND h.event = 'fail')
          WHERE l.settlement = 'merchant' GROUP BY l.id, p.id
