@@ -23,18 +23,12 @@ from xueka.platform.identity.web import portal_view
 def tariffs(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         return _adopt(request)
-    today = clock.today()
-    present = payments.tariff_on(today).version
+    present = payments.tariff_on(clock.today()).version
     kinds = {kind.code: kind.name for kind in cards.kinds()}
     shown = {
         "versions": [
             (
-                f"{each.version}，{formats.day(each.valid_from)} 起执行",
-                Badge("现行", "ok")
-                if each.version == present
-                else Badge("待执行", "wait")
-                if each.valid_from > today
-                else Badge("已停用", "ended"),
+                f"{each.version}（{_standing(each, present)}），{formats.day(each.valid_from)} 起执行",
                 [_line(line, kinds) for line in each.lines],
             )
             for each in payments.tariffs()
@@ -69,6 +63,12 @@ def _adopt(request: StaffRequest) -> HttpResponse:
     made = payments.adopt_tariff(request.actor, given.read(), given.name or "tariff.toml")
     flash(request, f"已采用 {made.version}，{formats.day(made.valid_from)} 起执行。")
     return redirect("finance:tariffs")
+
+
+def _standing(found: payments.Tariff, present: str) -> str:
+    if found.version == present:
+        return "现行"
+    return "待执行" if found.valid_from > clock.today() else "已停用"
 
 
 def _line(line: payments.TariffLine, kinds: dict[str, str]) -> tuple[str, str, str, str, str]:
