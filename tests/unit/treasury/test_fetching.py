@@ -6,6 +6,7 @@ from tests.support import statements as made
 from tests.support.fake_channel import BANKS, MERCHANT
 from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier, books, everything_holds
 from tests.unit.treasury.conftest import DAY, kinds, line, statement
+from tests.unit.treasury.test_posting import flow
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import Confirmation, Fetch, Run, Statement
@@ -118,6 +119,7 @@ def test_weeks_are_compared_when_there_is_something_new(town: Town) -> None:
     cashier, paid, rows = town
     at(cashier, 10, 1)
     BANKS["wechat"].statements["trade", DAY] = statement(rows[1:])
+    BANKS["wechat"].statements["fundflow", DAY] = flow(paid[1:], fee_fen=0)
     treasury.sweep()
     assert kinds() == [("only_ours", paid[0].out_trade_no, -2000)]
     runs = Run.objects.count()
