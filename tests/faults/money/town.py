@@ -15,6 +15,7 @@ from tests.support.fake_channel import BANKS
 from tests.unit.cards.conftest import build
 from tests.unit.payments.conftest import FEN, open_channels
 from xueka.contexts.payments import api as payments
+from xueka.contexts.payments.models import Unknown
 from xueka.contexts.payments.ports import ToldRefund
 from xueka.kernel import clock
 from xueka.kernel.clock import SimulatedClock
@@ -139,10 +140,11 @@ def come_to_an_end(town: Town, rounds: int = 400) -> None:
     raise AssertionError(f"something never comes to an end: {_undecided()}")
 
 
-def _undecided() -> tuple[int, int, int, int]:
+def _undecided() -> tuple[int, ...]:
     return (
         payments.payment_rows(EVERYWHERE).filter(state__in=payments.UNDECIDED).count(),
         payments.refund_rows(EVERYWHERE).filter(state__in=payments.REFUND_UNDECIDED).count(),
         payments.Notice.objects.filter(outcome="").count(),
         payments.order_rows(EVERYWHERE).filter(state="open").count(),
+        Unknown.objects.filter(state="asked").count(),
     )
