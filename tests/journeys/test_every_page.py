@@ -109,6 +109,7 @@ NO_LINK_HERE = {
     "officers:hand_over",
     "officers:import_result",
     "partner-v1:validity",
+    "objects:card_replace",
     "objects:replacement",
     "objects:replacement_where",
     "objects:year_job",
