@@ -83,7 +83,6 @@ def brew(town: Town, chance: random.Random) -> Storm:
             strangers += 1
             stranger = Told("succeeded", FEN, f"T{number}", clock.now(), MERCHANT)
             made.append((channel, *fake_channel.payment_notice(f"S{number}", number, stranger)))
-            BANKS[channel].seconds[f"T{number}"] = stranger
             if strangers % 2:  # of every other one the channel itself knows
                 BANKS[channel].seconds[stranger.channel_id] = stranger
                 nobodys[stranger.channel_id] = FEN
