@@ -119,7 +119,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 
-# Lock-out (decisions.md): five failures within 15 minutes lock user and address for 15.
+# Lock-out: five failures within 15 minutes lock user and address for 15.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -1,4 +1,4 @@
-"""Check 6: what a stranger plants is found, nothing else is, no line is linked to a payment not its own."""
+"""What a stranger plants is found, nothing else is, no line is linked to a payment not its own."""
 
 import json
 

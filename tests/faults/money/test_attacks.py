@@ -1,4 +1,4 @@
-"""Check 5: direct SQL as the application's own role, committed: what the books must not take is refused."""
+"""Direct SQL as the application's own role, committed: what the books must not take is refused."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Check 5 beyond the books: direct SQL as the application's own role against orders, payments, refunds,
+"""Beyond the books: direct SQL as the application's own role against orders, payments, refunds,
 notices. Everything that would let money out twice, or deny that it came, is refused.
 """
 

@@ -1,4 +1,4 @@
-"""Check 7: a fifth of what channels answer is lost, notices too; all ends, nothing goes back twice."""
+"""A fifth of what channels answer is lost, notices too; all ends, nothing goes back twice."""
 
 import random
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Check 2: notices in storms, repeated, shuffled, late, lying, forged, of nobody; the books end as if there
+"""Notices in storms, repeated, shuffled, late, lying, forged, of nobody; the books end as if there
 had been none, and the same with tellers killed in the middle of it.
 """
 

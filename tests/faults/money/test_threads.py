@@ -1,4 +1,4 @@
-"""Check 3: however many bring one notice at once, it is posted once."""
+"""However many bring one notice at once, it is posted once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context

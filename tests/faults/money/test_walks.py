@@ -1,4 +1,4 @@
-"""Check 4: many families walk by chance at once, over ledger, card and order: after each step of all of them
+"""Many families walk by chance at once, over ledger, card and order: after each step of all of them
 every invariant holds, and a refused step has left its family's rows as they were.
 
 The walks of a crowd share a database, a clock and the books, and nothing else. They are checked together,

@@ -43,6 +43,8 @@ def test_diversify(lab, alg):
 
 def test_the_published_diversification(lab):
     words = ("--key", "0011223344556677 8899AABBCCDDEEFF", "--factor", "1122334455667788")
+    code, out, _ = lab("diversify", "--alg", "sm4", *words, "--json")
+    assert (code, json.loads(out)["key"]) == (0, "5a9f65876227746d95606233700543a9")
     assert lab("diversify", "--alg", "3des", *words) == (
         0,
         "key: 496bd7a3513644533100b54e71196528\nkcv: 913d30\n",
@@ -66,6 +68,8 @@ def test_encrypt(lab):
     expected = "7c87bc23140021b3afea67e6359ddcfe"
     assert cipher("--alg", "des", "--key", TRANSPORT, "--data", f"{body}8000") == expected
     assert cipher("--alg", "des", "--key", TRANSPORT, "--data", body, "--pad") == expected
+    back = cipher("--alg", "des", "--key", TRANSPORT, "--data", "0D39F0F0AAFF1122334455667788", "--pad")
+    assert back == "7e65de142f66ca41afea67e6359ddcfe"
     whole = cipher("--alg", "3des", "--key", MASTER, "--data", "1122334455667788", "--pad")
     assert whole == "e3013b7ce360adeb29c4c1428b7f5a83"  # a whole block of padding follows a whole block
     standard = "0123456789abcdeffedcba9876543210"
@@ -76,6 +80,7 @@ def test_encrypt(lab):
     ("alg", "key", "value"),
     [
         ("3des", "404142434445464748494a4b4c4d4e4f", "8baf47"),
+        ("3des", "000102030405060708090a0b0c0d0e0f", "ddada1"),
         ("sm4", "0123456789abcdeffedcba9876543210", "2677f4"),
         ("aes", MASTER * 2, "a939b8"),
     ],

@@ -70,7 +70,7 @@ def test_what_is_shown_is_read_back(fen):
 @pytest.mark.parametrize(
     ("yuan", "text"),
     [
-        # the amounts of the service contract (OB-03 to OB-08, OB-17)
+        # the amounts of the service contract
         ("3650712.00", "叁佰陆拾伍万零柒佰壹拾贰元整"),
         ("365071.20", "叁拾陆万伍仟零柒拾壹元贰角"),
         ("1460284.80", "壹佰肆拾陆万零贰佰捌拾肆元捌角"),

@@ -1,6 +1,6 @@
 """Mutated return files end to end: every defect is named by line, column and reason, and stops nothing else.
 
-Quality check 8: mutated and signed again for defects of lines, mutated unsigned for the refusal as a whole.
+Mutated and signed again for defects of lines, mutated unsigned for the refusal as a whole.
 Each file goes through the database and is taken back by a savepoint.
 """
 

@@ -50,7 +50,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class OpenWeeks:
-    """What is shown and reported (OB-36): open weeks, those older than seven days, those overdue."""
+    """What is shown and reported: open weeks, those older than seven days, those overdue."""
 
     open: int
     older_than_7_days: int

@@ -70,7 +70,10 @@ def close(
 
         found = ledger.close_period(actor, day)
     common.answer(
-        {"until": found.until.isoformat(), "accounts": found.totals},
+        {
+            "until": found.until.isoformat(),
+            "accounts": {f"{code}_fen": fen for code, fen in found.totals.items()},
+        },
         as_json,
         lambda: typer.echo(f"已结账到 {found.until}。"),
     )

@@ -19,6 +19,8 @@ def show(as_json: common.Json = False) -> None:
         from xueka.contexts.payments import api as payments
 
         found = [each.as_json() for each in payments.tariffs()]
+        for line in (line for each in found for line in each["line"]):
+            line["amount_fen"] = line.pop("fen")  # the file says fen; an answer names its amounts
         words = payments.REASONS
 
     def human() -> None:
@@ -28,7 +30,7 @@ def show(as_json: common.Json = False) -> None:
                 reasons = "、".join(words[reason] for reason in line["reasons"])
                 kinds = f"，卡种 {'、'.join(line['kinds'])}" if line["kinds"] else ""
                 before = f"，此前 {line['before']} 次及以上" if line["before"] else ""
-                price = format_yuan(line["fen"]) if line["fen"] else f"免费（{line['why']}）"
+                price = format_yuan(line["amount_fen"]) if line["amount_fen"] else f"免费（{line['why']}）"
                 typer.echo(f"  {reasons}{kinds}{before}：{price}")
 
     common.answer({"tariffs": found}, as_json, human)

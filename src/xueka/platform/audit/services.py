@@ -19,7 +19,7 @@ def record(
 ) -> Entry:
     """Add one entry in the caller's transaction: without the entry the act does not happen.
 
-    `action` reads resource.verb; `detail` never holds personal values in clear (decisions.md: masked).
+    `action` reads resource.verb; `detail` never holds personal values in clear (masked).
     """
     return Entry.objects.create(
         at=clock.now(),

@@ -27,7 +27,7 @@ class Actor:
 
     @classmethod
     def command_line(cls, os_user: str) -> "Actor":
-        """Whoever acts on the command line without naming an account (decisions.md)."""
+        """Whoever acts on the command line without naming an account."""
         return cls(f"cli:{os_user}", os_user, "system", EVERYWHERE, permissions=ROLES["system"].permissions)
 
     @classmethod

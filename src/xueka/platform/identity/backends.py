@@ -17,7 +17,7 @@ from xueka.platform.identity.models import User
 
 
 class LockOut(AxesStandaloneBackend):
-    """Stands first: five failures in 15 minutes lock user and address for 15 (decisions.md)."""
+    """Stands first: five failures in 15 minutes lock user and address for 15."""
 
     def authenticate(self, request: HttpRequest, username: str | None = None, **credentials: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Password rules (decisions.md): at least ten characters, not common, not the old one; city roles renew them.
+"""Password rules: at least ten characters, not common, not the old one; city roles renew them.
 
 Common list, likeness to the user name and all-digits are Django's validators, named in the settings.
 """

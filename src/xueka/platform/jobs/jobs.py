@@ -17,5 +17,5 @@ async def revive_stalled(timestamp: int) -> None:
 
 @every(5, "audit.seal")
 def seal_audit() -> None:
-    """The single sealer of decisions.md (Audit of bulk work): the advisory lock of the sweep makes it one."""
+    """The single sealer: the advisory lock of the sweep makes it one."""
     chain.seal()

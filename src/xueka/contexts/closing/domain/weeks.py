@@ -7,7 +7,7 @@ from xueka.kernel.calendar import Calendar
 DAYS = 7
 #: The close is due on this working day after its Sunday.
 DUE_AFTER = 2
-#: Calendar days after its Sunday from which an open week is too old (OB-36).
+#: Calendar days after its Sunday from which an open week is too old (service contract).
 OLD_AFTER = 7
 
 

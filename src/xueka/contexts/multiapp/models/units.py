@@ -10,7 +10,7 @@ from xueka.kernel.machine import Machine
 from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import Scope
 
-#: Kinds of units (mission A14).
+#: Kinds of units.
 VENDOR, APPLICATION = "vendor", "application"
 UNIT_KINDS = {VENDOR: "校园一卡通厂商", APPLICATION: "应用单位"}
 

@@ -25,7 +25,7 @@ RESULTS = {
     "05": "生产中遗失",
     "99": "其他",
 }
-"""Result codes of the bureau (decisions.md)."""
+"""Result codes of the bureau."""
 
 LINE_FIELDS = 9
 _NAME = "returns.txt"
