@@ -12,10 +12,11 @@ from tests.support.fake_channel import BANKS
 from tests.support.machines import assert_every_pair
 from tests.unit.closing.conftest import FEN, MONDAY, NEXT, ONE, OTHER, SUNDAY, Office, codes, refused
 from tests.unit.payments.conftest import books, everything_holds
-from tests.unit.treasury.conftest import finance
+from tests.unit.treasury.conftest import confirm, finance, line, statement
 from xueka.contexts.closing import api as closing
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury import api as treasury
 from xueka.kernel import clock
 from xueka.platform.files import services as files
 from xueka.platform.history import services as history
@@ -167,8 +168,10 @@ def test_refunds_after_signing_go_by_the_treasury(office: Office) -> None:
     assert (rows[mine.number].close, rows[mine.number].settlement) == (signed.number, "merchant")
     today = clock.today()
 
-    def end(refund: payments.Refund, number: str = "退1", on: date = today) -> closing.BackPayment:
-        return closing.end_back_payment(ONE, refund.id, paid=True, document_number=number, on=on)
+    def end(
+        refund: payments.Refund, number: str = "退1", on: date = today, paid: bool = True
+    ) -> closing.BackPayment:
+        return closing.end_back_payment(ONE, refund.id, paid=paid, document_number=number, on=on)
 
     assert refused(lambda: end(theirs)) == "BACK_PAYMENT_BY_MESSAGE"
     assert refused(lambda: end(mine, "")) == "DOCUMENT_NUMBER"
@@ -177,6 +180,7 @@ def test_refunds_after_signing_go_by_the_treasury(office: Office) -> None:
         end(mine)
         end(mine)
     assert refused(lambda: end(mine, "退2")) == "BACK_PAYMENT_ENDED"
+    assert refused(lambda: end(mine, paid=False)) == "BACK_PAYMENT_ENDED"
     assert books()["treasury"] == FEN - 700 - FEN
     holds()
 
@@ -227,6 +231,59 @@ def test_remittances_are_recorded_once(office: Office) -> None:
     assert refused(lambda: closing.record_remittance(ONE, second.id, "wechat", "JK1", clock.today())) == (
         "SLIP_NUMBER_USED"
     )
+
+
+def test_what_lies_before_the_first_signed_week_stops_no_other(office: Office) -> None:
+    """An older statement comes after the first close: its week is never closed, and none waits for it."""
+    office.paid()
+    office.to(NEXT)
+    signed = office.close()
+    early = date(2026, 8, 31)
+    with transaction.atomic():
+        treasury.take_statement(ONE, "wechat", "trade", early, statement([line("X1", "T-X1", FEN, early)]))
+    assert [each.name for each in closing.weeks(EVERYWHERE)] == ["2026-W37"]
+    assert "WEEK_PASSED" in codes(early)
+    assert refused(lambda: closing.prepare(ONE, early)) == "CLOSE_BLOCKED"
+    office.to(NEXT + timedelta(days=7))
+    office.ready(NEXT)
+    assert codes(NEXT) == []
+    second = office.sign(office.prepare(NEXT))
+    assert (second.seq, second.previous) == (2, signed.digest)
+    assert "WEEK_PASSED" not in codes(NEXT)
+
+
+def test_the_books_are_closed_before_they_are_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is posting when the week is signed ends first: the document says what the books say."""
+    office.paid()
+    office.to(NEXT)
+    office.ready()
+    prepared = office.prepare()
+    close_period = ledger.close_period
+
+    def after_whoever_posts(actor: Actor, until: date) -> ledger.Closing:
+        sides = [
+            ledger.Posting(ledger.BANK, 700, "wechat", "late"),
+            ledger.Posting(ledger.clearing("wechat"), -700, "wechat", "late"),
+        ]
+        ledger.post(ONE, "late", "settlement", SUNDAY, sides, {})
+        return close_period(actor, until)
+
+    monkeypatch.setattr(ledger, "close_period", after_whoever_posts)
+    signed = office.sign(prepared)
+    said = json.loads(closing.document(EVERYWHERE, signed.id))["books"]
+    assert said == ledger.balances(EVERYWHERE, SUNDAY)
+    assert said["bank"] == 700
+
+
+def test_direct_money_is_confirmed_by_its_number(office: Office) -> None:
+    """The code and the amount alone do not confirm a payment: the confirmation is of another one."""
+    order = office.cashier.paid(FEN, "nontax")
+    [payment] = payments.payments_of(order)
+    confirm(payment.out_trade_no, "T-other", FEN, "T-other", MONDAY)
+    [carried] = closing.proposal(EVERYWHERE, MONDAY).carried
+    assert (carried.payment_id, carried.carried) == (payment.id, "财政尚未确认")
+    confirm(payment.out_trade_no, "T-ours", FEN, payment.channel_id, MONDAY)
+    assert closing.proposal(EVERYWHERE, MONDAY).carried == ()
 
 
 def test_weeks_are_counted_and_reported(office: Office) -> None:

@@ -14,7 +14,8 @@ SELECT p.id, p.out_trade_no, o.number, p.channel, p.settlement, p.received_fen -
        coalesce(r.fen, 0), coalesce(r.undecided, 0),
        p.settlement <> 'direct' OR EXISTS (
            SELECT 1 FROM treasury_confirmation c
-            WHERE c.pay_code = p.out_trade_no AND c.amount_fen = p.received_fen)
+            WHERE c.pay_code = left(p.out_trade_no, 20) AND c.amount_fen = p.received_fen
+              AND p.channel_id <> '' AND p.channel_id IN (c.tra_no, c.channel_id))
   FROM payments_payment p
   JOIN payments_order o ON o.id = p.order_id
   JOIN ledger_entry e ON e.key = 'payment:' || p.out_trade_no
@@ -54,9 +55,11 @@ SELECT greatest(
     (SELECT max(at) FROM ledger_entry
       WHERE kind IN ('payment', 'refund_done') AND "on" BETWEEN %(first)s AND %(last)s))
 """
+#: Once a week is signed nothing before it can be: the chain does not begin anew.
 _FIRST = """
-SELECT least((SELECT min("on") FROM ledger_entry),
-             (SELECT min(day) FROM treasury_statement WHERE rows > 0))
+SELECT coalesce((SELECT min(monday) FROM closing_close WHERE seq IS NOT NULL),
+                least((SELECT min("on") FROM ledger_entry),
+                      (SELECT min(day) FROM treasury_statement WHERE rows > 0)))
 """
 
 
@@ -116,7 +119,7 @@ def last_news(first: date, last: date) -> datetime | None:
 
 
 def first_day() -> date | None:
-    """The first day on which money moved; None before any."""
+    """The first day on which money moved, or of the first week that is signed; None before any."""
     [(found,)] = _rows(_FIRST, None)
     return found  # type: ignore[no-any-return]
 

@@ -111,10 +111,6 @@ class Proposal:
     def confirmed_fen(self) -> int:
         return sum(each.confirmed_fen for each in self.channels)
 
-    @property
-    def may_sign(self) -> bool:
-        return not self.blocks
-
 
 def sum_up(
     payments: Iterable[PaymentFigure],

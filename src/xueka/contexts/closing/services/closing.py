@@ -96,6 +96,8 @@ def sign(actor: Actor, close_id: int) -> Close:
             action="请通知另一位财务人员。",
         )
     _lock_payments([each.payment_id for each in propose(found.monday, found).payments])
+    if (ledger.closed_until(EVERYWHERE) or date.min) < found.sunday:
+        ledger.close_period(actor, found.sunday)  # whoever posts ends first: what is read below is whole
     now = propose(found.monday, found)
     _refuse_blocked(now)
     if _digest(now) != found.prepared:
@@ -110,8 +112,6 @@ def sign(actor: Actor, close_id: int) -> Close:
     _sign(actor, found, now)
     ids = [each.payment_id for each in now.payments if each.settlement == payments.MERCHANT]
     payments.mark_remitted(actor, ids, found.number)
-    if (ledger.closed_until(EVERYWHERE) or date.min) < found.sunday:
-        ledger.close_period(actor, found.sunday)
     apply(CLOSE, Close, [found.id], "sign", actor, detail={"seq": found.seq, "digest": found.digest})
     detail = {"seq": found.seq, "digest": found.digest, "to_remit_fen": found.to_remit_fen}
     record(actor, "close.sign", "close", found.number, detail=detail)
@@ -146,7 +146,7 @@ def record_remittance(actor: Actor, close_id: int, channel: str, slip_number: st
             "REMITTED_ALREADY",
             "这个渠道本周的款项已经登记上缴。",
             found=known.slip_number,
-            action="登记有误的，请用差错修复。",
+            action="登记后不能更改。填错的，请把正确的书号书面告知财政核对，与本周周结一并留存。",
         )
     if not close.sunday < on <= clock.today():
         said = f"{close.sunday} 之后，到今天为止"

@@ -73,8 +73,8 @@ def end_back_payment(
 ) -> BackPayment:
     """The finance office's answer on paper for money that we had remitted: paid back on that day, or not.
 
-    The same again is the same. Raises NotFound; BadInput `DOCUMENT_NUMBER`, `BACK_PAYMENT_DAY`; Refused
-    `BACK_PAYMENT_BY_MESSAGE` for a payment code's, `BACK_PAYMENT_ENDED`.
+    The same again, with the same outcome, is the same. Raises NotFound; BadInput `DOCUMENT_NUMBER`,
+    `BACK_PAYMENT_DAY`; Refused `BACK_PAYMENT_BY_MESSAGE` for a payment code's, `BACK_PAYMENT_ENDED`.
     """
     actor.require("city:close:remit")
     number = document_number.strip()
@@ -89,11 +89,16 @@ def end_back_payment(
         raise NotFound("BACK_PAYMENT_NOT_FOUND", "没有这笔退付。", found=refund_id)
     if found.settlement == payments.DIRECT:
         raise Refused("BACK_PAYMENT_BY_MESSAGE", "直达国库的退付由系统向财政申请，不用登记。")
-    if found.ended_at:
-        if found.document_number == number:
-            return found
-        raise Refused("BACK_PAYMENT_ENDED", "这笔退付已经登记过结果。", found=found.document_number)
     refund = payments.refund_rows(EVERYWHERE).get(id=refund_id)
+    if found.ended_at:
+        if found.document_number == number and (refund.state == "succeeded") == paid:
+            return found
+        raise Refused(
+            "BACK_PAYMENT_ENDED",
+            "这笔退付已经登记过结果。",
+            found=f"{payments.REFUND.state(refund.state).label}，{found.document_number}",
+            action="请核对财政的书面答复。",
+        )
     if not clock.local(refund.asked_at).date() <= on <= clock.today():
         raise BadInput("BACK_PAYMENT_DAY", "退付日期不对。", found=on, expected=f"到 {clock.today()} 为止")
     moment = min(datetime.combine(on, time(12), clock.SHANGHAI), clock.now())

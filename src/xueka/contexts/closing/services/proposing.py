@@ -123,6 +123,10 @@ def _blocks(found: Proposal, missing: dict[str, list[date]]) -> list[Block]:
     blocks = []
     if found.sunday >= clock.today():
         blocks.append(Block("WEEK_RUNNING", f"{found.name} 还没有过完。", f"{found.sunday} 过后再结。"))
+    if after := Close.objects.filter(monday__gt=found.monday, seq__isnull=False).order_by("-seq").first():
+        text = f"后面的 {rules.name_of(after.monday)} 已经签署，这一周不能再结。"
+        action = "不用办理：这一周没有结的款项，列入下一个没有签署的周。"
+        blocks.append(Block("WEEK_PASSED", text, action))
     if before := _open_before(found.monday):
         text = f"前面还有 {len(before)} 周没有签署，最早的是 {rules.name_of(before[0])}。"
         blocks.append(Block("WEEK_BEFORE_OPEN", text, "请按先后逐周办理。", len(before)))

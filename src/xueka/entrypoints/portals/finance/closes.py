@@ -274,7 +274,7 @@ def _where(week: Week, code: str) -> Link | None:
             return Link("去看账单", f"{reverse('finance:statements')}?week={week.code}")
         case "BREAK_UNSIGNED":
             return Link("去看差错", f"{reverse('finance:breaks')}?week={week.code}")
-        case "WEEK_BEFORE_OPEN":
+        case "WEEK_BEFORE_OPEN" | "WEEK_PASSED":
             return Link("看各周", reverse("finance:closes"))
         case _:
             return None
