@@ -10,7 +10,6 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
-from xueka.contexts.replacements.jobs import follow
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE, GUARDIAN, Scope
@@ -35,7 +34,7 @@ def replace(
     world.count("replacements", len(accepted))
     issuing.issue(world, accepted, title)
     for _ in range(1 + len(accepted) // _AT_ONCE):
-        follow()
+        replacements.follow()
 
 
 def ask_and_pay(
@@ -107,7 +106,7 @@ def settle(world: World, tills: Tills) -> None:
     """Until every payment, refund and notice has come to its end; time goes on meanwhile."""
     for turn in range(_ROUNDS):
         fetched = tills.sweep()
-        follow()
+        replacements.follow()
         tills.channels.end_refunds()
         _mend_refunds(world)
         lacking = turn < _RECEIPT_ROUNDS and receipts.waiting(EVERYWHERE).exists()

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xueka.contexts.closing.jobs import sweep as back_payments
+from xueka.contexts.closing import api as closing
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.simulation import channels, office
@@ -29,7 +29,7 @@ class Tills:
         self.keep_time()
         fetched = self.channels.fetch() + self.office.fetch()
         payments.sweep()
-        back_payments()
+        closing.sweep()
         receipts.sweep()
         return fetched
 

@@ -26,6 +26,7 @@ from xueka.contexts.replacements.domain.transitions import (
     TO_POST,
 )
 from xueka.contexts.replacements.invariants import INVARIANTS
+from xueka.contexts.replacements.jobs import follow
 from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.progress import Stage, timeline
 from xueka.contexts.replacements.queries import (
@@ -91,6 +92,7 @@ __all__ = [
     "choose_delivery",
     "consent_missing",
     "deliver",
+    "follow",
     "lose",
     "masked_address",
     "may_go",

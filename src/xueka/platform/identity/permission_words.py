@@ -53,6 +53,7 @@ WORDS = {
     "city:profile:manage": "维护卡片结构和脚本",
     "city:range:manage": "管理号段与空白卡",
     "city:range:read": "查看号段与空白卡",
+    "city:receipt:manage": "领取票号、重开电子票据",
     "city:refund:ask": "申请退款",
     "city:registry:import": "导入学校名单、学籍名册",
     "city:reconciliation:explain": "说明对账差错",
