@@ -1,5 +1,6 @@
 """The page of a student: who, which cards, what happened; consent, sort key, photo, unmasking."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
-from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Event, Fact, ObjectHead
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Event, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
@@ -199,10 +200,7 @@ def _page(
             ],
         ),
         "personal": _personal(found),
-        "neighbours": [
-            *(shapes.card_link(card) for card in reversed(held)),
-            *(shapes.application_link(each) for each in reversed(applications)),
-        ],
+        "neighbours": _neighbours(actor, applications, held),
         "events": history,
         "consents": [_consent_event(each) for each in consents],
         "may_consent": actor.may("school:consent:record"),
@@ -213,6 +211,16 @@ def _page(
     if actor.may("school:photo:upload"):
         shown["drop"] = photo_drop(found.education_id)
     return render(request, "objects/student.html", shown, status=status)
+
+
+def _neighbours(actor: Actor, applications: list[cards.Application], held: list[cards.Card]) -> list[Link]:
+    """Only what she may open."""
+    found: list[Link] = []
+    if actor.may("school:card:read"):
+        found += [shapes.card_link(card) for card in reversed(held)]
+    if actor.may("school:application:read"):
+        found += [shapes.application_link(each) for each in reversed(applications)]
+    return found
 
 
 def photo_drop(education_id: str, application: str = "") -> DropZone:
@@ -233,7 +241,10 @@ def _history(actor: Actor, found: registry.Student) -> tuple[list[Event], cards.
         account = cards.account(actor.scope, found.education_id)
     except NotFound:
         return [], None
-    return shapes.events(cards.timeline(actor.scope, found.education_id)), account
+    events = shapes.events(cards.timeline(actor.scope, found.education_id))
+    if not actor.may("school:card:read"):  # the numbers alone
+        events = [replace(each, links=[Link(link.text, "") for link in each.links]) for each in events]
+    return events, account
 
 
 def _actions(
