@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection, transaction
 
 from tests.support.fake_channel import BANKS
 from tests.unit.cards.conftest import NOW
+from tests.unit.payments.conftest import FINANCE
 from tests.unit.replacements.conftest import Families
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
@@ -157,6 +158,67 @@ def test_a_refused_application_ends_it_tells_why_and_pays_back(family: Families)
     assert Message.objects.filter(template="REPLACEMENT_STOPPED").exists()
 
 
+def test_what_finance_gave_back_is_not_asked_again_when_it_comes_to_nothing(family: Families) -> None:
+    made = family.handed_in(family.child(), "lost")
+    order = family.pays(made)
+    family.sweep(made)
+    given_back(order, 500)
+    with transaction.atomic():
+        cards.refuse(Actor.system("reviewer"), [made.application_id], "photo_other_person")
+    assert family.sweep(made) == "refunding"
+    payments.sweep()
+    assert family.sweep(made) == "refunded"
+    assert sorted(each.amount_fen for each in payments.refunds_of(order)) == [500, 1500]
+    assert sum(map(BANKS["wechat"].sent_back, BANKS["wechat"].paid)) == 2000
+
+
+def test_no_card_is_made_for_a_fee_that_finance_gave_back(family: Families) -> None:
+    made = family.handed_in(family.child(), "lost")
+    order = family.pays(made)
+    family.sweep(made)
+    family.accepted(made)
+    given_back(order, 500)
+    assert family.sweep(made) == "paid"
+    given_back(order, 1500)
+    assert family.sweep(made) == "refunding" and made.stopped_why == "费用已全部退回"
+    assert family.sweep(made) == "refunded"
+    application = cards.application(family.city.system.scope, made.application_id)
+    assert application.state == "cancelled" and told_last() == "REPLACEMENT_STOPPED"
+
+
+def test_a_fee_given_back_while_the_card_is_made_calls_no_card_back(family: Families) -> None:
+    made = family.handed_in(family.child(), "lost")
+    order = family.pays(made)
+    family.sweep(made)
+    family.made(made)
+    given_back(order, 2000)
+    assert family.sweep(made) == "making" and family.sweep(made) == "making"
+
+
+def given_back(order: payments.Order, fen: int) -> None:
+    """Finance has given this much back of its own accord, and it has arrived."""
+    with transaction.atomic():
+        payments.refund(FINANCE, order.id, fen, "减免", f"finance:{fen}")
+    payments.sweep()
+
+
+def test_words_say_by_which_way_the_money_goes_back(family: Families) -> None:
+    """Where it has reached the treasury, not by the way that it came."""
+    child = family.child()
+    made = family.handed_in(child, "lost")
+    family.pays(made, "nontax")
+    with transaction.atomic():
+        replacements.cancel(family.parent(child), made.id)
+    assert family.sweep(made) == "refunding"
+    assert replacements.timeline(made)[-1].detail == "已缴的¥20.00由国库退付。"
+    other = family.handed_in(family.child(), "lost")
+    family.pays(other)
+    with transaction.atomic():
+        replacements.cancel(family.city.system, other.id)
+    assert family.sweep(other) == "refunding"
+    assert replacements.money_words(other) == "已缴的¥20.00原路退回。"
+
+
 def test_a_card_lifted_before_the_money_came_gives_the_money_back(family: Families) -> None:
     child = family.child()
     made = family.handed_in(child, "lost")
@@ -206,6 +268,21 @@ def posted(family: Families, child: registry.Student) -> tuple[replacements.Repl
         replacements.post(COUNTER, made.id, "顺丰速运", "SF1234567", replacements.address_mark(made))
     assert family.sweep(made) == "on_the_way" and made.delivered_at is None
     return made, card
+
+
+def test_the_second_parcel_is_told_of_as_the_first_one_was(family: Families) -> None:
+    child = family.child()
+    made, _ = posted(family, child)
+    for waybill in ("SF7654321", "SF7654322"):
+        with transaction.atomic():
+            replacements.bounce(COUNTER, made.id, "地址不详")
+            replacements.post(COUNTER, made.id, "顺丰速运", waybill)
+    told = list(Message.objects.order_by("id").values_list("template", flat=True))
+    assert told == [
+        "REPLACEMENT_ACCEPTED",
+        "REPLACEMENT_POSTED",
+        *["REPLACEMENT_BOUNCED", "REPLACEMENT_POSTED"] * 2,
+    ]
 
 
 def told_last() -> str:
@@ -273,6 +350,8 @@ def test_a_parcel_that_comes_back_waits_for_another_address_or_is_collected(fami
     where = replacements.address("王建国", "13800000002", "西城区某街道某小区 5 号楼 101")
     with transaction.atomic():
         replacements.choose_delivery(parent, made.id, "home", where)
+    made.refresh_from_db()
+    assert made.bounced_why == "", "it has been answered"
     refused("ADDRESS_CHANGED", replacements.post, COUNTER, made.id, "顺丰速运", "SF7654321", before)
     refused("TOO_LATE", replacements.choose_delivery, parent, made.id, "school")
     with transaction.atomic():
@@ -282,6 +361,15 @@ def test_a_parcel_that_comes_back_waits_for_another_address_or_is_collected(fami
     with transaction.atomic():
         cards.give(family.city.system, card.id, "guardian", agreed=True)
     assert family.sweep(made) == "handed_out"
+
+
+def test_a_parcel_that_came_back_is_no_more_to_be_seen_once_the_card_is_in_hand(family: Families) -> None:
+    made, card = posted(family, family.child())
+    with transaction.atomic():
+        replacements.bounce(COUNTER, made.id, "地址不详")
+        cards.give(family.city.system, card.id, "guardian", agreed=True)
+    assert family.sweep(made) == "handed_out"
+    assert all("退回" not in stage.detail for stage in replacements.timeline(made))
 
 
 def test_a_parcel_that_is_lost_is_made_again_at_the_counter(family: Families) -> None:

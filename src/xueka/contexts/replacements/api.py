@@ -50,6 +50,7 @@ from xueka.contexts.replacements.services.asking import (
     submit,
     why_not,
 )
+from xueka.contexts.replacements.services.common import money_words
 from xueka.contexts.replacements.services.posting import (
     address_label,
     address_mark,
@@ -96,6 +97,7 @@ __all__ = [
     "lose",
     "masked_address",
     "may_go",
+    "money_words",
     "needs_consent",
     "of_application",
     "of_student",

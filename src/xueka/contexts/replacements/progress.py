@@ -7,6 +7,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.replacements.domain import rules
 from xueka.contexts.replacements.domain import transitions as t
 from xueka.contexts.replacements.models import Replacement
+from xueka.contexts.replacements.services.common import money_words
 from xueka.kernel.money import format_yuan
 from xueka.platform.history import queries as history
 from xueka.platform.history.queries import Step
@@ -58,7 +59,7 @@ def _stage(code: str, label: str, at: datetime | None, detail: str = "", *, due:
 
 def _posted(replacement: Replacement, at: datetime | None) -> Stage:
     """With the carrier, unless it came back."""
-    if replacement.bounced_why:
+    if replacement.bounced_why and replacement.state == t.TO_POST:
         return _stage("send", "重新寄出", None, f"上次被退回：{replacement.bounced_why}")
     carried = f"{replacement.carrier} {replacement.waybill}".strip()
     return _stage("send", "寄出", at if carried else None, carried)
@@ -89,8 +90,7 @@ def _ended(replacement: Replacement, steps: list[Step], found: list[Stage]) -> l
     done.append(Stage(end.event, label, STOPPED, end.at, replacement.stopped_why))
     if replacement.state != t.CANCELLED:
         back = next((step.at for step in steps if step.event == "refunded"), None)
-        detail = f"{format_yuan(replacement.fee_fen)} 原路退回"
-        done.append(Stage("refund", "退款", DONE if back else NOW, back, detail))
+        done.append(Stage("refund", "退款", DONE if back else NOW, back, money_words(replacement)))
     return done
 
 

@@ -7,9 +7,14 @@ from xueka.contexts.replacements.domain import rules
 from xueka.contexts.replacements.domain import transitions as t
 from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.services.common import WORKER, change, locked, tell
-from xueka.contexts.replacements.services.following import accept, give_back, take_payment
+from xueka.contexts.replacements.services.following import (
+    accept,
+    give_back,
+    take_payment,
+    withdraw_application,
+)
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput, NotFound, Refused
+from xueka.kernel.errors import BadInput, Refused
 from xueka.kernel.money import format_yuan
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import seal
@@ -105,7 +110,7 @@ def choose_delivery(
     sealed = b""
     if address is not None:
         sealed = seal({"name": address.name, "phone": address.phone, "address": address.address})
-    change(replacement, delivery=delivery, address=sealed)
+    change(replacement, delivery=delivery, address=sealed, bounced_why="")
     record(actor, "replacement.delivery", "replacement", replacement.number, detail={"delivery": delivery})
     return replacement
 
@@ -167,7 +172,7 @@ def cancel(actor: Actor, replacement_id: int) -> Replacement:
     replacement = locked(actor, replacement_id)
     take_payment(replacement)
     if replacement.state == t.PAID:
-        _withdraw_application(replacement)
+        withdraw_application(replacement, f"{replacement.number} 已取消")
         give_back(replacement, "cancel", actor, "家庭取消")
     else:
         if replacement.state == t.UNPAID and replacement.order and replacement.order.state == "open":
@@ -212,21 +217,3 @@ def _order(actor: Actor, replacement: Replacement) -> payments.Order:
     )
     change(replacement, order=made)
     return made
-
-
-def _withdraw_application(replacement: Replacement) -> None:
-    """The application goes back before anything is made. Raises Refused `TOO_LATE`."""
-    if replacement.application_id is None:
-        raise NotFound("APPLICATION_NOT_FOUND", "没有这份申领。")
-    why = f"{replacement.number} 已取消"
-    result = cards.withdraw(WORKER, [replacement.application_id], why)
-    if result.refused:
-        application = cards.application(EVERYWHERE, replacement.application_id)
-        if application.state in (cards.ACCEPTED, cards.AT_COUNTER):
-            result = cards.cancel_applications(WORKER, [replacement.application_id], why)
-    if result.refused:
-        raise Refused(
-            "TOO_LATE",
-            "已经开始制卡，不能取消。",
-            action="请等新卡送到；有疑问请联系学校卡管老师。",
-        )

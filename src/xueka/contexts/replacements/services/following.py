@@ -19,7 +19,7 @@ from xueka.contexts.replacements.services.common import (
     tell,
 )
 from xueka.kernel import clock
-from xueka.kernel.errors import XuekaError
+from xueka.kernel.errors import NotFound, Refused, XuekaError
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
@@ -64,16 +64,37 @@ def take_payment(replacement: Replacement) -> None:
 
 
 def give_back(replacement: Replacement, event: str, actor: Actor, reason: str) -> None:
-    """End it: free of charge at once, else when the money is back with the payer."""
+    """End it: free of charge at once, else when the money is back with the payer. Of what the finance office
+    has given back already, or is giving back, nothing is asked again.
+    """
     to = t.CANCELLED
     if replacement.fee_fen and replacement.order_id:
         to = t.REFUNDING
-        payments.refund(
-            WORKER, replacement.order_id, replacement.fee_fen, reason, f"replacement:{replacement.id}"
+        left = payments.refundable_fen(
+            payments.orders(EVERYWHERE, [replacement.order_id])[replacement.order_id]
         )
+        if left:
+            payments.refund(WORKER, replacement.order_id, left, reason, f"replacement:{replacement.id}")
     change(replacement, stopped_why=reason[:200])
     apply(t.REPLACEMENT, Replacement, [replacement.id], event, actor, to=to, reason=reason)
     replacement.refresh_from_db()
+
+
+def withdraw_application(replacement: Replacement, why: str) -> None:
+    """The application goes back before anything is made. Raises Refused `TOO_LATE`."""
+    if replacement.application_id is None:
+        raise NotFound("APPLICATION_NOT_FOUND", "没有这份申领。")
+    result = cards.withdraw(WORKER, [replacement.application_id], why)
+    if result.refused:
+        application = cards.application(EVERYWHERE, replacement.application_id)
+        if application.state in (cards.ACCEPTED, cards.AT_COUNTER):
+            result = cards.cancel_applications(WORKER, [replacement.application_id], why)
+    if result.refused:
+        raise Refused(
+            "TOO_LATE",
+            "已经开始制卡，不能取消。",
+            action="请等新卡送到；有疑问请联系学校卡管老师。",
+        )
 
 
 def due() -> list[int]:
@@ -88,6 +109,8 @@ def follow(replacement_id: int) -> None:
     replacement = locked(WORKER, replacement_id)
     take_payment(replacement)
     if replacement.state not in t.PROMISED or replacement.application_id is None:
+        return
+    if replacement.state == t.PAID and _paid_back(replacement) and _stopped_in_time(replacement):
         return
     application = cards.application(EVERYWHERE, replacement.application_id)
     card = _good_card(replacement.application_id)
@@ -176,6 +199,26 @@ def _open_application(replacement: Replacement) -> tuple[int, str]:
     return opened.done[0], ""
 
 
+def _paid_back(replacement: Replacement) -> bool:
+    """Whether the finance office has given the whole fee back, or is giving it back."""
+    if replacement.order_id is None:
+        return False
+    order = payments.orders(EVERYWHERE, [replacement.order_id])[replacement.order_id]
+    return payments.refundable_fen(order) == 0
+
+
+def _stopped_in_time(replacement: Replacement) -> bool:
+    """No card is made for money that went back; one that is being made already is not called back."""
+    why = "费用已全部退回"
+    try:
+        with transaction.atomic():
+            withdraw_application(replacement, why)
+    except Refused:
+        return False
+    _stop(replacement, why)
+    return True
+
+
 def _stop(replacement: Replacement, why: str) -> None:
     give_back(replacement, "stop", WORKER, why)
     tell(replacement, "REPLACEMENT_STOPPED", reason=why, money=money_words(replacement))
@@ -212,6 +255,9 @@ SELECT r.id
         AND c.state NOT IN ('failed', 'void', 'cancelled', 'destroyed')
  WHERE (r.state = 'unpaid' AND o.state = 'paid')
     OR (r.state = 'refunding' AND o.state = 'refunded')
+    OR (r.state = 'paid' AND o.state IN ('refunding', 'refunded') AND o.amount_fen = (
+           SELECT sum(f.amount_fen) FROM payments_refund f
+            WHERE f.order_id = o.id AND f.source = 'income' AND f.state <> 'failed'))
     OR r.state = ANY(%(promised)s) AND (
            a.state IN ('fulfilled', 'refused', 'withdrawn', 'cancelled')
         OR (a.state = 'accepted' AND r.delivery <> 'school' AND NOT r.to_counter)

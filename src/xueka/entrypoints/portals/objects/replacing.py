@@ -29,7 +29,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 MAY = replacements.ASK
-_CANCEL = Confirm("取消办理", "开始制卡前可以取消；已缴的费用原路退回家长。", "取消办理")
+_CANCEL = Confirm("取消办理", "开始制卡前可以取消；已缴的费用退回家长。", "取消办理")
 
 
 class WhereForm(WordedForm):
@@ -226,7 +226,7 @@ def _submit(actor: Actor, found: replacements.Replacement) -> str:
 
 def _cancel(actor: Actor, found: replacements.Replacement) -> str:
     made = replacements.cancel(actor, found.id)
-    return "已取消，费用原路退回家长。" if made.state == "refunding" else "已取消。"
+    return f"已取消。{replacements.money_words(made)}" if made.state == "refunding" else "已取消。"
 
 
 _DOES: dict[str, Callable[[Actor, replacements.Replacement], str]] = {"submit": _submit, "cancel": _cancel}

@@ -131,7 +131,9 @@ def cancel(request: FamilyRequest, number: str) -> HttpResponse:
     found = replacements.replacement(request.actor.scope, number)
     if request.method == "POST":
         made = replacements.cancel(request.actor, found.id)
-        flash(request, "已取消，退款会原路退回。" if made.state == "refunding" else "已取消。")
+        flash(
+            request, f"已取消。{replacements.money_words(made)}" if made.state == "refunding" else "已取消。"
+        )
         return redirect("parent:progress", number)
     return render(request, "parent/cancel.html", _told(found))
 
