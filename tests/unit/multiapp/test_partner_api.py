@@ -62,6 +62,15 @@ def code(answer) -> tuple[int, str]:
     return answer.status_code, told["code"]
 
 
+@pytest.mark.parametrize(
+    "address", ["/api/partner/v1/nothing", "/api/partner/v2/me", "/api/agent/v1/nothing"]
+)
+def test_an_address_that_there_is_not_is_refused_as_everything_else(db: None, address: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    for answer in (client.get(address), client.post(address, "{}", "application/json")):
+        assert code(answer) == (404, "ADDRESS_UNKNOWN")
+
+
 def test_validity_of_own_cards_by_number_or_chip(partners: Partners, vendor: Partner) -> None:
     city = partners.city
     good, lost, gone = city.active(city.students(3))

@@ -27,3 +27,15 @@ def machine_view(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return limited
+
+
+@csrf_exempt
+def unknown_address(request: HttpRequest) -> HttpResponse:
+    """Whatever lies below a machine interface and is none of its addresses, told as all refusals are."""
+    return problem(
+        404,
+        "ADDRESS_UNKNOWN",
+        "接口没有这个地址。",
+        "请对照接口说明核对地址和版本。",
+        found=request.path[:200],
+    )

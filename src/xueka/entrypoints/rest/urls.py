@@ -1,9 +1,9 @@
 """Addresses under /api/."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
 from xueka.entrypoints.rest import agent, notices, partner
-from xueka.entrypoints.rest.limits import machine_view
+from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
 def _small(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
@@ -23,4 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("agent/v1/docs", agent.docs, name="agent_docs"),
     path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]
+    re_path(r"^(?:partner|agent)/", unknown_address),
 ]
