@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from django.db import connection, transaction
 from django.db.utils import Error
 
-from tests.unit.closing.conftest import FEN, MONDAY, NEXT, Office
+from tests.unit.closing.conftest import FEN, MONDAY, NEXT, Office, refused
 from xueka.contexts.closing import api as closing
+from xueka.contexts.closing.adapters import signing
 from xueka.contexts.payments import api as payments
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
@@ -190,6 +192,12 @@ def test_invariants_are_checked_and_broken_ones_caught(closed: Office) -> None:
             "与签名文件不符",
         ),
         ("UPDATE closing_close SET signed_by = 'nobody'", "与签名文件不符"),
+        ("UPDATE closing_close SET to_remit_fen = to_remit_fen - 1", "与签名文件不符"),
+        (
+            "UPDATE closing_line SET refunded_fen = 1, remit_fen = gross_fen - 1"
+            " WHERE settlement = 'merchant'",
+            "与签名文件不符",
+        ),
         ("UPDATE files_storedfile SET content = 'x' WHERE name LIKE '周结%'", "摘要"),
     ],
 )
@@ -202,10 +210,33 @@ def test_the_chain_is_checked(closed: Office, spoil: str, said: str) -> None:
     assert not found.ok and any(said in each for each in found.problems), found.problems
 
 
+def test_a_lost_key_is_not_replaced(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking makes no key; what was signed is verified by its own document; signing waits."""
+    folder = tmp_path / "keys"
+    monkeypatch.setattr(signing, "keys_directory", lambda: folder)
+    assert (closing.check_chain(EVERYWHERE).fingerprint, folder.exists()) == ("", False)
+    office.paid()
+    office.to(NEXT)
+    office.close()
+    key = folder / "closing" / signing.SIGNING
+    before = closing.check_chain(EVERYWHERE)
+    assert before.ok and key.exists()
+    lost = key.rename(tmp_path / "lost")
+    assert closing.check_chain(EVERYWHERE) == before
+    office.to(NEXT + timedelta(days=7))
+    office.ready(NEXT)
+    prepared = office.prepare(NEXT)
+    assert refused(lambda: office.sign(prepared)) == "CLOSE_KEY_LOST"
+    assert not key.exists()
+    lost.rename(key)
+    assert office.sign(prepared).seq == 2
+    assert closing.check_chain(EVERYWHERE).ok
+
+
 def test_openssl_agrees(closed: Office, tmp_path: Path) -> None:
     [signed] = closing.closes(EVERYWHERE)
     document = closing.document(EVERYWHERE, signed.id)
-    (tmp_path / "key.pem").write_bytes(closing.public_key().to_pem())
+    (tmp_path / "key.pem").write_text(closing.check_chain(EVERYWHERE).public_pem)
     (tmp_path / "sig").write_bytes(bytes.fromhex(signed.signature))
     command = ["openssl", "dgst", "-sm3", "-sigopt", "distid:1234567812345678", "-verify", "key.pem"]
     for text, code in ((document, 0), (document + b" ", 1)):

@@ -166,7 +166,8 @@ def verify(
         found = closing.check_chain(actor.scope)
         if export:
             export.mkdir(parents=True, exist_ok=True)
-            (export / "close-sign.pub.pem").write_bytes(closing.public_key().to_pem())
+            if found.public_pem:
+                (export / "close-sign.pub.pem").write_text(found.public_pem, "ascii")
             for each in closing.closes(actor.scope).filter(seq__isnull=False):
                 document = closing.document(actor.scope, each.id)
                 (export / f"{each.number}.json").write_bytes(document)

@@ -216,6 +216,7 @@ def _keep(close: Close, found: Proposal) -> None:
 
 def _sign(actor: Actor, close: Close, found: Proposal) -> None:
     """The document with its place in the chain, and the signature over its bytes."""
+    key = signing_key()
     last = Close.objects.filter(seq__isnull=False).order_by("-seq").first()
     close.seq = (last.seq or 0) + 1 if last else 1
     close.previous = last.digest if last else ""
@@ -231,9 +232,9 @@ def _sign(actor: Actor, close: Close, found: Proposal) -> None:
         "signed_by": close.signed_by,
         "signed_at": close.signed_at.isoformat(),
         "books": ledger.balances(EVERYWHERE, found.sunday),
+        "public_key": key.public.to_pem().decode("ascii"),
     }
     raw = figures.canonical(content)
-    key = signing_key()
     close.digest, close.fingerprint = sm3.hexdigest(raw), key.public.fingerprint
     close.signature = key.sign(raw).hex()
     close.document = files.store(actor, f"周结-{close.number}.json", "application/json", raw)
