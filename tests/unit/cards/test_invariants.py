@@ -16,7 +16,8 @@ from xueka.platform.database import address
 from xueka.platform.database.address import Role
 from xueka.platform.invariants import Invariant, check
 
-ALL = {invariant.name: invariant for invariant in [*cards.INVARIANTS, *numbers.INVARIANTS]}
+ELSEWHERE = {"numbers_counter_stock_adds_up"}  # unit/numbers/test_counters.py has the slips for it
+ALL = {each.name: each for each in [*cards.INVARIANTS, *numbers.INVARIANTS] if each.name not in ELSEWHERE}
 
 #: The wrong is done as the owner of the tables, with every guard of the database switched off.
 VIOLATIONS = {

@@ -98,8 +98,14 @@ def test_every_column_that_is_sealed_is_known() -> None:
         for each in model._meta.local_concrete_fields
         if isinstance(each, BinaryField) and not isinstance(each, SealedField) and each.max_length is None
     }
-    # Key blocks, components under the key in memory, what a channel sent: not under the field key.
-    assert plain == {("keys_keyversion", "block"), ("keys_keypart", "sealed"), ("payments_notice", "raw")}
+    # Not under the field key: key blocks, components under the key in memory, what a channel sent, what the
+    # finance office is sent for a receipt (names and amounts, ADR 0013) and its signature.
+    receipts = {("receipts_receipt", "draft"), ("receipts_receipt", "signature")}
+    assert plain == receipts | {
+        ("keys_keyversion", "block"),
+        ("keys_keypart", "sealed"),
+        ("payments_notice", "raw"),
+    }
 
 
 @pytest.mark.usefixtures("town")
