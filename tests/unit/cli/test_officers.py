@@ -18,6 +18,7 @@ LIST = f"""学校标识码,姓名,角色,手机号
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
+    registry.District.objects.get_or_create(code="110101", defaults={"name": "东城区"})
     registry.School.objects.create(code=SCHOOL, name="第一小学", district_id="110101")
     path = tmp_path / "officers.csv"
     path.write_text(LIST, encoding="gb18030")
