@@ -22,15 +22,9 @@ __all__ = ["softhsm_token"]  # here, so that a process has one: the module reads
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-LONGEST = "test_every_page.py"
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 
 os.environ.pop("DJANGO_SETTINGS_MODULE")  # ours are loaded; commands that a test starts use the real ones
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first, so that no process of a run waits at the end for another one."""
-    items.sort(key=lambda item: LONGEST not in item.nodeid)
 
 
 @pytest.fixture(scope="session")
