@@ -27,7 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def office(tmp_path: Path, settings) -> Iterator[Collector]:
     """The simulator, our account there, and our listening port, of which it has word."""
-    with finance(tmp_path, "--notices", "push") as made, confirmations.Listener("127.0.0.1", 0) as listener:
+    with confirmations.Listener("127.0.0.1", 0) as listener, finance(tmp_path, "--notices", "push") as made:
+        listener.daemon_threads = False  # whoever is at work ends before the tables are emptied
         settings.FINANCE_PARTNER = tmp_path / "partner.json"
         with transaction.atomic():
             payments.set_channel(

@@ -41,7 +41,7 @@ def public_key() -> PublicKey | None:
 
 
 def _path() -> Path:
-    return keys_directory() / "closing" / SIGNING
+    return keys_directory().joinpath("closing", SIGNING)
 
 
 @cache
