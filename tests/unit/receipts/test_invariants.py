@@ -58,3 +58,13 @@ def test_each_holds_and_each_violation_is_caught(everything: None) -> None:
         if not row or not 0 < row[1] <= row[0]:
             missed[name] = row
     assert missed == {}
+
+
+@pytest.mark.parametrize("table", ["receipts_receipt", "receipts_draw", "receipts_seal"])
+def test_even_the_owner_empties_no_table(transactional_db: None, table: str) -> None:
+    """A test run may, and has therefore put the triggers to sleep."""
+    with psycopg.connect(**address.parameters(Role.OWNER, connection.settings_dict["NAME"])) as owner:
+        owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            owner.execute(f"TRUNCATE {table} CASCADE")
+        owner.rollback()

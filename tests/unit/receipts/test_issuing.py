@@ -1,6 +1,7 @@
 """Receipts follow the money, whatever the finance office does; every (state, event) pair."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,11 +9,12 @@ from django.db import DatabaseError, connection, transaction
 
 from tests.support.machines import assert_every_pair
 from tests.unit.payments.conftest import FEN, FINANCE, SYSTEM, Cashier
-from tests.unit.receipts.conftest import MemoryDesk, back, holds, hurry, of
+from tests.unit.receipts.conftest import TERMS, MemoryDesk, back, holds, hurry, of
+from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.receipts import calling
-from xueka.contexts.receipts.jobs import open_due
+from xueka.contexts.receipts.jobs import keep_stock, open_due
 from xueka.contexts.receipts.models import Draw, Receipt, Seal
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
@@ -264,6 +266,79 @@ def test_numbers_run_low_and_are_drawn_by_hand(cashier: Cashier, desk: MemoryDes
             msg_id="x", day=clock.today(), code=drawn.code, count=2, first=drawn.first + 4,
             asked_at=clock.now(), asked_by="x", drawn_at=clock.now(),
         )  # fmt: skip
+
+
+def test_numbers_of_a_code_that_was_replaced_keep_nobody_from_drawing(
+    cashier: Cashier, desk: MemoryDesk
+) -> None:
+    """The year stands in the code: what is left of the old one is of no use, and the new one is asked for."""
+    first = cashier.paid()
+    hurry(2)
+    desk.terms = replace(TERMS, code="11010127")
+    found = receipts.stock(EVERYWHERE)
+    assert (found.left, found.old, found.low) == (0, 9, True)
+    second = cashier.paid()
+    hurry(2)
+    assert [of(order)[0].code for order in (first, second)] == ["11010126", "11010127"]
+    found = receipts.stock(EVERYWHERE)
+    assert (found.left, found.old, found.drawn, found.used, found.low) == (9, 9, 20, 2, False)
+    holds()
+
+
+@pytest.mark.parametrize("bad", [1000, 10**10 - 1, 10**30])
+def test_a_block_that_cannot_be_ours_ends_its_draw_and_not_the_stock(
+    cashier: Cashier, desk: MemoryDesk, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    assert receipts.draw_stock(FINANCE, 2).first == 1000
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "draw", lambda draw: bad)
+        ended = receipts.draw_stock(FINANCE, 2)
+    assert ended.first is None and "没有入库" in ended.refused
+    assert receipts.draw_stock(FINANCE, 2).first == 1002
+    assert receipts.stock(EVERYWHERE).asked == 0
+    holds()
+
+
+def test_a_draw_that_breaks_keeps_no_other_waiting(
+    cashier: Cashier, desk: MemoryDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.silent = True
+    first, second = receipts.draw_stock(FINANCE, 2), receipts.draw_stock(FINANCE, 2)
+    desk.silent = False
+    real = desk.draw
+
+    def breaks(draw: Draw) -> int:
+        if draw.id == first.id:
+            raise KeyError("Information")
+        return real(draw)
+
+    monkeypatch.setattr(desk, "draw", breaks)
+    keep_stock()
+    second.refresh_from_db()
+    assert second.first is not None and receipts.stock(EVERYWHERE).asked == 1
+
+
+def test_what_was_heard_of_late_lacks_its_receipt_on_its_day_in_the_books(
+    cashier: Cashier, desk: MemoryDesk
+) -> None:
+    """As the weekly close counts it: else it would lack one in a week that was signed long ago."""
+    order = cashier.order()
+    payment = cashier.paid_at_channel(order)
+    paid_on = clock.today()
+    cashier.time.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    with transaction.atomic():
+        ledger.close_period(SYSTEM, paid_on)
+    cashier.notice(payment)
+    order.refresh_from_db()
+    assert order.state == "paid"
+    assert receipts.lacking(EVERYWHERE, paid_on, paid_on) == []
+    [lacks] = receipts.lacking(EVERYWHERE, clock.today(), clock.today())
+    assert (lacks.order, clock.local(lacks.since).date()) == (order.number, paid_on)
+    desk.silent = True
+    hurry()
+    refund = back(order, 500, "k")
+    [_, red] = receipts.lacking(EVERYWHERE, clock.today(), clock.today())
+    assert red.red and red.amount_fen == -500 and refund.state == "succeeded"
 
 
 @pytest.mark.parametrize(

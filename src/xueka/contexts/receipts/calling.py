@@ -2,8 +2,10 @@
 transaction of its own. These functions are edges: they open their transactions and may be killed anywhere.
 """
 
+from contextlib import suppress
+
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from xueka.contexts.payments import api as payments
@@ -63,7 +65,9 @@ def draw_stock(actor: Actor, count: int) -> Draw:
 
 
 def answer_draw(draw_id: int, desk: Office) -> Draw:
-    """Ask for a block that was intended, under the same message id as before."""
+    """Ask for a block that was intended, under the same message id as before. One that cannot be ours ends
+    the draw: the same question would bring the same answer, and no other block would ever be asked for.
+    """
     draw = Draw.objects.get(id=draw_id)
     try:
         first = desk.draw(draw)
@@ -72,8 +76,11 @@ def answer_draw(draw_id: int, desk: Office) -> Draw:
             return stock.refused(draw_id, error.message)
     except XuekaError:
         return draw
+    if first + draw.count <= stock.NUMBERS:
+        with suppress(IntegrityError), transaction.atomic():  # the database holds which numbers we have
+            return stock.answered(draw_id, first)
     with transaction.atomic():
-        return stock.answered(draw_id, first)
+        return stock.refused(draw_id, f"财政部门给的票号段（{first} 起）与已领的重叠或不成票号，没有入库")
 
 
 def _number(receipt: Receipt, desk: Office) -> None:

@@ -61,7 +61,10 @@ def keep_stock() -> None:
     except OfficeUnavailable:
         return
     for draw_id in waiting:
-        calling.answer_draw(draw_id, desk)
+        try:
+            calling.answer_draw(draw_id, desk)
+        except Exception:
+            log.exception("receipts.draw_broken", draw=draw_id)
     if low and not stock.refused_lately():
         calling.draw_stock(WORKER, wanted)
 

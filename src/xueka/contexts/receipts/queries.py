@@ -4,24 +4,31 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import CharField, F, Q, QuerySet, Sum, Value
+from django.db.models.functions import Concat
 
+from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
+from xueka.contexts.receipts import calling
 from xueka.contexts.receipts.domain.transitions import DUE, ISSUED, KEPT, LACKING, NUMBERED, RECEIPT, WAITING
 from xueka.contexts.receipts.models import Draw, Receipt
+from xueka.contexts.receipts.ports import OfficeUnavailable
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import EVERYWHERE, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
     """Numbers drawn and not used. `low`: draw more now. `asked`: draws that wait for an answer.
 
-    `drawn` and `used` are of all times; `last_refusal` is the newest draw's, if it was refused.
+    `left` counts the code that receipts are issued under now; `old` what lies unused under codes that the
+    office has replaced (the year stands in them). `drawn` and `used` are of all times; `last_refusal` is the
+    newest draw's, if it was refused.
     """
 
     left: int
+    old: int
     drawn: int
     used: int
     low: bool
@@ -85,18 +92,24 @@ def waiting(scope: Scope) -> QuerySet[Receipt]:
 
 
 def lacking(scope: Scope, first: date, last: date) -> list[Lacking]:
-    """Money of these days (of the channel's success, Beijing; of the refund for red ones) that has none."""
-    within = {"success_at__gte": _start(first), "success_at__lt": _start(last + timedelta(days=1))}
+    """Money of these days that has none. A payment and a refund are of the day on which they stand in the
+    books, as in the weekly close: what was heard of late, of the first day that was still open.
+    """
+    booked = ledger.entry_rows(EVERYWHERE).filter(on__range=(first, last)).values("key")
+    payment_key = Concat(Value("payment:"), "out_trade_no", output_field=CharField())
+    refund_key = Concat(Value("refund:"), "number", Value(":done"), output_field=CharField())
     paid = (
         payments.payment_rows(scope)
-        .filter(credited=True, **within)
+        .alias(booked_as=payment_key)
+        .filter(credited=True, booked_as__in=booked)
         .exclude(receipts__in=Receipt.objects.filter(refund=None).exclude(state__in=LACKING))
         .select_related("order")
         .order_by("success_at", "id")
     )
     back = (
         payments.refund_rows(scope)
-        .filter(state="succeeded", source="income", **within)
+        .alias(booked_as=refund_key)
+        .filter(state="succeeded", source="income", booked_as__in=booked)
         .filter(Q(receipt=None) | Q(receipt__state__in=LACKING))
         .select_related("order", "payment")
         .order_by("success_at", "id")
@@ -149,10 +162,13 @@ def stock(scope: Scope) -> Stock:
     all_of_them = draws(scope)
     given = all_of_them.filter(first__isnull=False)
     sums = given.aggregate(drawn=Sum("count"), used=Sum("used"))
-    left = given.filter(used__lt=F("count")).aggregate(left=Sum(F("count") - F("used")))["left"] or 0
+    unused = Sum(F("count") - F("used"))
+    by_code = dict(given.filter(used__lt=F("count")).order_by().values_list("code").annotate(unused=unused))
+    left = by_code.pop(_code_now(), 0)
     newest = all_of_them.first()
     return Stock(
         left=left,
+        old=sum(by_code.values()),
         drawn=sums["drawn"] or 0,
         used=sums["used"] or 0,
         low=left < settings.RECEIPTS_STOCK_LOW,
@@ -163,6 +179,14 @@ def stock(scope: Scope) -> Stock:
 
 def state_label(found: Receipt) -> str:
     return RECEIPT.state(found.state).label
+
+
+def _code_now() -> str:
+    """Of the receipts that are issued now; where the office is not known, of the newest draw."""
+    try:
+        return calling.office().terms.code
+    except OfficeUnavailable:
+        return Draw.objects.values_list("code", flat=True).first() or ""
 
 
 def _lacking(

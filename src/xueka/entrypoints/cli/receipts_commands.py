@@ -49,7 +49,7 @@ def list_(
             for each in receipts.lacking(actor.scope, begins, ends)
         ]
         found = receipts.stock(actor.scope)
-    stock = {"left": found.left, "drawn": found.drawn, "used": found.used, "low": found.low}
+    stock = {"left": found.left, "old": found.old, "drawn": found.drawn, "used": found.used, "low": found.low}
     result = {"from": begins, "to": ends, "receipts": issued, "lacking": lacking, "stock": stock}
     common.answer(result, as_json, lambda: _show(result))
     raise typer.Exit(1 if lacking else 0)

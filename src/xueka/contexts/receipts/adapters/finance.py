@@ -54,8 +54,8 @@ class Desk:
     def draw(self, draw: Draw) -> int:
         asked = {**self._agency(), "EInvoiceCode": draw.code, "Draw": str(draw.count)}
         said = self._ask("8999", asked, msg_id=draw.msg_id, day=draw.day)
-        if said.get("Count") != str(draw.count) or not said["Information"].isdecimal():
-            raise OfficeUnavailable("OFFICE_ANSWER", "财政部门给的票号段不完整。")
+        if said.get("Count") != str(draw.count) or not said.get("Information", "").isdecimal():
+            raise OfficeRefused("OFFICE_ANSWER", "财政部门给的票号段不完整，没有入库。")
         return int(said["Information"])
 
     def issue(self, receipt: Receipt) -> None:

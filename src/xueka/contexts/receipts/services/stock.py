@@ -13,6 +13,8 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 
 EMPTY = "STOCK_EMPTY"
+#: A number has ten digits.
+NUMBERS = 10**10
 _AFTER_REFUSAL = timedelta(minutes=15)
 
 

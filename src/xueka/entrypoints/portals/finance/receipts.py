@@ -182,6 +182,7 @@ def kind_of(found: receipts.Receipt) -> Badge:
 
 def _stock_words(stock: receipts.Stock) -> str:
     words = f"共领 {stock.drawn:,}，已用 {stock.used:,}"
+    words += f"，另有旧票据代码的 {stock.old:,} 个不能再用" if stock.old else ""
     return f"{words}；快用完了，请领取" if stock.low else words
 
 
