@@ -127,7 +127,7 @@ def test_every_defect_of_a_line_is_named_and_stops_no_other(made_line: Line) -> 
     batch = made_line.acknowledged(CARDS)
     places = items(batch)
     named: Counter[str] = Counter()
-    for _ in range(dial(700, 7000)):
+    for _ in range(dial(200, 7000)):
         mutant = Mutant(places, dice)
         lines, expected = mutant.finish()
         with transaction.atomic():
@@ -158,7 +158,7 @@ def test_a_file_that_is_broken_as_a_whole_changes_nothing(made_line: Line) -> No
     content = signed_return(batch, [line(item) for item in items(batch)])
     before = footprint()
     refused: Counter[str] = Counter()
-    for _ in range(dial(300, 3000)):
+    for _ in range(dial(80, 3000)):
         broken = _broken(content, dice)
         with transaction.atomic():
             report = production.import_return(FIRST, broken, f"XKR_{batch.number}_1.zip", batch.number)
