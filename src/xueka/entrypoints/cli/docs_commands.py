@@ -20,6 +20,7 @@ def render() -> str:
     """docs/states.md: one diagram and one table for each machine."""
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.closing.domain.transitions import CLOSE
+    from xueka.contexts.couriers.domain.transitions import SHIPMENT
     from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.multiapp.domain import transitions as multiapp
@@ -59,6 +60,7 @@ def render() -> str:
         logistics.DELIVERY,
         logistics.BOX,
         REPLACEMENT,
+        SHIPMENT,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,
