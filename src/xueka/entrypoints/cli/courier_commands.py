@@ -22,7 +22,8 @@ def sf_digest(
     as_json: common.Json = False,
 ) -> None:
     """顺丰丰桥的 msgDigest：base64(md5(urlencode(msgData+timestamp+checkword)))。"""
-    from xueka.contexts.couriers.domain import sf
+    common.without_database()
+    from xueka.contexts.couriers.api import sf_digest as digest
 
-    found = sf.digest(message, timestamp, checkword)
+    found = digest(message, timestamp, checkword)
     common.answer({"digest": found}, as_json, lambda: typer.echo(found))
