@@ -1,5 +1,7 @@
 """Statements and confirmations as they came, runs of reconciliation, and the breaks that they found."""
 
+import hashlib
+import json
 from typing import Self
 
 from django.db import models
@@ -244,3 +246,9 @@ class BreakRow(models.Model):
             models.Index(fields=["day"], condition=~Q(state="gone"), name="treasury_break_day"),
             models.Index(fields=["state", "since"], name="treasury_break_work"),
         ]
+
+    @property
+    def mark(self) -> str:
+        """Stands for what a second person agrees to: with another amount or explanation it is another."""
+        said = json.dumps([self.fen, self.detail, self.explanation, self.explained_by])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]

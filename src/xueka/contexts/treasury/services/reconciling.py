@@ -206,8 +206,11 @@ def explain(actor: Actor, break_id: int, text: str) -> None:
     record(actor, "break.explain", "break", str(break_id), detail={"text": text.strip()[:200]})
 
 
-def sign_off(actor: Actor, break_id: int) -> None:
-    """A second person agrees. Raises Refused `SECOND_PERSON`, or where it is not explained."""
+def sign_off(actor: Actor, break_id: int, seen: str | None = None) -> None:
+    """A second person agrees, to what stood under the mark that she has `seen`.
+
+    Raises Refused `SECOND_PERSON`, `BREAK_CHANGED` where it is another by now, or where it is not explained.
+    """
     actor.require("city:reconciliation:sign")
     row = _locked(actor, break_id)
     BREAK.target("sign", row.state)
@@ -217,6 +220,13 @@ def sign_off(actor: Actor, break_id: int) -> None:
             "您自己说明的差错须由另一人签认。",
             found=actor.username,
             action="请通知另一位财务人员。",
+        )
+    if seen is not None and seen != row.mark:
+        raise Refused(
+            "BREAK_CHANGED",
+            "您看过以后，这项差错或它的说明又改过，没有签认。",
+            found=row.explanation,
+            action="请重新看过再签认。",
         )
     BreakRow.objects.filter(id=row.id).update(signed_by=actor.username)
     apply(BREAK, BreakRow, [row.id], "sign", actor)

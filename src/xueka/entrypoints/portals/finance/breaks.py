@@ -20,7 +20,7 @@ from xueka.entrypoints.portals.finance.home import reconcile_action
 from xueka.entrypoints.portals.finance.nav import READ
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput, XuekaError
+from xueka.kernel.errors import BadInput, Refused, XuekaError
 from xueka.platform.history import queries as history
 from xueka.platform.identity import accounts
 from xueka.platform.identity.actor import Actor
@@ -140,7 +140,7 @@ def act(request: StaffRequest, break_id: int, verb: str) -> HttpResponse:
         treasury.explain(actor, break_id, note)
         flash(request, "已说明，等另一位财务人员签认。")
     elif verb == "sign":
-        treasury.sign_off(actor, break_id)
+        treasury.sign_off(actor, break_id, request.POST.get("seen", ""))
         flash(request, "已签认。")
     elif verb == "take":
         treasury.assign(actor, break_id, actor.username)
@@ -160,17 +160,19 @@ def act(request: StaffRequest, break_id: int, verb: str) -> HttpResponse:
 @portal_view(_EXPLAIN, _SIGN)
 def preview(request: StaffRequest, verb: str) -> HttpResponse:
     """What a bulk action would do and leave alone."""
-    will, wont, selection, more = _sorted(request, verb)
+    selection = Selection.of(request)
+    will, wont, more = _sorted(request, verb, selection)
+    seen = {"seen": [f"{row.pk}:{row.mark}" for row in will]}  # what is shown here is done, nothing else
     do = reverse("finance:breaks_do", args=[verb])
     total = formats.yuan(sum(row.fen for row in will))
     if verb == "explain":
         sure = Confirm(
             f"说明 {len(will)} 项差错", "同一句话写到每一项上。", "说明", "required", reason_label="原因"
         )
-        action = Action("写说明", do, "post", "message-2", "primary", confirm=sure, params=selection.params)
+        action = Action("写说明", do, "post", "message-2", "primary", confirm=sure, params=seen)
         words = f"共 {total}，写上同一个原因"
     else:
-        action = Action("签认", do, "post", "user-check", "primary", params=selection.params)
+        action = Action("签认", do, "post", "user-check", "primary", params=seen)
         words = f"共 {total}，说明人都不是您"
     shown = {
         "preview": Preview(
@@ -196,23 +198,31 @@ def preview(request: StaffRequest, verb: str) -> HttpResponse:
 @require_POST
 @portal_view(_EXPLAIN, _SIGN)
 def do(request: StaffRequest, verb: str) -> HttpResponse:
-    will, _, _, _ = _sorted(request, verb)
+    """What the preview has shown, whole; nothing where it is another by now."""
+    seen = dict(each.split(":", 1) for each in request.POST.getlist("seen") if ":" in each)
+    will, _, _ = _sorted(request, verb, Selection(list(seen)))
+    if {str(row.pk): row.mark for row in will} != seen:
+        raise Refused(
+            "BREAK_CHANGED",
+            "预览以后，有的差错或它的说明又改过，一项也没有办理。",
+            action="请重新选择、预览。",
+        )
     for row in will:
         if verb == "explain":
             treasury.explain(request.actor, row.pk, request.POST.get("note", ""))
         else:
-            treasury.sign_off(request.actor, row.pk)
+            treasury.sign_off(request.actor, row.pk, seen[str(row.pk)])
     flash(request, f"已{'说明' if verb == 'explain' else '签认'} {len(will)} 项。")
     return redirect("finance:breaks")
 
 
 def _sorted(
-    request: StaffRequest, verb: str
-) -> tuple[list[treasury.BreakRow], Mapping[str, list[treasury.BreakRow]], Selection, int]:
-    """What the act is for, what it is not for and why, the selection, and how many are left for later."""
+    request: StaffRequest, verb: str, selection: Selection
+) -> tuple[list[treasury.BreakRow], Mapping[str, list[treasury.BreakRow]], int]:
+    """What the act is for, what it is not for and why, and how many are left for later."""
     if verb not in ("explain", "sign"):
         raise Http404
-    selection, me = Selection.of(request), request.actor.username
+    me = request.actor.username
     rows = _rows(request.actor)
     if selection.everything:
         rows = narrow(rows, _filters(me), selection.filters)
@@ -226,7 +236,7 @@ def _sorted(
             wont.setdefault(why, []).append(row)
         else:
             will.append(row)
-    return will, wont, selection, max(0, rows.count() - _MOST)
+    return will, wont, max(0, rows.count() - _MOST)
 
 
 def _why_not(row: treasury.BreakRow, verb: str, me: str) -> str:
@@ -313,7 +323,10 @@ def _actions(actor: Actor, row: treasury.BreakRow) -> list[Action]:
         mine = row.explained_by == actor.username
         reason = "您自己说明的，请另一位财务人员签认" if mine else ""
         sure = Confirm("签认这项差错", f"{body}：{row.explanation}", "签认")
-        actions.append(post("sign", "签认", "user-check", "primary", disabled_reason=reason, confirm=sure))
+        seen = {"seen": row.mark}
+        actions.append(
+            post("sign", "签认", "user-check", "primary", disabled_reason=reason, confirm=sure, params=seen)
+        )
     again = row.state == "explained"
     tone = "default" if again else "primary"
     actions.append(post("explain", "改写说明" if again else "说明", "message-2", tone, confirm=why))

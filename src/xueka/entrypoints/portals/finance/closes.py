@@ -161,10 +161,10 @@ def act(request: StaffRequest, name: str, verb: str) -> HttpResponse:
         made = closing.prepare(actor, week.monday)
         flash(request, f"已拟制 {made.number}，等另一位财务人员签署。")
     elif verb == "sign":
-        made = closing.sign(actor, _close_id(actor, week))
+        made = closing.sign(actor, _seen(request, week))
         flash(request, f"已签署 {made.number}，账期关闭到 {formats.short_day(made.sunday)}。")
     elif verb == "drop":
-        closing.drop(actor, _close_id(actor, week), note)
+        closing.drop(actor, _seen(request, week), note)
         flash(request, "已作废，可以重新拟制。")
     else:
         raise Http404
@@ -225,6 +225,14 @@ def _week(name: str) -> Week:
         return Week(date.fromisocalendar(int(year), int(number), 1))
     except ValueError:
         raise Http404 from None
+
+
+def _seen(request: StaffRequest, week: Week) -> int:
+    """The close that the page showed, and no other that was prepared since; what is in it never changes."""
+    found = closing.close_by(request.actor.scope, request.POST.get("close", ""))
+    if found.monday != week.monday:
+        raise Http404
+    return int(found.pk)
 
 
 def _close_id(actor: Actor, week: Week) -> int:
@@ -306,12 +314,15 @@ def _actions(actor: Actor, week: Week, found: closing.Proposal, close: closing.C
         actions.append(post("prepare", "拟制", "file-pencil", tone, disabled_reason=why))
     if found.state == "prepared" and close and actor.may(SIGN):
         mine = "您自己拟制的，请另一位财务人员签署" if close.prepared_by == actor.username else why
-        amounts = f"应缴 {formats.yuan(found.to_remit_fen)}，直达 {formats.yuan(found.confirmed_fen)}"
+        amounts = f"应缴 {formats.yuan(close.to_remit_fen)}，直达 {formats.yuan(close.confirmed_fen)}"
+        seen = {"close": close.number}
         words = f"{amounts}。签署后账期关闭，不能改动。"
         sure = Confirm(f"签署 {close.number}", words, "签署")
-        actions.append(post("sign", "签署", "signature", "primary", confirm=sure, disabled_reason=mine))
+        actions.append(
+            post("sign", "签署", "signature", "primary", confirm=sure, disabled_reason=mine, params=seen)
+        )
         gone = Confirm(f"作废 {close.number}", "可以重新拟制。", "作废", "required", reason_label="原因")
-        actions.append(post("drop", "作废", "x", confirm=gone))
+        actions.append(post("drop", "作废", "x", confirm=gone, params=seen))
     if found.state in ("signed", "remitted"):
         url = reverse("finance:close_document", args=[week.code])
         actions.append(Action("下载签名文件", url, icon="download"))
