@@ -79,3 +79,23 @@ def test_only_what_was_shown_is_signed(office: Office, client: Client) -> None:
     client.post(f"{WEEK}sign/", {"close": second.number})
     second.refresh_from_db()
     assert (second.state, second.signed_by) == ("signed", "second")
+
+
+def test_pages_read_no_more_than_they_show(office: Office, client: Client) -> None:
+    """The chain is checked when asked for, a signed week comes from its sums, 退付 by pages."""
+    payment = office.paid()
+    office.to(NEXT)
+    signed = office.close()
+    office.remit(signed, slip="JK-1")
+    refund = office.refund(payment, 700)
+    closing.register_back_payments()
+    log_in(client)
+    assert client.get("/finance/closes/").context["chain"] is None
+    assert client.get("/finance/closes/?check=chain").context["chain"].ok
+    found = client.get(WEEK).context["found"]
+    assert (found.payments, [each.orders for each in found.channels if each.orders]) == ((), [1])
+    assert len(closing.proposal(EVERYWHERE, MONDAY).payments) == 1
+    page = client.get("/finance/back/")
+    assert (page.context["list"].total, "JK-1" in page.content.decode()) == (1, True)
+    assert "JK-1" in client.get(f"/finance/back/{refund.id}/").content.decode()
+    assert client.get("/finance/back/999999/").status_code == 404

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from xueka.contexts.closing.adapters import week_rows
 from xueka.contexts.closing.domain import figures
 from xueka.contexts.closing.domain import weeks as rules
 from xueka.contexts.closing.domain.transitions import CLOSE, DROPPED, PREPARED, REMITTED, SIGNED
-from xueka.contexts.closing.models import BackPayment, Close, Remittance
+from xueka.contexts.closing.models import BackPayment, Close, Line, Remittance
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import NotFound
@@ -163,39 +165,52 @@ class BackPaymentRow:
     said: str
 
 
-def back_payments(scope: Scope) -> list[BackPaymentRow]:
-    """The 退付 register, newest first."""
+def back_payment_rows(scope: Scope) -> QuerySet[BackPayment]:
+    """The rows of the 退付 register for lists, each with the `slip_number` that remitted its money."""
+    slips = Remittance.objects.filter(
+        part__close__number=OuterRef("refund__payment__remitted_in"),
+        part__channel=OuterRef("refund__payment__channel"),
+    )
     rows = BackPayment.objects.visible_to(scope).select_related("refund__order", "refund__payment")
-    slips = {
-        (each.part.close.number, each.part.channel): each.slip_number
-        for each in Remittance.objects.visible_to(scope).select_related("part__close")
-    }
-    return [
-        BackPaymentRow(
-            each.refund_id,
-            each.refund.number,
-            each.refund.order.number,
-            each.refund.payment.out_trade_no,
-            each.refund.payment.channel,
-            each.settlement,
-            each.refund.amount_fen,
-            each.refund.reason,
-            each.refund.state,
-            clock.local(each.refund.asked_at).date(),
-            clock.local(each.refund.success_at).date() if each.refund.success_at else None,
-            each.refund.payment.remitted_in,
-            slips.get((each.refund.payment.remitted_in, each.refund.payment.channel), ""),
-            each.document_number,
-            each.said,
-        )
-        for each in rows.order_by("-id")
-    ]
+    return rows.annotate(slip_number=Coalesce(Subquery(slips.values("slip_number")[:1]), Value("")))
 
 
-def figures_of(found: Close) -> tuple[tuple[figures.ChannelFigure, ...], tuple[figures.PaymentFigure, ...]]:
-    """What was signed."""
-    parts = list(found.parts.prefetch_related("lines__payment__order"))
-    channels = tuple(
+def back_payments(scope: Scope) -> list[BackPaymentRow]:
+    """The whole 退付 register, newest first."""
+    return [_back_payment(each) for each in back_payment_rows(scope).order_by("-id")]
+
+
+def back_payment(scope: Scope, refund_id: int) -> BackPaymentRow:
+    """One row of the register; NotFound for strangers too."""
+    found = back_payment_rows(scope).filter(refund_id=refund_id).first()
+    if found is None:
+        raise NotFound("BACK_PAYMENT_NOT_FOUND", "没有这笔退付。", found=refund_id)
+    return _back_payment(found)
+
+
+def _back_payment(each: Any) -> BackPaymentRow:
+    return BackPaymentRow(
+        each.refund_id,
+        each.refund.number,
+        each.refund.order.number,
+        each.refund.payment.out_trade_no,
+        each.refund.payment.channel,
+        each.settlement,
+        each.refund.amount_fen,
+        each.refund.reason,
+        each.refund.state,
+        clock.local(each.refund.asked_at).date(),
+        clock.local(each.refund.success_at).date() if each.refund.success_at else None,
+        each.refund.payment.remitted_in,
+        each.slip_number,
+        each.document_number,
+        each.said,
+    )
+
+
+def channels_of(found: Close) -> tuple[figures.ChannelFigure, ...]:
+    """What was signed, channel by channel."""
+    return tuple(
         figures.ChannelFigure(
             part.channel,
             part.settlement,
@@ -207,9 +222,13 @@ def figures_of(found: Close) -> tuple[tuple[figures.ChannelFigure, ...], tuple[f
             part.fees_fen,
             part.fee_bearer,
         )
-        for part in parts
+        for part in found.parts.all()
     )
-    payments = tuple(
+
+
+def lines_of(found: Close) -> tuple[figures.PaymentFigure, ...]:
+    """What was signed, payment by payment."""
+    return tuple(
         figures.PaymentFigure(
             line.payment_id,
             line.payment.out_trade_no,
@@ -219,7 +238,5 @@ def figures_of(found: Close) -> tuple[tuple[figures.ChannelFigure, ...], tuple[f
             line.gross_fen,
             line.refunded_fen,
         )
-        for part in parts
-        for line in part.lines.all()
+        for line in Line.objects.filter(part__close=found).select_related("payment__order")
     )
-    return channels, payments

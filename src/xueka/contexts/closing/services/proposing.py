@@ -9,7 +9,7 @@ from xueka.contexts.closing.domain import weeks as rules
 from xueka.contexts.closing.domain.figures import Block, Proposal
 from xueka.contexts.closing.domain.transitions import DROPPED, REMITTED, SIGNED
 from xueka.contexts.closing.models import Close, ReceiptCollection
-from xueka.contexts.closing.queries import OPEN, closes, figures_of
+from xueka.contexts.closing.queries import OPEN, channels_of, closes, lines_of
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.kernel import clock
@@ -20,9 +20,10 @@ from xueka.platform.identity.scope import EVERYWHERE, Scope
 _SHOWN = 3
 
 
-def proposal(scope: Scope, monday: date) -> Proposal:
+def proposal(scope: Scope, monday: date, *, lines: bool = True) -> Proposal:
     """Figures of a week, channel by channel, and what blocks signing; of a signed week, what was signed.
 
+    Without `lines` a signed week comes without its payments: their number has no bound.
     Raises NotFound outside the city, BadInput `WEEK_INVALID` where `monday` is none, XuekaError
     `CALENDAR_YEAR_MISSING`.
     """
@@ -32,7 +33,7 @@ def proposal(scope: Scope, monday: date) -> Proposal:
         raise BadInput("WEEK_INVALID", "一周从周一开始。", found=monday, expected=rules.monday_of(monday))
     live = closes(scope).filter(monday=monday).exclude(state=DROPPED).first()
     if live and live.state in (SIGNED, REMITTED):
-        return _signed(live)
+        return _signed(live, lines)
     return propose(monday, live)
 
 
@@ -69,8 +70,7 @@ def propose(monday: date, live: Close | None) -> Proposal:
     return replace(found, blocks=tuple(_blocks(found, missing)))
 
 
-def _signed(close: Close) -> Proposal:
-    channels, lines = figures_of(close)
+def _signed(close: Close, lines: bool) -> Proposal:
     breaks = week_rows.breaks(close.monday, close.sunday)
     return Proposal(
         close.monday,
@@ -79,8 +79,8 @@ def _signed(close: Close) -> Proposal:
         close.due,
         close.state,
         close.id,
-        channels,
-        lines,
+        channels_of(close),
+        lines_of(close) if lines else (),
         receipts=_receipts(close.monday, close.sunday),
         breaks_open=breaks.open,
         breaks_unsigned=breaks.unsigned,

@@ -1,7 +1,9 @@
 """退付: what the treasury gives back, and the finance office's answer on paper."""
 
+from typing import Any
+
 from django import forms
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -11,7 +13,8 @@ from xueka.contexts.payments import api as payments
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
-from xueka.entrypoints.design.ui import Link
+from xueka.entrypoints.design.listing import Column, DataList
+from xueka.entrypoints.design.ui import Empty, Link
 from xueka.entrypoints.portals.finance import looks
 from xueka.entrypoints.portals.finance.nav import READ
 from xueka.kernel import clock
@@ -39,35 +42,47 @@ class AnswerForm(WordedForm):
 def register(request: StaffRequest) -> HttpResponse:
     """The register, newest first: each with its close, its slip and its state."""
     may = request.actor.may("city:close:remit")
-    shown = {
-        "rows": [
-            (
-                Link(each.refund_number, reverse("finance:refund", args=[each.refund_number])),
-                looks.order_link(each.order),
-                looks.CHANNELS[each.channel],
-                formats.yuan(each.amount_fen),
-                states.badge("refund", each.state),
-                each.asked_on,
-                "、".join(filter(None, [each.close, each.slip_number])),
-                each.document_number or each.said,
-                Link("登记答复", reverse("finance:back_payment", args=[each.refund_id]))
-                if may and each.settlement == payments.MERCHANT and each.state not in _OVER
-                else "",
-            )
-            for each in closing.back_payments(request.actor.scope)
-        ]
-    }
-    return render(request, "finance/back.html", shown)
+
+    def answer(row: Any) -> Link | str:
+        open_ = row.settlement == payments.MERCHANT and row.refund.state not in _OVER
+        url = reverse("finance:back_payment", args=[row.refund_id])
+        return Link("登记答复", url) if may and open_ else ""
+
+    listing = DataList(
+        request,
+        closing.back_payment_rows(request.actor.scope),
+        name="back",
+        caption="退付登记簿",
+        columns=[
+            Column("退款", "refund__number", kind="code"),
+            Column("订单", lambda row: looks.order_link(row.refund.order.number), kind="code"),
+            Column("渠道", lambda row: looks.CHANNELS[row.refund.payment.channel]),
+            Column("金额", lambda row: formats.yuan(row.refund.amount_fen), kind="number"),
+            Column("状态", lambda row: states.badge("refund", row.refund.state)),
+            Column("申请", "refund__asked_at", kind="number", minor=True),
+            Column(
+                "原上缴",
+                lambda row: "、".join(filter(None, [row.refund.payment.remitted_in, row.slip_number])),
+                minor=True,
+            ),
+            Column("文号或答复", lambda row: row.document_number or row.said, minor=True),
+            Column("办理", answer),
+        ],
+        sorts={"latest": ("-id",)},
+        url=lambda row: reverse("finance:refund", args=[row.refund.number]),
+        label=lambda row: row.refund.number,
+        unit="笔",
+        empty=Empty("还没有退付", "已上缴或直达国库的款项退款时，会自动列在这里。", icon="receipt-refund"),
+    )
+    sub = "款项上缴或直达国库以后的退款，由国库退付；缴款码的由系统向财政申请，代收的凭文号登记。"
+    return render(request, "finance/list.html", {"title": "退付", "sub": sub, "list": listing})
 
 
 @require_http_methods(["GET", "POST"])
 @portal_view("city:close:remit")
 def end(request: StaffRequest, refund_id: int) -> HttpResponse:
     """What the finance office has answered on paper."""
-    rows = closing.back_payments(request.actor.scope)
-    row = next((each for each in rows if each.refund_id == refund_id), None)
-    if row is None:
-        raise Http404
+    row = closing.back_payment(request.actor.scope, refund_id)
     form = AnswerForm(request.POST if request.method == "POST" else None, initial={"on": clock.today()})
     problem: XuekaError | None = None
     if request.method == "POST" and form.is_valid():
