@@ -25,6 +25,7 @@ EMPTY = (
     "year_job_",
     "schoolyear_",
     "takeover_",
+    "exchange_",
     "identity_",
     "grant_request_",
     "officers_",

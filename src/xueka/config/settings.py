@@ -26,7 +26,17 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     *(
         f"xueka.platform.{name}"
-        for name in ("database", "identity", "audit", "history", "jobs", "files", "backup", "messages")
+        for name in (
+            "database",
+            "identity",
+            "audit",
+            "history",
+            "jobs",
+            "files",
+            "backup",
+            "messages",
+            "exchange",
+        )
     ),
     *(
         f"xueka.contexts.{name}"
@@ -187,6 +197,11 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 MESSAGE_GATEWAY = "xueka.platform.messages.http_gateway.configured"
 # What the gateway for short messages gave us: address, our id, secret (docs/interfaces/messages.md §1).
 MESSAGE_PARTNER = Path(os.environ.get("XUEKA_MESSAGE_PARTNER", XUEKA_HOME / "messages" / "partner.json"))
+# What the counterparts handed over: a folder each with partner.json (docs/interfaces/exchange.md §2).
+EXCHANGE_PARTNERS = Path(os.environ.get("XUEKA_EXCHANGE_PARTNERS", XUEKA_HOME / "exchange"))
+EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # contents of what has arrived
+# Who applies what comes: "counterpart/kind" or "*/kind" → function (platform/exchange/applying.py).
+EXCHANGE_HANDLERS: dict[str, str] = {}
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
 PAYMENT_CHANNELS = {

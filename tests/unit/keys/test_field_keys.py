@@ -26,6 +26,7 @@ from xueka.platform.crypto import fields, keyring, sealed_columns
 from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
+from xueka.platform.exchange.models import Incoming, Outgoing
 from xueka.platform.files import services as files
 from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.models import SecondFactor, User
@@ -88,10 +89,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (User, "envelope"), (SecondFactor, "envelope"), (StoredFile, "content"), (Session, "values"),
         (registry.Student, "envelope"), (Consent, "given_by"), (Unit, "contacts"), (Run, "commands"),
         (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
-        (Replacement, "address"),
+        (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 13
+    assert len(known) == 15
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

@@ -24,6 +24,7 @@ from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
 from xueka.contexts.treasury import api as treasury
 from xueka.platform.audit.invariants import audit_chain
+from xueka.platform.exchange import invariants as exchange
 from xueka.platform.identity import invariants as identity
 from xueka.platform.invariants import Invariant, InvariantResult, check
 from xueka.platform.messages import invariants as messages
@@ -47,6 +48,7 @@ INVARIANTS: list[Invariant] = [
     *closing.INVARIANTS,
     *identity.INVARIANTS,
     *messages.INVARIANTS,
+    *exchange.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,

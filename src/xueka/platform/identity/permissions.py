@@ -183,6 +183,8 @@ ROLES: dict[str, Role] = {
             "city:card_grant:approve",
             "city:sam:manage",
             "city:credential:manage",
+            "city:interop:read",
+            "city:interop:manage",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",
@@ -197,6 +199,7 @@ ROLES: dict[str, Role] = {
             "city:user:manage",
             "city:session:end",
             "city:policy:read",
+            "city:interop:read",
             "city:calendar:load",
             "city:kind:manage",
             "city:agent:manage",

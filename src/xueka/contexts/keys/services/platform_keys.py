@@ -24,6 +24,7 @@ _PLACES = (
     "bureau/city-ssh.key",
     "partner/hot-list-sign.key",
     "closing/close-sign.key",
+    "exchange/sign.key",
 )
 
 

@@ -7,6 +7,9 @@ from xueka.entrypoints.portals.common import deeds
 
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
+    "which": "范围",
+    "messages": "消息",
+    "streams": "对象",
     "amount_fen": "金额（分）",
     "bearer": "承担方",
     "channel": "渠道",

@@ -1,0 +1,153 @@
+"""Who the counterparts are: one folder each below `XUEKA_HOME/exchange`, with what they handed over.
+
+`partner.json` (docs/settings.md, docs/interfaces/exchange.md §2) names the counterpart, its address, the
+secrets of either direction, its SM2 key and its limits. A file that cannot be read closes that counterpart
+alone, and is told.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from xueka.kernel.errors import BadInput, NotFound, XuekaError
+from xueka.platform.crypto import sealed_files
+from xueka.platform.crypto.sealed_files import Entry
+from xueka.platform.crypto.sm2 import PrivateKey, PublicKey
+from xueka.platform.database.home import keys_directory, private_directory
+from xueka.platform.exchange.signatures import SM2, V1, Keys, secret
+
+CARD = "partner.json"
+_CODE = re.compile(r"[a-z][a-z0-9-]{1,30}", re.ASCII)
+SIGNING = "sign.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one counterpart bears, and how patient we are. Seconds, unless said otherwise."""
+
+    per_second: float = 50.0  # messages
+    at_once: int = 8  # calls at a time
+    timeout: float = 5.0
+    retry_base: float = 2.0  # before the second try; doubled each time
+    retry_most: float = 600.0
+    max_tries: int = 30  # then it is a dead letter
+    breaker_after: int = 10  # failures in a row
+    breaker_base: float = 10.0
+    breaker_most: float = 600.0
+    in_time: float = 300.0  # a message delivered within this is timely
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterpart:
+    """`datasets` are those compared with it every day; `more`: its whole file. One object a version of the
+    file.
+    """
+
+    code: str
+    name: str
+    base: str
+    limits: Limits = field(default_factory=Limits)
+    sending: Keys = field(default_factory=Keys, repr=False)
+    receiving: Keys = field(default_factory=Keys, repr=False)
+    datasets: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def folder() -> Path:
+    made: Path = settings.EXCHANGE_PARTNERS
+    return made
+
+
+def counterparts() -> list[Counterpart]:
+    """All whose file can be read, by code."""
+    found = []
+    for code in codes():
+        try:
+            found.append(counterpart(code))
+        except XuekaError:
+            continue
+    return found
+
+
+def codes() -> list[str]:
+    """The codes of all that have a file, whatever is in it."""
+    if not folder().is_dir():
+        return []
+    return sorted(
+        each.parent.name for each in folder().glob(f"*/{CARD}") if _CODE.fullmatch(each.parent.name)
+    )
+
+
+def counterpart(code: str) -> Counterpart:
+    """One of them. Raises NotFound `COUNTERPART_UNKNOWN`, BadInput `COUNTERPART_FILE`."""
+    path = folder() / code / CARD
+    try:
+        known = path.stat() if _CODE.fullmatch(code) else None
+    except OSError:
+        known = None
+    if known is None:
+        raise NotFound("COUNTERPART_UNKNOWN", "没有这个对接方。", action="请核对对接方的代码。")
+    return _read(path, known.st_mtime_ns, known.st_size)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, changed: int, size: int) -> Counterpart:
+    code = path.parent.name
+    try:
+        card = json.loads(path.read_text("utf-8"))
+        base = str(card["base"]).rstrip("/")
+        if not base.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("base")
+        signing = card.get("sign", [V1])
+        ours = tuple(secret(each) for each in card.get("send_secrets", [])) if V1 in signing else ()
+        public = tuple(PublicKey.from_pem(each.encode()) for each in card.get("sm2_public", []))
+        made = Counterpart(
+            code,
+            str(card["name"]),
+            base,
+            Limits(**card.get("limits", {})),
+            Keys(ours, (signing_key(),) if SM2 in signing else ()),
+            Keys(tuple(secret(each) for each in card.get("receive_secrets", [])), (), public),
+            tuple(map(str, card.get("datasets", []))),
+            card,
+        )
+        if not made.sending.secrets and not made.sending.private:
+            raise ValueError("send_secrets")
+    except BadInput as error:
+        raise _broken(path, error.message) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _broken(path, f"{type(error).__name__} {error}"[:80]) from None
+    return made
+
+
+def signing_key() -> PrivateKey:
+    """Our SM2 key for all counterparts, made at first use as a sealed file under XUEKA_HOME/keys/exchange."""
+    return _signing_key(private_directory(keys_directory() / "exchange"))
+
+
+@lru_cache(maxsize=4)
+def _signing_key(place: Path) -> PrivateKey:
+    return PrivateKey.from_pem(
+        sealed_files.content(place / SIGNING, lambda: PrivateKey.generate().to_pem(), _describe)
+    )
+
+
+def _describe(content: bytes) -> list[Entry]:
+    fingerprint = PrivateKey.from_pem(content).public.fingerprint
+    return [Entry("exchange.sign", "数据交换签名密钥", "signing", "sm2", 1, fingerprint[:6])]
+
+
+def _broken(path: Path, found: str) -> BadInput:
+    return BadInput(
+        "COUNTERPART_FILE",
+        f"对接方 {path.parent.name} 的参数文件不能用。",
+        where=str(path),
+        found=found,
+        action="请对照数据交换接口说明第 2 节改正；其他对接方不受影响。",
+    )

@@ -1,0 +1,256 @@
+"""Reading the exchange: health of each line, ages, dead letters, the trace of one card. Contents come masked.
+
+The exchange knows no scope of its own: whoever asks has the permission `city:interop:read`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from xueka.kernel import clock, masking
+from xueka.platform.crypto.fields import open_bytes
+from xueka.platform.exchange.models import CLOSED, DEAD, Incoming, Line, Outgoing, Stream
+from xueka.platform.files import services as files
+
+#: Names of content that is personal, and how it is shown.
+_MASKED = {
+    "name": masking.mask_name,
+    "guardian_name": masking.mask_name,
+    "id_number": masking.mask_id,
+    "phone": masking.mask_phone,
+    "address": masking.mask_all,
+    "email": masking.mask_all,
+    "birth_date": masking.mask_all,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One counterpart just now. `failed` were tried in vain and are tried again; `held` wait behind a dead
+    letter.
+
+    `oldest_seconds`: how long the oldest message that has not arrived has waited.
+    """
+
+    counterpart: str
+    breaker: str
+    open_until: datetime | None
+    answered_at: datetime | None
+    problem: str
+    queued: int
+    delivered: int
+    failed: int
+    dead: int
+    held: int
+    oldest_seconds: int
+    received: int
+    waiting: int
+    gaps: int
+    incoming_dead: int
+
+
+def health(codes: Sequence[str]) -> list[Health]:
+    """The health of these counterparts, in this order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUT, [clock.now(), list(codes)])
+        out = {row[0]: row[1:] for row in cursor.fetchall()}
+        cursor.execute(_IN, [list(codes)])
+        came = {row[0]: row[1:] for row in cursor.fetchall()}
+    lines = {each.counterpart: each for each in Line.objects.filter(counterpart__in=codes)}
+    found = []
+    for code in codes:
+        line = lines.get(code) or Line(counterpart=code)
+        queued, delivered, failed, dead, held, oldest = out.get(code, (0, 0, 0, 0, 0, 0))
+        found.append(
+            Health(
+                code,
+                line.breaker,
+                line.open_until if line.breaker != CLOSED else None,
+                line.answered_at,
+                line.problem,
+                queued,
+                delivered,
+                failed,
+                dead,
+                held,
+                int(oldest or 0),
+                *came.get(code, (0, 0, 0, 0)),
+            )
+        )
+    return found
+
+
+_OUT = """
+    SELECT s.counterpart, count(*) FILTER (WHERE o.state = 'queued'),
+           count(*) FILTER (WHERE o.state = 'delivered'),
+           count(*) FILTER (WHERE o.state = 'queued' AND o.tries > 0 AND o.code <> ''),
+           count(*) FILTER (WHERE o.state = 'dead'),
+           count(*) FILTER (WHERE o.state = 'queued' AND s.held),
+           greatest(extract(epoch FROM %s - min(o.created_at) FILTER (WHERE o.state <> 'delivered')), 0)
+      FROM exchange_outgoing o JOIN exchange_stream s ON s.id = o.stream_id
+     WHERE s.counterpart = ANY(%s) GROUP BY s.counterpart"""
+_IN = """
+    SELECT i.counterpart, count(*), count(*) FILTER (WHERE i.state = 'waiting'),
+           count(*) FILTER (WHERE i.state = 'waiting' AND i.seq > s.done_seq + 1 AND NOT s.held
+                              AND NOT EXISTS (SELECT 1 FROM exchange_incoming b
+                                               WHERE b.stream_id = s.id AND b.seq = s.done_seq + 1)),
+           count(*) FILTER (WHERE i.state = 'dead')
+      FROM exchange_incoming i JOIN exchange_stream s ON s.id = i.stream_id
+     WHERE i.counterpart = ANY(%s) GROUP BY i.counterpart"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of a line: messages posted and delivered, tries in vain, messages that came."""
+
+    hour: datetime
+    posted: int
+    delivered: int
+    failed_tries: int
+    received: int
+
+
+def throughput(counterpart: str, hours: int = 24) -> list[Hour]:
+    """The last hours with the present one, oldest first; empty hours stand as zeros."""
+    last = clock.now().replace(minute=0, second=0, microsecond=0)
+    since = last - timedelta(hours=hours - 1)
+    with connection.cursor() as cursor:
+        cursor.execute(_HOURS, {"since": since, "code": counterpart})
+        found = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+    steps = [since + timedelta(hours=each) for each in range(hours)]
+    kinds = ("posted", "delivered", "failed", "received")
+    return [Hour(each, *(found.get((kind, each), 0) for kind in kinds)) for each in steps]
+
+
+_HOURS = """
+    WITH ours AS (SELECT o.* FROM exchange_outgoing o JOIN exchange_stream s ON s.id = o.stream_id
+                   WHERE s.counterpart = %(code)s)
+    SELECT 'posted', date_trunc('hour', created_at), count(*) FROM ours
+     WHERE created_at >= %(since)s GROUP BY 2
+    UNION ALL SELECT 'delivered', date_trunc('hour', ended_at), count(*) FROM ours
+     WHERE state = 'delivered' AND ended_at >= %(since)s GROUP BY 2
+    UNION ALL SELECT 'failed', date_trunc('hour', a.at), count(*) FROM exchange_attempt a
+      JOIN ours ON ours.id = a.outgoing_id WHERE a.at >= %(since)s AND a.code <> '' GROUP BY 2
+    UNION ALL SELECT 'received', date_trunc('hour', received_at), count(*) FROM exchange_incoming
+     WHERE counterpart = %(code)s AND received_at >= %(since)s GROUP BY 2"""
+
+
+def outgoing(counterpart: str = "") -> QuerySet[Outgoing]:
+    rows = Outgoing.objects.select_related("stream").defer("envelope").order_by("-id")
+    return rows.filter(stream__counterpart=counterpart) if counterpart else rows
+
+
+def incoming(counterpart: str = "") -> QuerySet[Incoming]:
+    rows = Incoming.objects.select_related("stream").defer("raw").order_by("-id")
+    return rows.filter(counterpart=counterpart) if counterpart else rows
+
+
+def dead_letters(counterpart: str = "") -> QuerySet[Outgoing]:
+    """Oldest first: each holds back what comes after it."""
+    return outgoing(counterpart).filter(state=DEAD).order_by("id")
+
+
+def incoming_dead_letters(counterpart: str = "") -> QuerySet[Incoming]:
+    return incoming(counterpart).filter(state=DEAD).order_by("id")
+
+
+def held_back(message: Outgoing) -> int:
+    """How many later messages of the key wait behind this dead letter."""
+    return (
+        Outgoing.objects.filter(stream=message.stream_id, seq__gt=message.seq).count()
+        if message.state == DEAD
+        else 0
+    )
+
+
+def waiting_keys(counterpart: str, keys: Sequence[str]) -> set[str]:
+    """Those of these keys that have a message on its way, in either direction."""
+    rows = Stream.objects.filter(counterpart=counterpart, key__in=list(keys)).extra(
+        where=["last_seq > done_seq"]
+    )
+    return set(rows.values_list("key", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a trace, oldest first. `direction` `out` or `in`; `tries`: (when, status, code, said)."""
+
+    at: datetime
+    direction: str
+    counterpart: str
+    id: int
+    message_id: str
+    kind: str
+    key: str
+    seq: int
+    state: str
+    code: str
+    problem: str
+    ended_at: datetime | None
+    tries: list[tuple[datetime, int, str, str]]
+
+
+def trace(keys: Sequence[str]) -> list[Step]:
+    """Every message of these keys (`card:…`, `student:…`) with every counterpart."""
+    found = [
+        Step(
+            each.created_at,
+            "out",
+            each.stream.counterpart,
+            each.pk,
+            each.message_id,
+            each.kind,
+            each.stream.key,
+            each.seq,
+            each.state,
+            each.code,
+            each.problem,
+            each.ended_at,
+            [(one.at, one.status, one.code, one.said) for one in each.attempts.order_by("id")],
+        )
+        for each in outgoing().filter(stream__key__in=list(keys)).order_by("id")
+    ]
+    found += [
+        Step(
+            each.received_at,
+            "in",
+            each.counterpart,
+            each.pk,
+            each.message_id,
+            each.kind,
+            each.stream.key,
+            each.seq,
+            each.state,
+            each.code,
+            each.problem,
+            each.ended_at,
+            [],
+        )
+        for each in incoming().filter(stream__key__in=list(keys)).order_by("id")
+    ]
+    return sorted(found, key=lambda each: each.at)
+
+
+def content(message: Outgoing | Incoming) -> Any:
+    """The content with its personal values masked; None once it is forgotten."""
+    if isinstance(message, Incoming):
+        raw = open_bytes(bytes(message.raw)) if message.raw else b""
+    elif message.file is not None:
+        raw = files.read(message.file)
+    else:
+        raw = open_bytes(bytes(message.envelope)) if message.envelope else b""
+    return _masked(json.loads(raw)) if raw else None
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _masked(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each, name) for each in value]
+    hide = _MASKED.get(name)
+    return hide(str(value)) if hide and value not in (None, "") else value

@@ -1,0 +1,199 @@
+"""The inbox: kept as it came, known again, applied in order by who is registered for it, never lost."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from tests.unit.platform.exchange.conftest import CODE, OURS, THEIRS
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Conflict, Refused, XuekaError
+from xueka.platform.crypto.fields import open_bytes
+from xueka.platform.exchange import applying, queries, receiving, replaying
+from xueka.platform.exchange.applying import Message, apply_due
+from xueka.platform.exchange.counterparts import Counterpart
+from xueka.platform.exchange.invariants import INVARIANTS
+from xueka.platform.exchange.models import Incoming, Stream
+from xueka.platform.exchange.signatures import Keys, secret, sign
+from xueka.platform.identity.actor import Actor
+from xueka.platform.invariants import check
+
+pytestmark = pytest.mark.django_db
+OPERATOR = Actor.system("test")
+HEARD: list[tuple[str, int, Any]] = []
+TROUBLE: list[Exception] = []
+
+
+def hear(actor: Actor, message: Message) -> None:
+    """The handler of these tests."""
+    if TROUBLE:
+        raise TROUBLE[0]
+    HEARD.append((message.key, message.seq, message.data))
+
+
+@pytest.fixture(autouse=True)
+def handlers(settings: Any) -> Iterator[None]:
+    settings.EXCHANGE_HANDLERS = {f"{CODE}/number": f"{__name__}.hear", "*/any": f"{__name__}.hear"}
+    HEARD.clear()
+    yield
+    TROUBLE.clear()
+
+
+def message(number: int, seq: int | None = None, **more: Any) -> bytes:
+    body = {"id": f"msg_{number:04d}", "kind": "number", "key": "card:1", "data": {"n": number}}
+    body |= {"sequence": number if seq is None else seq, **more}
+    return json.dumps(body).encode()
+
+
+def headers(raw: bytes, message_id: str = "", key: str = THEIRS) -> dict[str, str]:
+    name = message_id or json.loads(raw)["id"]
+    stamp = int(clock.now().timestamp())
+    signed = sign(name, stamp, raw, Keys((secret(key),)))
+    return {"webhook-id": name, "webhook-timestamp": str(stamp), "webhook-signature": signed}
+
+
+def give(partner: Counterpart, raw: bytes) -> receiving.Kept:
+    return receiving.receive(partner, headers(raw), raw)
+
+
+def sound() -> None:
+    assert [each.name for each in INVARIANTS if check(each).violated] == []
+
+
+def test_kept_as_it_came_and_applied_once_in_order(partner: Counterpart) -> None:
+    raw = message(2)
+    assert give(partner, raw) == receiving.Kept("msg_0002", False, 1)
+    assert give(partner, raw).again
+    kept = Incoming.objects.get()
+    assert open_bytes(bytes(kept.raw)) == raw and kept.times == 2
+    assert apply_due() == 0 and queries.health([CODE])[0].gaps == 1
+    give(partner, message(3))
+    give(partner, message(1))
+    assert apply_due() == 3
+    assert [seq for _, seq, _ in HEARD] == [1, 2, 3]
+    assert give(partner, raw).again and apply_due() == 0
+    assert queries.content(kept)["data"] == {"n": 2}
+    sound()
+
+
+def test_without_numbers_as_it_comes(partner: Counterpart) -> None:
+    for number in (5, 3, 4):
+        give(partner, message(number, 0, kind="any"))
+    assert apply_due() == 3
+    assert [data["n"] for _, _, data in HEARD] == [5, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"id": "msg_9"}, "BODY_WRONG"),
+        ({"kind": "A B"}, "BODY_WRONG"),
+        ({"key": "卡"}, "BODY_WRONG"),
+        ({"sequence": -1}, "BODY_WRONG"),
+        ({"sequence": True}, "BODY_WRONG"),
+        ({"occurred_at": "2026-01-01T00:00:00"}, "BODY_WRONG"),
+    ],
+)
+def test_a_head_that_is_none_is_refused_with_its_place(
+    partner: Counterpart, change: dict[str, Any], code: str
+) -> None:
+    raw = message(1, **change)
+    with pytest.raises(BadInput) as refusal:
+        receiving.receive(partner, headers(raw, "msg_0001"), raw)
+    assert refusal.value.code == code and refusal.value.where == next(iter(change))
+    assert not Incoming.objects.exists()
+
+
+def test_strangers_and_those_who_contradict_themselves(partner: Counterpart) -> None:
+    raw = message(1)
+    for given, sent in ((headers(raw, key=OURS), raw), (headers(raw), raw + b" ")):
+        with pytest.raises(Refused):
+            receiving.receive(partner, given, sent)
+    for raw in (b"[]", b"\xff"):
+        with pytest.raises(BadInput):
+            receiving.receive(partner, headers(raw, "msg_0001"), raw)
+    give(partner, message(1))
+    for again, code in ((message(1, 2), "ID_REUSED"), (message(7, 1), "SEQUENCE_REUSED")):
+        with pytest.raises(Conflict) as refusal:
+            give(partner, again)
+        assert refusal.value.code == code
+
+
+def test_what_the_handler_refuses_holds_back_its_key_until_a_person_decides(partner: Counterpart) -> None:
+    TROUBLE.append(Refused("CARD_UNKNOWN", "没有这张卡。"))
+    give(partner, message(1))
+    give(partner, message(2))
+    give(partner, message(3, 1, key="card:2", kind="any"))
+    apply_due()
+    [first, other] = queries.incoming_dead_letters(CODE)
+    assert (first.code, first.problem) == ("CARD_UNKNOWN", "没有这张卡。")
+    assert Incoming.objects.get(seq=2).state == "waiting"
+    sound()
+    TROUBLE.clear()
+    replaying.retry_incoming(OPERATOR, first.pk, "卡已补录")
+    replaying.pass_incoming(OPERATOR, other.pk, "与我方无关")
+    with pytest.raises(Refused):
+        replaying.pass_incoming(OPERATOR, other.pk, "再一次")
+    assert apply_due() == 2 and [seq for _, seq, _ in HEARD] == [1, 2]
+    sound()
+
+
+def test_a_kind_nobody_knows_is_kept(partner: Counterpart, settings: Any) -> None:
+    give(partner, message(1, kind="new.kind"))
+    give(partner, message(2, kind="void"))
+    apply_due()
+    [letter] = queries.incoming_dead_letters()
+    assert letter.code == "KIND_UNKNOWN"
+    settings.EXCHANGE_HANDLERS = {"*/new.kind": f"{__name__}.hear"}
+    replaying.retry_incoming(OPERATOR, letter.pk, "已升级")
+    assert apply_due() == 2 and not queries.incoming_dead_letters().exists()
+
+
+def test_our_own_mistake_is_tried_again_and_then_told(partner: Counterpart) -> None:
+    TROUBLE.append(ZeroDivisionError())
+    give(partner, message(1))
+    with clock.at(clock.now()) as now:
+        for _ in range(applying.MOST_TRIES):
+            assert Incoming.objects.get().state == "waiting"
+            now.advance(timedelta(minutes=11))
+            apply_due()
+    assert (Incoming.objects.get().state, Incoming.objects.get().code) == ("dead", "HANDLER_FAILED")
+
+
+def test_a_gap_that_never_closes_is_jumped_by_a_person(partner: Counterpart) -> None:
+    give(partner, message(3))
+    assert replaying.jump_gap(OPERATOR, Stream.objects.get().pk, "对方从 3 起") == 3
+    assert apply_due() == 1
+    with pytest.raises(Refused):
+        replaying.jump_gap(OPERATOR, Stream.objects.get().pk, "再一次")
+    sound()
+
+
+def test_a_file_comes_before_the_message_that_names_it(partner: Counterpart) -> None:
+    content = json.dumps({"rows": [1, 2]}).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    raw = message(1, file={"sha256": digest, "size": len(content)}, data=None)
+    give(partner, raw)
+    apply_due()
+    assert queries.incoming_dead_letters().get().code == "FILE_MISSING"
+    assert receiving.receive_file(partner, digest, headers(content, "file_1"), content)
+    assert not receiving.receive_file(partner, digest, headers(content, "file_1"), content)
+    with pytest.raises(XuekaError):
+        receiving.receive_file(partner, "0" * 64, headers(content, "file_1"), content)
+    replaying.retry_incoming(OPERATOR, Incoming.objects.get().pk, "文件已到")
+    apply_due()
+    assert HEARD == [("card:1", 1, {"rows": [1, 2]})]
+
+
+def test_the_database_keeps_what_came(partner: Counterpart) -> None:
+    give(partner, message(1))
+    for statement in ("UPDATE exchange_incoming SET digest = ''", "DELETE FROM exchange_incoming"):
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE exchange_stream SET done_seq = 1")
+    assert check(next(each for each in INVARIANTS if each.name == "exchange_applied_in_order")).violated == 1
