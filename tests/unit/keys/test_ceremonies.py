@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,10 @@ def test_people_prove_who_they_are_by_their_codes() -> None:
 def test_one_person_is_not_two() -> None:
     with pytest.raises(Refused) as refusal:
         keys.hold_ceremony(SYSTEM, SYSTEM, plan(), People(), lambda person, code: True)
+    assert refusal.value.code == "PERSON_NEEDED"
+    both = replace(SECOND, permissions=SECOND.permissions | LEADER.permissions)
+    with pytest.raises(Refused) as refusal:
+        keys.hold_ceremony(both, both, plan(), People(), lambda person, code: True)
     assert refusal.value.code == "SAME_PERSON"
     with pytest.raises(Refused) as refusal:
         keys.hold_ceremony(LEADER, SECOND, plan(), People(), lambda person, code: person.username != "bert")

@@ -44,6 +44,10 @@ def test_rotation_by_two_people(xueka: Run, people: None) -> None:
     assert (code, asked["state"], asked["asked_by"]) == (0, "asked", "anne")
     code, refused = xueka("keys", "confirm", asked["number"], "--as", "anne")
     assert (code, refused["error"]["code"]) == (1, "SAME_PERSON")
+    for verb in (("confirm",), ("refuse", "--reason", "不用了")):
+        code, refused = xueka("keys", verb[0], asked["number"], *verb[1:])
+        assert (code, refused["error"]["code"]) == (1, "PERSON_NEEDED"), verb
+        assert "--as" in refused["error"]["action"]
     code, done = xueka("keys", "confirm", asked["number"], "--as", "bert")
     assert (code, done["state"], done["result"]["version"]) == (0, "done", 2)
     code, listed = xueka("keys", "list")

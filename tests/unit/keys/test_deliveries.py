@@ -42,7 +42,8 @@ def test_planned_sent_and_arrived() -> None:
     assert code(refusal) == "SAME_PERSON"
     with pytest.raises(Refused) as refusal:
         keys.delivery_arrives(SECOND, first.number, "000000")
-    assert (code(refusal), refusal.value.expected) == ("KEY_DELIVERY_KCV", sent.version.kcv)
+    assert code(refusal) == "KEY_DELIVERY_KCV"
+    assert sent.version.kcv not in str(refusal.value.as_dict())  # who mistyped is not told the right one
     with pytest.raises(BadInput):
         keys.delivery_arrives(SECOND, first.number, "0")
     with pytest.raises(Forbidden):

@@ -66,6 +66,7 @@ def test_only_what_is_granted_and_in_use_goes_in(store: Partners) -> None:
         with pytest.raises((Refused, NotFound)) as refusal, transaction.atomic():
             multiapp.load_sam(ONE, "PSAM-0001", store.vendor.code, [loading])
         assert refusal.value.code == code
+        assert "8baf47" not in str(refusal.value.as_dict())  # a wrong check value is not told the right one
     with pytest.raises(Refused), transaction.atomic():
         multiapp.load_sam(ONE, "PSAM-0001", store.unit.code, [LOADED])
     for loadings in ([], [LOADED, replace(LOADED, version=2, kcv="112233")]):

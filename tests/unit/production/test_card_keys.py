@@ -282,6 +282,6 @@ def test_the_commands(xueka: Run, tmp_path: Path) -> None:
     assert code == 0
     digest = answer["waiting"]["digest"]
     code, answer = xueka("bureau", "card-keys", KIND, "--confirm", digest)
-    assert (code, answer["error"]["code"]) == (1, "SECOND_PERSON")
+    assert (code, answer["error"]["code"]) == (1, "PERSON_NEEDED")  # who says `--as` nobody is nobody
     file.write_text("{")
     assert xueka("bureau", "card-keys", KIND, "--set", str(file))[0] == 2

@@ -20,9 +20,16 @@ from tests.unit.production.conftest import (
 )
 from xueka.contexts.production import api as production
 from xueka.contexts.production import jobs
-from xueka.entrypoints.cli import common
+from xueka.platform.identity import services as identity
+from xueka.platform.identity.actor import Actor
 
 __all__ = ["xueka"]
+
+
+@pytest.fixture
+def people(db: None) -> None:
+    for username, name in (("first", "甲"), ("second", "乙")):
+        identity.create_user(Actor.system("test"), username, name, "city_operator")
 
 
 def test_importing_a_return(made_line: Line, xueka: Run, tmp_path: Path) -> None:
@@ -64,14 +71,13 @@ def test_findings_and_refusals_end_with_one(made_line: Line, xueka: Run, tmp_pat
     assert (code, answer["error"]["code"]) == (2, "FILE_UNREADABLE")
 
 
-def test_a_batch_from_lock_to_close(made_line: Line, xueka: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_from_lock_to_close(made_line: Line, xueka: Run, people: None) -> None:
     batch = made_line.batch(2)
-    monkeypatch.setattr(common.getpass, "getuser", lambda: "first")
-    assert xueka("batch", "lock", batch.number)[1]["state"] == "locked"
-    code, answer = xueka("batch", "approve", batch.number)
-    assert (code, answer["error"]["code"]) == (1, "SECOND_PERSON")
-    monkeypatch.setattr(common.getpass, "getuser", lambda: "second")
-    assert xueka("batch", "approve", batch.number)[1]["state"] == "approved"
+    assert xueka("batch", "lock", batch.number, "--as", "first")[1]["state"] == "locked"
+    for more, refusal in ((("--as", "first"), "SECOND_PERSON"), ((), "PERSON_NEEDED")):
+        code, answer = xueka("batch", "approve", batch.number, *more)
+        assert (code, answer["error"]["code"]) == (1, refusal)
+    assert xueka("batch", "approve", batch.number, "--as", "second")[1]["state"] == "approved"
     jobs.sweep()
     first, second = items(batch)
     made_line.take(batch, [line(first), line(second, result="01")])
@@ -92,13 +98,11 @@ def test_a_batch_from_lock_to_close(made_line: Line, xueka: Run, monkeypatch: py
     assert xueka("batch", "close", batch.number)[1]["state"] == "closed"
     listed = xueka("batch", "list", "--state", "closed")[1]["batches"]
     assert [row["number"] for row in listed] == [batch.number]
-    assert fresh(batch).locked_by == "cli:first"
+    assert fresh(batch).locked_by == "first"
 
 
 @pytest.mark.usefixtures("db")
-def test_the_bureau_is_entered_and_confirmed(
-    xueka: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bureau_is_entered_and_confirmed(xueka: Run, tmp_path: Path, people: None) -> None:
     answer = xueka("bureau", "keys", "--to", str(tmp_path / "city"))[1]
     assert (tmp_path / "city" / "city-sign.pub.pem").read_text() == answer["signing_key"]
     assert (tmp_path / "city" / "city-ssh.pub").read_text().startswith("ssh-ed25519 ")
@@ -114,13 +118,12 @@ def test_the_bureau_is_entered_and_confirmed(
         "encryption_key": ENCRYPTION.public.to_pem().decode(),
     }
     file.write_text(json.dumps(entry))
-    monkeypatch.setattr(common.getpass, "getuser", lambda: "first")
-    answer = xueka("bureau", "register", str(file))[1]
+    answer = xueka("bureau", "register", str(file), "--as", "first")[1]
     assert (answer["confirmed"], answer["signing_fingerprint"]) == (False, SIGNING.public.fingerprint)
     heard = ("--signing", SIGNING.public.fingerprint, "--encryption", ENCRYPTION.public.fingerprint)
-    assert xueka("bureau", "confirm", "bureau", *heard)[0] == 1
-    monkeypatch.setattr(common.getpass, "getuser", lambda: "second")
-    assert xueka("bureau", "confirm", "bureau", *heard)[1]["confirmed"] is True
-    assert production.Partner.objects.get().confirmed_by == "cli:second"
+    assert xueka("bureau", "confirm", "bureau", *heard)[1]["error"]["code"] == "PERSON_NEEDED"
+    assert xueka("bureau", "confirm", "bureau", *heard, "--as", "first")[0] == 1
+    assert xueka("bureau", "confirm", "bureau", *heard, "--as", "second")[1]["confirmed"] is True
+    assert production.Partner.objects.get().confirmed_by == "second"
     file.write_text("{}")
     assert xueka("bureau", "register", str(file))[0] == 2

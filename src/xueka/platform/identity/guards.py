@@ -1,4 +1,4 @@
-"""What the services that touch users have in common: the lock, and the rules about oneself and reasons."""
+"""What services have in common: the lock on users, the rules about oneself, second people and reasons."""
 
 from collections.abc import Iterable
 
@@ -25,6 +25,36 @@ def lock_users(ids: Iterable[int]) -> None:
 def not_oneself(actor: Actor, user: User) -> None:
     if actor.user_id == user.pk:
         raise Refused("OWN_ROLES", "不能办理自己的账号、角色和密码重置。", action="请由另一位管理员办理。")
+
+
+def second_person(
+    actor: Actor,
+    first: str | Iterable[str],
+    said: str,
+    *,
+    code: str = "SECOND_PERSON",
+    where: str | None = None,
+    expected: str | None = None,
+    action: str = "请通知另一位有权限的人员。",
+) -> None:
+    """Of every act under two people: whoever completes it is a named user, and nobody of those who began it.
+
+    The operating-system user of the command line and the system's own processes hold every permission; they
+    are nobody in particular, so that one person at the server would be both. `first` is a user name, or some.
+
+    Raises Refused `PERSON_NEEDED`, or `code` with what `said`.
+    """
+    if actor.role == "system":
+        raise Refused(
+            "PERSON_NEEDED",
+            "第二人须是有权限的实名用户，系统和操作系统用户都不能代替。",
+            where=where,
+            found=actor.username,
+            expected=expected,
+            action="请第二人登录后办理；在命令行上用 --as 写明是谁。",
+        )
+    if actor.username in ({first} if isinstance(first, str) else set(first)):
+        raise Refused(code, said, where=where, found=actor.username, expected=expected, action=action)
 
 
 def not_both(actor: Actor, user: User, other: str) -> None:

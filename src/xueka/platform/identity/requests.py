@@ -7,7 +7,7 @@ from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import locked_user, not_oneself, reason_given
+from xueka.platform.identity.guards import locked_user, not_oneself, reason_given, second_person
 from xueka.platform.identity.machines import ASKED, GRANT_REQUEST
 from xueka.platform.identity.models import GrantRequest
 from xueka.platform.identity.permissions import ROLES, is_city_role
@@ -48,8 +48,13 @@ def confirm(actor: Actor, request_id: int) -> GrantRequest:
     `TRANSITION_NOT_ALLOWED`.
     """
     asked = _locked(request_id)
-    if asked.asked_by == actor.username:
-        raise Refused("SAME_PERSON", "申请人不能确认自己的申请。", action="请由另一位安全管理员确认。")
+    second_person(
+        actor,
+        asked.asked_by,
+        "申请人不能确认自己的申请。",
+        code="SAME_PERSON",
+        action="请由另一位安全管理员确认。",
+    )
     not_oneself(actor, asked.user)
     actor.require(GRANT_REQUEST.permission("confirm", ASKED))
     GRANT_REQUEST.target("confirm", asked.state)

@@ -104,7 +104,7 @@ def test_every_pair_of_the_table() -> None:
 
     def fire(asked: GrantRequest, event: str) -> None:
         if event == "confirm":
-            requests.confirm(both, asked.pk)
+            requests.confirm(SECURITY, asked.pk)
         else:
             apply(GRANT_REQUEST, GrantRequest, [asked.pk], event, both, reason="因为")
 

@@ -20,6 +20,7 @@ from xueka.platform.crypto import sm3
 from xueka.platform.files import services as files
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 from xueka.platform.identity.scope import EVERYWHERE
 
 FORMAT = 1
@@ -88,13 +89,9 @@ def sign(actor: Actor, close_id: int) -> Close:
     _one_at_a_time()
     found = _locked(actor, close_id)
     CLOSE.target("sign", found.state)
-    if found.prepared_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            "您自己拟制的周结须由另一人签署。",
-            found=actor.username,
-            action="请通知另一位财务人员。",
-        )
+    second_person(
+        actor, found.prepared_by, "您自己拟制的周结须由另一人签署。", action="请通知另一位财务人员。"
+    )
     _lock_payments([each.payment_id for each in propose(found.monday, found).payments])
     if (ledger.closed_until(EVERYWHERE) or date.min) < found.sunday:
         ledger.close_period(actor, found.sunday)  # whoever posts ends first: what is read below is whole

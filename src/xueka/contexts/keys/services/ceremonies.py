@@ -25,6 +25,7 @@ from xueka.platform.crypto import sealing, sm3
 from xueka.platform.crypto.sealing import Custody
 from xueka.platform.identity import accounts, second_factor
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 LEAD, CONFIRM = "city:key:ceremony", "city:key:confirm"
 WORDS_ASKED = (3, 11)  # which words of her share a custodian gives back
@@ -82,8 +83,13 @@ def run(
     """
     leader.require(LEAD)
     reviewer.require(CONFIRM)
-    if leader.username == reviewer.username:
-        raise Refused("SAME_PERSON", "复核人不能是主持人。", action="请另请一位密钥保管人复核。")
+    second_person(
+        reviewer,
+        leader.username,
+        "复核人不能是主持人。",
+        code="SAME_PERSON",
+        action="请另请一位密钥保管人复核。",
+    )
     check(plan)
     began, notes = clock.now(), Notes()
     digest = sm3.hexdigest(plan.text.encode())

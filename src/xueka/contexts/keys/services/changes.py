@@ -27,7 +27,7 @@ from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import reason_given
+from xueka.platform.identity.guards import reason_given, second_person
 
 ASK = "city:key:ask"
 
@@ -314,15 +314,15 @@ def _told(version: KeyVersion) -> dict[str, Any]:
 
 def _second(actor: Actor, number: str, event: str) -> KeyChange:
     asked = _locked(actor, number)
-    if asked.asked_by == actor.username:
-        raise Refused(
-            "SAME_PERSON",
-            f"{number} 由您申请，须由另一人确认。",
-            where=number,
-            found=actor.username,
-            expected="申请人以外的密钥保管人",
-            action="请通知另一位密钥保管人。",
-        )
+    second_person(
+        actor,
+        asked.asked_by,
+        f"{number} 由您申请，须由另一人确认。",
+        code="SAME_PERSON",
+        where=number,
+        expected="申请人以外的密钥保管人",
+        action="请通知另一位密钥保管人。",
+    )
     KEY_CHANGE.target(event, asked.state)
     actor.require(KEY_CHANGE.permission(event, asked.state))
     return asked

@@ -25,7 +25,7 @@ from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import reason_given
+from xueka.platform.identity.guards import reason_given, second_person
 
 LONGEST_REFERENCE = 64
 _IN_SERVICE = (PRE_ACTIVE, ACTIVE, VERIFY_ONLY)
@@ -99,7 +99,8 @@ def arrive(actor: Actor, number: str, read_back: str) -> KeyDelivery:
     """
     found = _locked(actor, number)
     KEY_DELIVERY.target("arrive", found.state)
-    kcv = rules.check_arrival(found.sent_by, actor.username, found.version.kcv, read_back)
+    _another(actor, found, "交出的人不能自己确认到达。")
+    kcv = rules.check_arrival(found.version.kcv, read_back)
     also = {"kcv": kcv, "arrived_by": actor.username}
     return _moved(actor, found, "arrive", also, kcv=kcv)
 
@@ -108,10 +109,7 @@ def lose(actor: Actor, number: str, reason: str) -> KeyDelivery:
     """It did not arrive, or not whole: somebody else may have it. Raises Refused `SAME_PERSON`."""
     found = _locked(actor, number)
     KEY_DELIVERY.target("lose", found.state)
-    if found.sent_by == actor.username:
-        raise Refused(
-            "SAME_PERSON", "交出的人不能自己了结。", where=number, action="请另一位密钥保管人办理。"
-        )
+    _another(actor, found, "交出的人不能自己了结。")
     return _moved(actor, found, "lose", {}, reason_given(reason))
 
 
@@ -132,6 +130,18 @@ def _in_service(version: KeyVersion) -> None:
             found=KEY_VERSION.state(version.state).label,
             expected="、".join(KEY_VERSION.state(code).label for code in _IN_SERVICE),
         )
+
+
+def _another(actor: Actor, found: KeyDelivery, said: str) -> None:
+    second_person(
+        actor,
+        found.sent_by,
+        said,
+        code="SAME_PERSON",
+        where=found.number,
+        expected="交出人以外的密钥保管人",
+        action="请另一位密钥保管人向对方核对校验值。",
+    )
 
 
 def _locked(actor: Actor, number: str) -> KeyDelivery:

@@ -96,7 +96,7 @@ def check_loading(label: str, number: int, state: str, kcv: str, read: str) -> N
             f"密钥 {label} 第 {number} 版的校验值不符。",
             where=label,
             found=read[:20],
-            expected=kcv,
+            expected="台账中的校验值",
             action="装入的不是这个密钥：请清除该模块，查明原因后重装。",
         )
 

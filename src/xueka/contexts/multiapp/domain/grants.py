@@ -148,14 +148,6 @@ def check_key(
         )
 
 
-def check_second_person(first: str, second: str, said: str) -> None:
-    """Raises Refused `SECOND_PERSON`."""
-    if first == second:
-        raise Refused(
-            "SECOND_PERSON", said, found=first, expected="另一位经办人", action="请通知另一位经办人。"
-        )
-
-
 def check_reason(reason: str) -> str:
     """The reason, trimmed. Raises BadInput `REASON_MISSING`."""
     if not reason.strip():

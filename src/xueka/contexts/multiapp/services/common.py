@@ -7,6 +7,7 @@ from django.db import models
 from xueka.contexts.multiapp.models import CardGrant, Sam, StockTake, Unit
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 Found = TypeVar("Found", bound=models.Model)
 
@@ -26,6 +27,11 @@ def locked(actor: Actor, model: type[Found], name: str) -> Found:
     if found is None:
         raise NotFound(code, message, found=name[:40], action="请核对编号。")
     return found
+
+
+def another(actor: Actor, first: str, said: str) -> None:
+    """Raises Refused `SECOND_PERSON`, `PERSON_NEEDED`."""
+    second_person(actor, first, said, expected="另一位经办人", action="请通知另一位经办人。")
 
 
 def text(value: str, what: str, longest: int) -> str:

@@ -17,7 +17,7 @@ from xueka.contexts.multiapp.domain.transitions import (
 )
 from xueka.contexts.multiapp.models import Area, CardGrant, GrantKey, GrantPlace, Unit
 from xueka.contexts.multiapp.services import hot_list
-from xueka.contexts.multiapp.services.common import locked
+from xueka.contexts.multiapp.services.common import another, locked
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
@@ -100,9 +100,7 @@ def propose_grant(
 def approve_grant(actor: Actor, number: str) -> CardGrant:
     """A second person's word. A grant whose term has begun is in force at once."""
     grant = locked(actor, CardGrant, number)
-    rules.check_second_person(
-        grant.proposed_by, actor.username, f"{grant.number} 由您提出，须由另一位经办人批准。"
-    )
+    another(actor, grant.proposed_by, f"{grant.number} 由您提出，须由另一位经办人批准。")
     CARD_GRANT.target("approve", grant.state)
     CardGrant.objects.filter(id=grant.id).update(approved_by=actor.username)
     _move(actor, grant, "approve")
@@ -177,7 +175,7 @@ def decline_change(actor: Actor, number: str) -> CardGrant:
 def approve_change(actor: Actor, number: str) -> CardGrant:
     """Make the change that was asked for, by another person."""
     grant = _asked(actor, number)
-    rules.check_second_person(grant.asked_by, actor.username, "这项变更由您提出，须由另一位经办人批准。")
+    another(actor, grant.asked_by, "这项变更由您提出，须由另一位经办人批准。")
     what, asked_by, until = grant.asked, grant.asked_by, grant.asked_until
     if what == "resume" and grant.valid_until < clock.today():
         raise Refused(

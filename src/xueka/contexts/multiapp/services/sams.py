@@ -13,10 +13,10 @@ from xueka.contexts.multiapp.domain.custody import (
     check_loading,
     check_serial,
 )
-from xueka.contexts.multiapp.domain.grants import check_reason, check_second_person
+from xueka.contexts.multiapp.domain.grants import check_reason
 from xueka.contexts.multiapp.domain.transitions import IN_FORCE, ISSUED, RISK, SAM
 from xueka.contexts.multiapp.models import Custody, GrantKey, Risk, Sam, SamKey, Unit
-from xueka.contexts.multiapp.services.common import locked, text
+from xueka.contexts.multiapp.services.common import another, locked, text
 from xueka.contexts.personalization import api as personalization
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused
@@ -199,7 +199,7 @@ def settle_risk(actor: Actor, number: str, measure: str) -> Risk:
     risk = Risk.objects.visible_to(actor.scope).select_for_update(of=("self",)).filter(number=number).first()
     if risk is None:
         raise NotFound("RISK_NOT_FOUND", "没有这项风险。", found=number[:20])
-    check_second_person(risk.opened_by, actor.username, f"{risk.number} 由您登记，须由另一位经办人处置。")
+    another(actor, risk.opened_by, f"{risk.number} 由您登记，须由另一位经办人处置。")
     RISK.target("settle", risk.state)
     done = text(measure, "处置办法", 200)
     Risk.objects.filter(id=risk.id).update(measure=done, settled_by=actor.username, settled_at=clock.now())

@@ -1,10 +1,10 @@
 """Counting modules: what should be with a holder, what was seen there, and who signed the difference."""
 
 from xueka.contexts.multiapp.domain.custody import check_serial
-from xueka.contexts.multiapp.domain.grants import check_reason, check_second_person
+from xueka.contexts.multiapp.domain.grants import check_reason
 from xueka.contexts.multiapp.domain.transitions import IN_STOCK, ISSUED, LOADED, OPEN, RETURNED, STOCK_TAKE
 from xueka.contexts.multiapp.models import Sam, Seen, StockTake, Unit
-from xueka.contexts.multiapp.services.common import locked
+from xueka.contexts.multiapp.services.common import another, locked
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -52,7 +52,7 @@ def see(actor: Actor, number: str, code: str) -> tuple[str, bool]:
 def sign_stock_take(actor: Actor, number: str) -> StockTake:
     """A second person signs what is missing and what is strange; losses are reported one by one."""
     found = _open(actor, number)
-    check_second_person(found.begun_by, actor.username, f"{found.number} 由您盘点，须由另一位经办人签认。")
+    another(actor, found.begun_by, f"{found.number} 由您盘点，须由另一位经办人签认。")
     seen = set(found.seen.values_list("serial", flat=True))
     expected = set(_expected(found.holder))
     found.expected = sorted(expected)

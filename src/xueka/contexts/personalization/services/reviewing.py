@@ -14,7 +14,7 @@ from xueka.kernel.machine import Machine
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
-from xueka.platform.identity.guards import reason_given
+from xueka.platform.identity.guards import reason_given, second_person
 
 Reviewed = CardProfile | CardScript
 
@@ -100,8 +100,13 @@ def _rows(actor: Actor, sort: _Sort) -> Any:
 
 
 def _not_submitter(actor: Actor, found: Reviewed) -> None:
-    if found.submitted_by == actor.username:
-        raise Refused("SAME_PERSON", "提交人不能复核自己提交的内容。", action="请由另一位运营人员复核。")
+    second_person(
+        actor,
+        found.submitted_by,
+        "提交人不能复核自己提交的内容。",
+        code="SAME_PERSON",
+        action="请由另一位运营人员复核。",
+    )
 
 
 def _set(sort: _Sort, id_: int, **values: object) -> None:

@@ -23,6 +23,7 @@ from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit import services as audit
 from xueka.platform.crypto import sm3
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 _MANAGE = "city:partner:manage"
 
@@ -86,21 +87,16 @@ def confirm_delivery(actor: Actor, kind: str, digest: str) -> KeyDelivery:
     waiting = KeyDelivery.objects.select_for_update().filter(kind=of, confirmed_by="").first()
     if waiting is None:
         raise NotFound("KEY_PLAN_NONE", "这个卡种没有待确认的密钥交付方式。", found=kind)
-    if waiting.entered_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            "密钥交付方式由您录入，须由另一人确认。",
-            found=actor.username,
-            expected="录入人以外的确认人",
-            action="请通知另一位有权限的人员。",
-        )
+    second_person(
+        actor, waiting.entered_by, "密钥交付方式由您录入，须由另一人确认。", expected="录入人以外的确认人"
+    )
     heard = "".join(digest.split()).lower()
     if len(heard) < 8 or not waiting.digest.startswith(heard):
         raise Refused(
             "KEY_PLAN_DIFFERS",
             "摘要与录入的交付方式不一致，没有启用。",
             found=digest[:64],
-            expected=f"{waiting.digest[:8]} …",
+            expected="录入内容的摘要，至少前 8 位",
             action="请重新查看录入的内容后再确认。",
         )
     _check(of, rules.read_plan(waiting.plan))

@@ -15,6 +15,7 @@ from xueka.contexts.production.services.records import check_records
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 
 def lock(actor: Actor, batch_id: int) -> Batch:
@@ -49,14 +50,13 @@ def unlock(actor: Actor, batch_id: int) -> Batch:
 def approve(actor: Actor, batch_id: int) -> Batch:
     """A second person's word: every card is ordered. Raises Refused `SECOND_PERSON` for who locked it."""
     batch = locked_batch(actor, batch_id)
-    if batch.locked_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            f"批次 {batch.number} 由您锁定，须由另一人复核。",
-            found=actor.username,
-            expected="锁定人以外的复核人",
-            action="请通知另一位有复核权限的人员。",
-        )
+    second_person(
+        actor,
+        batch.locked_by,
+        f"批次 {batch.number} 由您锁定，须由另一人复核。",
+        expected="锁定人以外的复核人",
+        action="请通知另一位有复核权限的人员。",
+    )
     move(batch, "approve", actor)
     batch.approved_by, batch.approved_at = actor.username, clock.now()
     batch.save(update_fields=["approved_by", "approved_at"])

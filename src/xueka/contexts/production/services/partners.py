@@ -10,6 +10,7 @@ from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
 from xueka.platform.audit import services as audit
 from xueka.platform.crypto.sm2 import PublicKey
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 #: What is typed of a bureau → what the screen calls it, and how long it may be.
 _TOLD = {"code": ("代号", 32), "name": ("名称", 64), "host": ("服务器地址", 100), "username": ("登录名", 64)}
@@ -93,14 +94,9 @@ def confirm_partner(
     partner = known.get(code)
     if partner is None:
         raise NotFound("PARTNER_NOT_FOUND", "没有登记这个卡厂。", found=code)
-    if partner.entered_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            "卡厂密钥由您录入，须由另一人确认。",
-            found=actor.username,
-            expected="录入人以外的确认人",
-            action="请通知另一位有权限的人员。",
-        )
+    second_person(
+        actor, partner.entered_by, "卡厂密钥由您录入，须由另一人确认。", expected="录入人以外的确认人"
+    )
     for label, heard, entered in (
         ("签名公钥", signing_fingerprint, partner.signing_fingerprint),
         ("加密公钥", encryption_fingerprint, partner.encryption_fingerprint),

@@ -22,6 +22,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.history import queries as history
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 from xueka.platform.invariants import Invariant, check
 
 CHECKED: list[Invariant] = [
@@ -219,10 +220,7 @@ def _required(reason: str) -> str:
 
 
 def _other_than(actor: Actor, first: str, said: str) -> None:
-    if actor.username == first:
-        raise Refused(
-            "SECOND_PERSON", said, found=first, expected="另一位市级运营", action="请通知另一位市级运营。"
-        )
+    second_person(actor, first, said, expected="另一位市级运营", action="请通知另一位市级运营。")
 
 
 def _audit(actor: Actor, verb: str, found: Repair, **detail: Any) -> None:

@@ -16,6 +16,7 @@ from xueka.platform.files import services as files
 from xueka.platform.files import workbook
 from xueka.platform.history import services as history
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -50,10 +51,14 @@ def ask_export(actor: Actor, kind: str, purpose: str, *, in_clear: bool = False)
 def approve_export(actor: Actor, number: str) -> None:
     """Agree to it, by somebody other than who asked."""
     export = _locked(actor, number)
-    if export.asked_by == actor.username:
-        raise Refused(
-            "EXPORT_OWN", "不能批准自己申请的导出。", where=number, action="请由另一位有权限的人员批准。"
-        )
+    second_person(
+        actor,
+        export.asked_by,
+        "不能批准自己申请的导出。",
+        code="EXPORT_OWN",
+        where=number,
+        action="请由另一位有权限的人员批准。",
+    )
     _move(actor, export, "approve", decided_by=actor.username, decided_at=clock.now())
     _record(actor, "export.approve", export)
 

@@ -26,6 +26,7 @@ from xueka.kernel.text import normalise
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 REASON_LIMIT = 200
 AT_ONCE = 3
@@ -95,13 +96,8 @@ def confirm_job(actor: Actor, number: str) -> Job:
     """
     job = _lock(actor, number)
     YEAR_JOB.target("confirm", job.state)
-    if actor.username == job.created_by and needs_another(job):
-        raise Refused(
-            "SECOND_PERSON",
-            "这项作业要由另一个人确认。",
-            found=actor.username,
-            action="请另一位同级人员确认。",
-        )
+    if needs_another(job):
+        second_person(actor, job.created_by, "这项作业要由另一个人确认。", action="请另一位同级人员确认。")
     if not job.pieces.filter(state="planned").exists():
         raise Refused("YEAR_NOTHING", "没有可以办的内容。", action="请看预览里的原因，处理后重新预览。")
     apply(YEAR_JOB, Job, [job.id], "confirm", actor)

@@ -17,6 +17,7 @@ from xueka.kernel.text import as_cell
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 KINDS = {
     "only_old": "只在旧系统",
@@ -222,13 +223,12 @@ def sign(actor: Actor, ids: Sequence[int]) -> int:
             found="、".join(missing[:5]),
             action="请先说明原因，再由另一人签认。",
         )
-    if any(row.explained_by == actor.username for row in rows):
-        raise Refused(
-            "SECOND_PERSON",
-            "其中有您自己说明的差异，须由另一人签认。",
-            found=actor.username,
-            action="请通知另一位市级运营。",
-        )
+    second_person(
+        actor,
+        (row.explained_by for row in rows),
+        "其中有您自己说明的差异，须由另一人签认。",
+        action="请通知另一位市级运营。",
+    )
     Difference.objects.filter(id__in=[row.id for row in rows]).update(
         signed_by=actor.username, signed_at=clock.now()
     )

@@ -21,6 +21,7 @@ from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 CHUNK = 5_000
 ORDER = ("applications", "cards", "accounts", "numbers", "ranges")
@@ -84,14 +85,13 @@ def approve_back(actor: Actor, take_over_id: int) -> TakeOver:
     Raises Refused `SECOND_PERSON`, `BACK_TOO_LATE` after the deadline.
     """
     found = locked(actor, take_over_id)
-    if found.back_asked_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            f"{found.number} 的收回由您申请，须由另一人批准。",
-            found=actor.username,
-            expected="申请人以外的批准人",
-            action="请通知另一位市级运营。",
-        )
+    second_person(
+        actor,
+        found.back_asked_by,
+        f"{found.number} 的收回由您申请，须由另一人批准。",
+        expected="申请人以外的批准人",
+        action="请通知另一位市级运营。",
+    )
     _in_time(found, "请选“不予收回”；需要时用“差错修复”逐项改正。")
     apply(TAKEOVER, TakeOver, [found.id], "approve_back", actor, reason=found.back_reason)
     found.back_approved_by = actor.username

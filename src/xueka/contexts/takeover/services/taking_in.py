@@ -23,6 +23,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.crypto.sm3 import digest as sm3
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 LISTED = 5_000
 """So many errors and warnings a set lists one by one; beyond it only counts them."""
@@ -83,14 +84,13 @@ def approve(actor: Actor, take_over_id: int, *, without_rejected: bool = False) 
     found = locked(actor, take_over_id)
     if found.purpose != "load":
         raise Refused("NOT_FOR_LOADING", "这一套文件只用来比对，不能载入。", action="请按“接管”重新提交。")
-    if found.created_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            f"{found.number} 由您提交，须由另一人批准。",
-            found=actor.username,
-            expected="提交人以外的批准人",
-            action="请通知另一位市级运营。",
-        )
+    second_person(
+        actor,
+        found.created_by,
+        f"{found.number} 由您提交，须由另一人批准。",
+        expected="提交人以外的批准人",
+        action="请通知另一位市级运营。",
+    )
     if wrong := [each for each in found.totals if not each["agrees"]]:
         first = wrong[0]
         raise Refused(

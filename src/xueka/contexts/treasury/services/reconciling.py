@@ -20,6 +20,7 @@ from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.guards import second_person
 
 LONGEST_DAYS = 62
 _DAY = "(success_at AT TIME ZONE 'Asia/Shanghai')::date"
@@ -214,13 +215,9 @@ def sign_off(actor: Actor, break_id: int, seen: str | None = None) -> None:
     actor.require("city:reconciliation:sign")
     row = _locked(actor, break_id)
     BREAK.target("sign", row.state)
-    if row.explained_by == actor.username:
-        raise Refused(
-            "SECOND_PERSON",
-            "您自己说明的差错须由另一人签认。",
-            found=actor.username,
-            action="请通知另一位财务人员。",
-        )
+    second_person(
+        actor, row.explained_by, "您自己说明的差错须由另一人签认。", action="请通知另一位财务人员。"
+    )
     if seen is not None and seen != row.mark:
         raise Refused(
             "BREAK_CHANGED",
