@@ -1,4 +1,4 @@
-"""The simulators of payment channels and finance office as processes beside a test, and their controls."""
+"""The simulators of channels, finance office and Jingtong as processes beside a test, and their controls."""
 
 import base64
 import contextlib
@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -20,6 +21,7 @@ class Simulator:
 
     module: ClassVar = "channels"
     address: ClassVar = "base"
+    pull: ClassVar[tuple[str, ...]] = ("--notices", "pull")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -93,12 +95,41 @@ class Finance(Simulator):
         return answers
 
 
+class Jingtong(Simulator):
+    """What §6 of docs/interfaces/jingtong.md offers, and the browser of a citizen."""
+
+    module = "jingtong"
+    address = "issuer"
+    pull = ()
+
+    def come_back(
+        self, address: str, phone: str, *, agree: bool = True, basic: bool = False
+    ) -> dict[str, str]:
+        """Sign on as this citizen; the parameters with which she comes back to the city."""
+        with httpx.Client(base_url=self.card["issuer"], trust_env=False) as browser:
+            target = address.removeprefix(self.card["issuer"])
+            form = {"phone": phone, "back": target, **({"basic": "1"} if basic else {})}
+            answer = browser.post("/come", data=form)
+            browser.cookies.update(answer.cookies)
+            answer = browser.get(target)
+            if answer.status_code == 200:
+                answer = browser.post("/agree", data={"asked": target, "act": "yes" if agree else "no"})
+        assert answer.status_code == 303, answer.text
+        return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
 _Simulator = TypeVar("_Simulator", bound=Simulator)
 
 
 @contextlib.contextmanager
 def finance_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Finance]:
     with _running(Finance, folder, seed, *more) as simulator:
+        yield simulator
+
+
+@contextlib.contextmanager
+def jingtong_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Jingtong]:
+    with _running(Jingtong, folder, seed, *more) as simulator:
         yield simulator
 
 
@@ -114,7 +145,7 @@ def _running(kind: type[_Simulator], folder: Path, seed: int, *more: str) -> Ite
     command = [sys.executable, "-m", module, "--home", str(folder), "--seed", str(seed)]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([*command, "--notices", "pull", *more], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, *kind.pull, *more], stdout=log, stderr=log)
     try:
         until = time.monotonic() + 60
         while not (folder / "partner.json").exists():

@@ -202,6 +202,8 @@ EXCHANGE_PARTNERS = Path(os.environ.get("XUEKA_EXCHANGE_PARTNERS", XUEKA_HOME / 
 EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # contents of what has arrived
 # Who applies what comes: "counterpart/kind" or "*/kind" → function (platform/exchange/applying.py).
 EXCHANGE_HANDLERS: dict[str, str] = {}
+# What Jingtong handed over for the citizens' sign-on (docs/interfaces/jingtong.md §1).
+JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
 PAYMENT_CHANNELS = {

@@ -12,7 +12,12 @@ from pathlib import Path
 from xueka.platform.database import home
 
 #: Name, which is also the folder and the module below xueka.sandbox → what people call it.
-NAMES = {"channels": "支付渠道模拟器", "finance": "财政非税模拟器", "messages": "短信网关模拟器"}
+NAMES = {
+    "channels": "支付渠道模拟器",
+    "finance": "财政非税模拟器",
+    "messages": "短信网关模拟器",
+    "jingtong": "京通模拟器",
+}
 #: Notices of the demo come again within seconds where a channel waits minutes.
 SPEED = 60
 

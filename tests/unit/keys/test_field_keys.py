@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import BinaryField
 
 from tests.unit.keys.conftest import FIRST, NOW, SECOND, SYSTEM
-from xueka.contexts.families.models import FamilyAccount, Guardianship
+from xueka.contexts.families.models import CitizenLink, FamilyAccount, Guardianship
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.models import FieldRotation
 from xueka.contexts.keys.services import field_keys, platform_keys
@@ -89,10 +89,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (User, "envelope"), (SecondFactor, "envelope"), (StoredFile, "content"), (Session, "values"),
         (registry.Student, "envelope"), (Consent, "given_by"), (Unit, "contacts"), (Run, "commands"),
         (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
-        (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
+        (CitizenLink, "envelope"), (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 15
+    assert len(known) == 16
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

@@ -96,8 +96,30 @@ class CodeRequest(models.Model):
         ]
 
 
+class CitizenLink(models.Model):
+    """A citizen of a sign-on platform, and the account of the phone that she had there last.
+
+    `envelope` opens to {subject, openid}; `openid` is the payer's at WeChat, empty where none was given.
+    """
+
+    account = models.ForeignKey(FamilyAccount, on_delete=models.PROTECT, related_name="citizens")
+    issuer = models.CharField(max_length=200)
+    subject_index = models.BinaryField(max_length=32)
+    envelope = SealedField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject_index"], name="families_citizen_once"),
+        ]
+
+
 class FamilySession(models.Model):
-    """A browser in which a guardian is signed in; only the keyed hash of its secret is kept."""
+    """A browser in which a guardian is signed in; only the keyed hash of its secret is kept.
+
+    `container`: the program whose web view it is (`jingtong`), empty for a browser of her own.
+    """
 
     account = models.ForeignKey(FamilyAccount, on_delete=models.PROTECT, related_name="sessions")
     digest = models.BinaryField(max_length=32, unique=True)
@@ -108,9 +130,15 @@ class FamilySession(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     ended_why = models.CharField(max_length=16, blank=True)
+    container = models.CharField(max_length=16, blank=True)
+    citizen = models.ForeignKey(CitizenLink, null=True, on_delete=models.PROTECT, related_name="sessions")
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(container="", citizen=None) | Q(container="jingtong", citizen__isnull=False),
+                name="families_container_has_its_citizen",
+            ),
             models.CheckConstraint(
                 condition=Q(ended_at=None, ended_why="") | (Q(ended_at__isnull=False) & ~Q(ended_why="")),
                 name="families_session_open_or_ended",

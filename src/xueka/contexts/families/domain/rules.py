@@ -10,6 +10,9 @@ CODE_LIFETIME = timedelta(minutes=10)
 CODE_TRIES = 5
 #: How long a browser stays signed in (decisions: parents 30 days on a phone with a code).
 SESSION_LIFETIME = timedelta(days=30)
+#: The container whose web view a session may be, how long such a one lasts (docs/interfaces/jingtong.md §4).
+JINGTONG = "jingtong"
+CONTAINER_LIFETIME = timedelta(hours=12)
 #: Requests are kept so long: longer than any window below, no longer than they are needed.
 KEPT = timedelta(days=2)
 #: A phone that stands for more children than this is hardly a parent's: only those of whom the education ID

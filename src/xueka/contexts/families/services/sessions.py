@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from xueka.contexts.families.domain import rules
-from xueka.contexts.families.models import FamilyAccount, FamilySession
+from xueka.contexts.families.models import CitizenLink, FamilyAccount, FamilySession
 from xueka.contexts.families.queries import children_of
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
@@ -31,10 +31,15 @@ class Family:
     actor: Actor
     account_id: int
     session_id: int
+    container: str = ""
 
 
-def begin_session(account: FamilyAccount, address: str, user_agent: str) -> str:
-    """Open a session; returns the secret of its cookie, which is nowhere else."""
+def begin_session(
+    account: FamilyAccount, address: str, user_agent: str, citizen: CitizenLink | None = None
+) -> str:
+    """Open a session; returns the secret of its cookie, which is nowhere else. With `citizen` it is one of
+    Jingtong's container, which is renewed by coming in again and so lasts hours, not days.
+    """
     secret, now = secrets.token_urlsafe(32), clock.now()
     FamilySession.objects.create(
         account=account,
@@ -43,9 +48,17 @@ def begin_session(account: FamilyAccount, address: str, user_agent: str) -> str:
         address=address,
         began_at=now,
         seen_at=now,
-        expires_at=now + rules.SESSION_LIFETIME,
+        expires_at=now + (rules.CONTAINER_LIFETIME if citizen else rules.SESSION_LIFETIME),
+        container=rules.JINGTONG if citizen else "",
+        citizen=citizen,
     )
     return secret
+
+
+def openid_of(family: Family) -> str:
+    """The payer's openid at WeChat that came with this session's sign-on; empty where none did."""
+    session = FamilySession.objects.select_related("citizen").get(pk=family.session_id)
+    return str(unseal(bytes(session.citizen.envelope))["openid"]) if session.citizen else ""
 
 
 def resume(secret: str, address: str) -> Family | None:
@@ -61,7 +74,7 @@ def resume(secret: str, address: str) -> Family | None:
         return None
     if clock.now() - session.seen_at > _TOUCH:
         FamilySession.objects.filter(pk=session.pk).update(seen_at=clock.now(), address=address)
-    return Family(actor, session.account_id, session.pk)
+    return Family(actor, session.account_id, session.pk, session.container)
 
 
 def as_actor(account: FamilyAccount, address: str = "") -> Actor:

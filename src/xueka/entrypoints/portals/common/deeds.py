@@ -111,6 +111,7 @@ ACTS = {
     "family.end_guardian": "停用监护人",
     "family.enter": "家庭登录",
     "family.leave": "家庭退出",
+    "family.sign_on": "家庭经京通登录",
     "fees.take": "登记补足的手续费",
     "key.block_taken": "下载密钥块",
     "key.part": "录入密钥分量",

@@ -117,6 +117,13 @@ def _held(request: FamilyRequest, student: registry.Student) -> list[Held]:
     return [Held(each, shapes.card_face(each), under_way.get(each.kind_id)) for each in found]
 
 
+def held_of(request: FamilyRequest) -> list[Held]:
+    """The living cards of all her children."""
+    students = registry.student_rows(request.actor.scope).order_by("sort_key", "id")
+    found = [held for student in students for held in _held(request, student)]
+    return [each for each in found if each.card.state in cards.LIVE]
+
+
 def own_card(request: FamilyRequest, number: str) -> cards.Card:
     """A living card of one of her children; NotFound for everybody else's."""
     card = cards.card(request.actor.scope, number)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from django import forms
@@ -9,7 +10,6 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from xueka.contexts.families import api as families
@@ -29,6 +29,7 @@ class FamilyRequest(HttpRequest):
 
     actor: Actor
     family: families.Family
+    container: str  # where the container that shows the pages is; empty in a browser of her own
 
 
 def family_view(view: View | None = None, *, atomic: bool = True) -> Any:
@@ -43,6 +44,7 @@ def family_view(view: View | None = None, *, atomic: bool = True) -> Any:
             if family is None:
                 return redirect("parent:sign_in")
             request.family, request.actor = family, family.actor
+            request.container = (families.jingtong_card() or {}).get("home", "") if family.container else ""
             if request.method in SAFE or not atomic:
                 return cast(HttpResponse, view(request, *args, **kwargs))
             with transaction.atomic():
@@ -89,13 +91,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                families.ask_code(_nobody(request), **form.cleaned_data)
+                families.ask_code(nobody(request), **form.cleaned_data)
         except XuekaError as error:
             problem = error
         else:
             return render(request, "parent/code.html", {"form": CodeForm(), "who": form.cleaned_data})
     wrong = 400 if problem or form.errors else 200
-    return render(request, "parent/sign_in.html", {"form": form, "problem": problem}, status=wrong)
+    shown = {"form": form, "problem": problem, "jingtong": families.jingtong_card() is not None}
+    return render(request, "parent/sign_in.html", shown, status=wrong)
 
 
 @require_POST
@@ -108,11 +111,11 @@ def code(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             with transaction.atomic():
-                account = families.enter(_nobody(request), **who.cleaned_data, **form.cleaned_data)
+                account = families.enter(nobody(request), **who.cleaned_data, **form.cleaned_data)
                 if account is not None:
                     agent = request.headers.get("User-Agent", "")
                     secret = families.begin_session(account, client_address(request), agent)
-                    return _signed_in(secret)
+                    return keep_signed_in(redirect("parent:home"), secret, families.SESSION_LIFETIME)
         except XuekaError as error:
             problem = error
         problem = problem or Refused(
@@ -132,18 +135,13 @@ def leave(request: FamilyRequest) -> HttpResponse:
     return response
 
 
-def _signed_in(secret: str) -> HttpResponse:
-    response = redirect(reverse("parent:home"))
+def keep_signed_in(response: HttpResponse, secret: str, lifetime: timedelta) -> HttpResponse:
+    """The answer, with the cookie of a session."""
     response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=families.SESSION_LIFETIME,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.HTTPS,
+        COOKIE, secret, max_age=lifetime, httponly=True, samesite="Lax", secure=settings.HTTPS
     )
     return response
 
 
-def _nobody(request: HttpRequest) -> Actor:
+def nobody(request: HttpRequest) -> Actor:
     return Actor.nobody(client_address(request))

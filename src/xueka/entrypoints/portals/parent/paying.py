@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from xueka.contexts.families import api as families
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.replacements import api as replacements
@@ -27,19 +28,21 @@ def pay(request: FamilyRequest, number: str) -> HttpResponse:
         return redirect("parent:progress", number)
     with transaction.atomic():
         order = replacements.order_to_pay(request.actor, found.id)
+    inside = bool(request.family.container)
     shown: dict[str, object] = {
         "found": found,
         "order": order,
-        "ways": [(code, label) for code, label in WAYS.items() if _is_open(code)],
+        "ways": [(code, label) for code, label in WAYS.items() if _is_open(code, inside)],
     }
     if request.method == "POST":
         channel = request.POST.get("channel", "")
         if channel not in WAYS:
             raise BadInput("CHANNEL_UNKNOWN", "请选择缴费方式。", expected="、".join(WAYS.values()))
         back = request.build_absolute_uri(reverse("parent:progress", args=[number]))
-        start = payments.pay(request.actor, order.id, channel, back=back)
+        openid = families.openid_of(request.family)
+        start = payments.pay(request.actor, order.id, channel, openid=openid, back=back)
         place = "财政缴款页" if start.kind == "code" else WAYS[channel]
-        shown |= {"way": WAYS[channel], "place": place, "start": start, "go": _way(start, back)}
+        shown |= {"way": WAYS[channel], "place": place, "start": start, "go": _way(start, back, inside)}
         return render(request, "parent/go.html", shown)
     return render(request, "parent/pay.html", shown)
 
@@ -52,17 +55,22 @@ def receipt(request: FamilyRequest, receipt_id: int, form: str) -> HttpResponse:
     return attachment(found.name, found.content, found.kind)
 
 
-def _is_open(channel: str) -> bool:
+def _is_open(channel: str, inside: bool) -> bool:
+    """Jingtong's container is WeChat's: Alipay has no page in it."""
     account = payments.account_of(channel)
-    return account is not None and account.is_open
+    return account is not None and account.is_open and not (inside and channel == "alipay")
 
 
-def _way(start: payments.PaymentStart, back: str) -> str:
+def _way(start: payments.PaymentStart, back: str, inside: bool) -> str:
     """Where the payer's browser goes on; empty where there is no page for it."""
     if start.kind == "redirect":
         return str(start.data.get("url", ""))
     if start.kind == "code" and start.data.get("url"):
         return f"{start.data['url']}&{urlencode({'return_url': back})}"
+    if start.kind == "jsapi" and inside:  # the container pays (docs/interfaces/jingtong.md §5)
+        signed = {name: value for name, value in start.data.items() if name != "cashier"}
+        asked = {**signed, "return_url": back, "cancel_url": back}
+        return f"{(families.jingtong_card() or {})['cashier']}?{urlencode(asked)}"
     cashier = str(start.data.get("cashier", ""))
     if (
         start.kind == "jsapi" and cashier

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.parent import children, door, paying, replacing
+from xueka.entrypoints.portals.parent import children, door, jingtong, paying, replacing
 
 app_name = "parent"
 urlpatterns = [
@@ -8,6 +8,9 @@ urlpatterns = [
     path("sign-in/", door.sign_in, name="sign_in"),
     path("sign-in/code/", door.code, name="code"),
     path("leave/", door.leave, name="leave"),
+    path("jingtong/", jingtong.entry, name="jingtong"),
+    path("jingtong/back/", jingtong.back, name="jingtong_back"),
+    path("jingtong/<slug:to>/", jingtong.service, name="jingtong_service"),
     path("children/<str:education_id>/", children.child, name="child"),
     path("children/<str:education_id>/consent/", children.consent, name="consent"),
     path("children/<str:education_id>/transit/", children.transit, name="transit"),

@@ -1,0 +1,187 @@
+"""Jingtong's sign-on: OpenID Connect on Authlib and joserfc (docs/interfaces/jingtong.md §2)."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+import structlog
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from django.conf import settings
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from xueka.contexts.families.ports import Asked, Citizen, SignOnDeclined, SignOnFailed
+from xueka.kernel.identifiers import phone_problem
+
+log = structlog.get_logger("xueka.families")
+
+SCOPE = "openid phone payment"
+ALGORITHMS = ["RS256", "ES256", "PS256"]
+#: Cards of simulators say so; they may be spoken with by http.
+DEMO = "demo-"
+_TIMEOUT = (3, 10)  # seconds, to connect and to read
+_LEEWAY = 60  # seconds that the two clocks may be apart
+_LONGEST = 600  # seconds from `iat` to `exp`
+_KEPT = 3600  # seconds that the configuration is used again
+_known: dict[str, tuple[float, dict[str, Any], KeySet]] = {}
+
+
+def card() -> dict[str, Any] | None:
+    """What Jingtong handed over; None where it has not."""
+    try:
+        found: dict[str, Any] = json.loads(settings.JINGTONG_PARTNER.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def hand_over(site: str) -> Path:
+    """Write what Jingtong has to know of us: where its tiles lead and where a sign-on comes back."""
+    city = settings.JINGTONG_PARTNER.parent.joinpath("city")
+    city.mkdir(parents=True, exist_ok=True)
+    entry = f"{site}/parent/jingtong/"
+    content = {"entry": entry, "redirect_uris": [f"{entry}back/"], "wechat_cashier": _demo_cashier()}
+    path, text = city.joinpath("client.json"), json.dumps(content, indent=2)
+    if not path.exists() or path.read_text("utf-8") != text:
+        draft = path.with_suffix(".part")
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    return path
+
+
+def ask(redirect_uri: str, *, again: bool = False) -> Asked:
+    """Begin a sign-on; `again` asks a citizen who has refused. Raises SignOnFailed."""
+    with _client(redirect_uri) as client:
+        configuration, _ = _platform()
+        nonce, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+        more = {"prompt": "consent"} if again else {}
+        url, state = client.create_authorization_url(
+            configuration["authorization_endpoint"], code_verifier=verifier, nonce=nonce, **more
+        )
+    return Asked(url, state, nonce, verifier)
+
+
+def hear(asked: Asked, answer: Mapping[str, str], redirect_uri: str) -> Citizen:
+    """Who came back, proved. Raises SignOnDeclined, SignOnFailed; a code is good for one call."""
+    state = answer.get("state", "")
+    if not asked.state or not secrets.compare_digest(asked.state.encode(), state.encode()):
+        raise _failed("SIGN_ON_STATE", "这次登录不是从本页开始的，或已经过期。")
+    if answer.get("error") == "access_denied":
+        raise SignOnDeclined("SIGN_ON_DECLINED", "您没有同意授权，没有登录。")
+    if answer.get("error") or not answer.get("code"):
+        log.warning("families.sign_on_refused", error=answer.get("error", "")[:80])
+        raise _failed("SIGN_ON_REFUSED", "京通没有完成登录。")
+    with _client(redirect_uri) as client:
+        configuration, keys = _platform()
+        try:
+            token = client.fetch_token(
+                configuration["token_endpoint"], code=answer["code"], code_verifier=asked.verifier
+            )
+        except (OAuthError, requests.RequestException, ValueError) as error:
+            log.warning("families.sign_on_no_token", error=str(error)[:120])
+            raise _failed("SIGN_ON_SILENT", "京通没有回应。") from None
+        text = str(token.get("id_token", ""))
+        try:
+            claims = _claims(text, keys)
+        except (JoseError, ValueError):
+            try:  # its keys may have changed since we read them
+                claims = _claims(text, _platform(fresh=True)[1])
+            except (JoseError, ValueError) as error:
+                log.warning("families.sign_on_forged", error=type(error).__name__)
+                raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。") from None
+    return _citizen(claims, asked.nonce, configuration["issuer"])
+
+
+def _claims(text: str, keys: KeySet) -> dict[str, Any]:
+    return jwt.decode(text, keys, algorithms=ALGORITHMS).claims
+
+
+def _citizen(claims: Mapping[str, Any], nonce: str, issuer: str) -> Citizen:
+    known = card() or {}
+    rules = jwt.JWTClaimsRegistry(
+        leeway=_LEEWAY,
+        iss={"essential": True, "value": issuer},
+        aud={"essential": True, "value": known.get("client_id", "")},
+        sub={"essential": True},
+        exp={"essential": True},
+        iat={"essential": True},
+        nonce={"essential": True, "value": nonce},
+    )
+    try:
+        rules.validate(dict(claims))
+    except (JoseError, TypeError, ValueError) as error:
+        log.warning("families.sign_on_claims", error=str(error)[:120])
+        raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。") from None
+    if claims["exp"] - claims["iat"] > _LONGEST:
+        raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。")
+    if claims.get("acr") != "real-name":
+        raise SignOnFailed(
+            "SIGN_ON_LEVEL",
+            "您在京通还没有实名认证。",
+            action="请先在京通完成实名认证，再回来登录；也可以用验证码登录。",
+        )
+    phone = claims.get("phone_number")
+    if not isinstance(phone, str) or phone_problem(phone) or claims.get("phone_number_verified") is not True:
+        raise _failed("SIGN_ON_PHONE", "京通没有给出核实过的手机号。")
+    openid = claims.get("wechat_openid")
+    return Citizen(issuer, str(claims["sub"])[:200], phone, openid[:128] if isinstance(openid, str) else "")
+
+
+def _client(redirect_uri: str) -> OAuth2Session:
+    known = card()
+    if known is None:
+        raise _failed("SIGN_ON_CLOSED", "京通登录还没有开通。")
+    return OAuth2Session(
+        known["client_id"],
+        known["client_secret"],
+        redirect_uri=redirect_uri,
+        scope=SCOPE,
+        code_challenge_method="S256",
+        default_timeout=_TIMEOUT,
+    )
+
+
+def _platform(*, fresh: bool = False) -> tuple[dict[str, Any], KeySet]:
+    """The platform's configuration and keys, read at most once an hour unless `fresh`."""
+    issuer = str((card() or {})["issuer"]).rstrip("/")
+    at, configuration, keys = _known.get(issuer, (0.0, {}, KeySet([])))
+    if not fresh and configuration and time.monotonic() - at < _KEPT:
+        return configuration, keys
+    try:
+        configuration = _json(f"{issuer}/.well-known/openid-configuration")
+        if configuration.get("issuer", "").rstrip("/") != issuer:
+            raise ValueError("another issuer")
+        keys = KeySet.import_key_set(_json(configuration["jwks_uri"]))  # type: ignore[arg-type]
+    except (requests.RequestException, JoseError, ValueError, KeyError, TypeError) as error:
+        log.warning("families.sign_on_unreadable", error=f"{type(error).__name__} {error}"[:120])
+        raise _failed("SIGN_ON_SILENT", "京通没有回应。") from None
+    _known[issuer] = (time.monotonic(), configuration, keys)
+    return configuration, keys
+
+
+def _json(address: str) -> dict[str, Any]:
+    answer = requests.get(address, timeout=_TIMEOUT, allow_redirects=False)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _demo_cashier() -> str | None:
+    """Where a browser pays that is no WeChat: simulators have one (docs/interfaces/channels.md §5)."""
+    if not str((card() or {}).get("code", "")).startswith(DEMO):
+        return None
+    try:
+        channels = json.loads(settings.CHANNEL_PARTNER.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(channels["wechat"].get("cashier") or "") or None
+
+
+def _failed(code: str, message: str) -> SignOnFailed:
+    return SignOnFailed(code, message, action="请稍后再试，或用验证码登录。")

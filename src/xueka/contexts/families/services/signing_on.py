@@ -1,0 +1,72 @@
+"""A guardian comes in by the citizens' sign-on, which has proved who holds the phone (docs/adr/0240)."""
+
+from django.conf import settings
+
+from xueka.contexts.families.adapters import jingtong
+from xueka.contexts.families.models import CitizenLink, FamilyAccount
+from xueka.contexts.families.ports import Citizen
+from xueka.contexts.families.queries import guarded
+from xueka.contexts.registry import api as registry
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.masking import mask_phone
+from xueka.platform.audit.services import record
+from xueka.platform.crypto.fields import blind_index, seal
+from xueka.platform.identity.actor import Actor
+
+_SUBJECT = "citizen"
+
+
+def sign_on(actor: Actor, citizen: Citizen) -> CitizenLink | None:
+    """The citizen at the account of her phone, made at the first time; None where it stands for no child.
+
+    `actor` is nobody, with an address. None is returned, not raised: the try stays on record.
+    """
+    index = registry.phone_index(citizen.phone)
+    detail = {"phone": mask_phone(citizen.phone), "by": "jingtong"}
+    if not guarded(index):
+        record(actor, "family.sign_on", "family_account", "", result="refused", detail=detail)
+        return None
+    now = clock.now()
+    account, _ = FamilyAccount.objects.get_or_create(
+        phone_index=index, defaults={"envelope": seal({"phone": citizen.phone}), "created_at": now}
+    )
+    values = {
+        "account": account,
+        "envelope": seal({"subject": citizen.subject, "openid": citizen.openid}),
+        "last_at": now,
+    }
+    link, _ = CitizenLink.objects.update_or_create(
+        issuer=citizen.issuer,
+        subject_index=blind_index(_SUBJECT, f"{citizen.issuer} {citizen.subject}"),
+        defaults=values,
+        create_defaults={**values, "first_at": now},
+    )
+    record(actor, "family.sign_on", "family_account", account.pk, detail=detail)
+    return link
+
+
+def introduce(actor: Actor, site: str) -> str:
+    """Tell Jingtong where our pages are: the file that it fetches. Needs `city:channel:manage`.
+
+    `site` is our address as citizens see it: https, except on the machine itself. Raises BadInput
+    `SITE_ADDRESS`, Refused `JINGTONG_NO_CARD`.
+    """
+    actor.require("city:channel:manage")
+    site = site.rstrip("/")
+    if not site.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise BadInput("SITE_ADDRESS", "网址不对。", found=site[:80], expected="https:// 开头的网址")
+    if jingtong.card() is None:
+        raise Refused(
+            "JINGTONG_NO_CARD",
+            "还没有京通交来的参数文件。",
+            found=str(settings.JINGTONG_PARTNER),
+            action="请向京通取得参数文件，放到指定位置。",
+        )
+    return str(jingtong.hand_over(site))
+
+
+def introduce_demo(actor: Actor, site: str) -> None:
+    """The same where Jingtong is a simulator; nothing where it is not, or is not there yet."""
+    if str((jingtong.card() or {}).get("code", "")).startswith(jingtong.DEMO):
+        introduce(actor, site)

@@ -1,0 +1,1 @@
+"""The citizens' one-stop platform: sign-on, container, cashier (docs/interfaces/jingtong.md)."""

@@ -1,0 +1,149 @@
+"""Our side of the citizens' sign-on and Jingtong's, each written from docs/interfaces/jingtong.md."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from tests.support.channels_process import Jingtong, jingtong_running
+from tests.support.families import NOBODY, OTHER, PHONE
+from tests.unit.cards.conftest import City, city
+from tests.unit.families.conftest import child, stranger
+from xueka.contexts.families import api as families
+from xueka.contexts.families.adapters import jingtong as adapter
+from xueka.contexts.families.models import CitizenLink, FamilyAccount
+from xueka.contexts.registry import api as registry
+from xueka.platform.identity.actor import Actor
+from xueka.sandbox.jingtong.provider import LIES, challenge_of
+
+__all__ = ["City", "child", "city", "stranger"]
+pytestmark = pytest.mark.django_db
+SITE = "http://127.0.0.1:9"
+BACK = f"{SITE}/parent/jingtong/back/"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jingtong]:
+    with jingtong_running(tmp_path_factory.mktemp("jingtong")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def jingtong(house: Jingtong, settings: Settings) -> Jingtong:
+    settings.JINGTONG_PARTNER = house.folder / "partner.json"
+    house.dial(preset="none")
+    adapter._known.clear()
+    families.introduce(Actor.system("test"), SITE)
+    return house
+
+
+def come(jingtong: Jingtong, phone: str = PHONE, **more: bool) -> families.Citizen:
+    asked = families.ask_sign_on(BACK)
+    return families.hear_sign_on(asked, jingtong.come_back(asked.url, phone, **more), BACK)
+
+
+def test_the_vector() -> None:
+    """RFC 7636, appendix B."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    assert challenge_of(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_a_citizen_comes_to_the_account_of_her_phone(
+    jingtong: Jingtong, child: registry.Student, stranger: registry.Student
+) -> None:
+    citizen = come(jingtong)
+    assert (citizen.phone, citizen.issuer) == (PHONE, jingtong.card["issuer"]) and citizen.openid
+    link = families.sign_on(NOBODY, citizen)
+    assert link is not None
+    secret = families.begin_session(link.account, "10.0.0.1", "MicroMessenger", link)
+    family = families.resume(secret, "10.0.0.1")
+    assert family is not None and family.actor.scope.children == {child.id}
+    assert (family.container, families.openid_of(family)) == ("jingtong", citizen.openid)
+    assert citizen.subject.encode() not in bytes(CitizenLink.objects.get().envelope)
+
+    again = families.sign_on(NOBODY, come(jingtong))
+    assert again is not None and again.pk == link.pk and FamilyAccount.objects.count() == 1
+
+
+def test_a_citizen_with_another_phone_comes_to_that_ones_account(
+    jingtong: Jingtong, child: registry.Student, stranger: registry.Student
+) -> None:
+    citizen = come(jingtong)
+    first = families.sign_on(NOBODY, citizen)
+    moved = families.Citizen(citizen.issuer, citizen.subject, OTHER, citizen.openid)
+    second = families.sign_on(NOBODY, moved)
+    assert first and second and first.pk == second.pk
+    assert families.as_actor(second.account).scope.children == {stranger.id}
+
+
+def test_a_phone_of_nobodys_child_is_not_let_in(jingtong: Jingtong, child: registry.Student) -> None:
+    assert families.sign_on(NOBODY, come(jingtong, "13911112222")) is None
+    assert not FamilyAccount.objects.exists()
+
+
+def test_who_refuses_is_not_signed_in_and_may_be_asked_again(jingtong: Jingtong) -> None:
+    with pytest.raises(families.SignOnDeclined):
+        come(jingtong, "13911110001", agree=False)
+    asked = families.ask_sign_on(BACK, again=True)
+    assert "prompt=consent" in asked.url
+    assert families.hear_sign_on(asked, jingtong.come_back(asked.url, "13911110001"), BACK).phone
+
+
+def test_who_is_not_verified_is_told_so(jingtong: Jingtong) -> None:
+    with pytest.raises(families.SignOnFailed) as told:
+        come(jingtong, "13911110002", basic=True)
+    assert told.value.code == "SIGN_ON_LEVEL"
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_no_lie_lets_anybody_in(jingtong: Jingtong, lie: str) -> None:
+    come(jingtong)  # true as it is
+    jingtong.dial(**{lie: 1})
+    with pytest.raises(families.SignOnFailed) as told:
+        come(jingtong)
+    assert told.value.code in ("SIGN_ON_TOKEN", "SIGN_ON_PHONE")
+    assert [each["kind"] for each in jingtong.get("faults")][-1] == lie
+
+
+@pytest.mark.parametrize("fault", ["drop", "errors"])
+def test_silence_lets_nobody_in(jingtong: Jingtong, fault: str) -> None:
+    asked = families.ask_sign_on(BACK)
+    answer = jingtong.come_back(asked.url, PHONE)
+    jingtong.dial(**{fault: 1})
+    with pytest.raises(families.SignOnFailed) as told:
+        families.hear_sign_on(asked, answer, BACK)
+    assert told.value.code == "SIGN_ON_SILENT"
+
+
+def test_an_answer_of_another_browser_or_a_second_time_is_refused(jingtong: Jingtong) -> None:
+    asked = families.ask_sign_on(BACK)
+    answer = jingtong.come_back(asked.url, PHONE)
+    with pytest.raises(families.SignOnFailed) as told:
+        families.hear_sign_on(families.ask_sign_on(BACK), answer, BACK)
+    assert told.value.code == "SIGN_ON_STATE"
+    families.hear_sign_on(asked, answer, BACK)
+    with pytest.raises(families.SignOnFailed):
+        families.hear_sign_on(asked, answer, BACK)
+
+
+def test_another_verifier_does_not_open_a_code(jingtong: Jingtong) -> None:
+    asked = families.ask_sign_on(BACK)
+    answer = jingtong.come_back(asked.url, PHONE)
+    thief = families.Asked(asked.url, asked.state, asked.nonce, "x" * 64)
+    with pytest.raises(families.SignOnFailed):
+        families.hear_sign_on(thief, answer, BACK)
+
+
+def test_new_keys_of_jingtong_are_found(tmp_path: Path, settings: Settings, child: registry.Student) -> None:
+    settings.JINGTONG_PARTNER = tmp_path / "partner.json"
+    adapter._known.clear()
+    with jingtong_running(tmp_path) as first:
+        families.introduce(Actor.system("test"), SITE)
+        come(first)
+        port = str(first.card["port"])
+    (tmp_path / "keys" / "signing.pem").unlink()
+    (tmp_path / "partner.json").unlink()
+    with jingtong_running(tmp_path, 1, "--port", port) as second:
+        assert second.card["port"] == int(port)
+        assert come(second).phone == PHONE

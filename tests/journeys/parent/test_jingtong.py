@@ -1,0 +1,81 @@
+"""A parent comes by Jingtong at 360 px: signs on, refuses once, pays inside the container, looks around."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+from pytest_django import Settings
+
+from tests.journeys.parent.test_parent import MOBILE, look, phone
+from tests.journeys.parent.test_paying import World, houses, world
+from tests.journeys.support import assert_sound
+from tests.journeys.town import SYSTEM, town
+from tests.support.channels_process import Jingtong, jingtong_running
+from xueka.contexts.families import api as families
+from xueka.contexts.families.adapters import jingtong as adapter
+from xueka.contexts.registry import api as registry
+from xueka.platform.identity.scope import EVERYWHERE
+
+__all__ = ["houses", "phone", "town", "world"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def jingtong(
+    world: tuple[World, str], site: str, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Jingtong]:
+    with jingtong_running(tmp_path_factory.mktemp("jingtong")) as simulator:
+        settings.JINGTONG_PARTNER = simulator.folder / "partner.json"
+        adapter._known.clear()
+        families.introduce(SYSTEM, site)
+        yield simulator
+
+
+def test_signs_on_pays_in_the_container_and_sees_the_ways(
+    world: tuple[World, str], jingtong: Jingtong
+) -> None:
+    at, child = world
+    page, container = at.page, jingtong.card["home"]
+
+    page.goto("/parent/")
+    page.get_by_role("link", name="用京通登录").click()
+    page.get_by_label("手机号").fill(MOBILE)
+    page.get_by_role("button", name="以这位市民进入").click()
+    page.get_by_role("button", name="不同意").click()
+    expect(page.get_by_text("您没有同意授权")).to_be_visible()
+    look(page, "jingtong-refused")
+    page.get_by_role("link", name="再用京通登录").click()
+    page.get_by_role("button", name="同意", exact=True).click()
+    expect(page.get_by_role("heading", name=registry.student(EVERYWHERE, child).name)).to_be_visible()
+    expect(page.get_by_role("link", name="返回京通")).to_have_attribute("href", container)
+    look(page, "jingtong-child")
+
+    page.goto(container)
+    page.get_by_role("link", name="学生卡挂失").click()
+    page.get_by_role("button", name="确认挂失").click()
+    page.get_by_role("link", name="补卡换卡").click()
+    page.get_by_role("button", name="下一步：送到哪里").click()
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="提交并缴费 ¥20.00").click()
+    expect(page.get_by_label("支付宝")).to_have_count(0)
+    at.open_way("微信支付")
+    page.get_by_role("link", name="取消").click()  # back on the progress, nothing paid
+    expect(page.get_by_text("待缴费").first).to_be_visible()
+
+    page.goto(container)
+    page.get_by_role("link", name="学生卡缴费").click()
+    at.open_way("微信支付")
+    page.get_by_role("link", name="微信支付").click()
+    page.get_by_role("button", name="确认支付").click()
+    page.get_by_role("link", name="返回商家").click()
+    at.time_passes(2)
+    at.see("已受理", "电子票据")
+    assert at.channels.get("orders")[0]["payer"].startswith("o")
+
+    page.goto(container)
+    page.get_by_role("link", name="公交有效期").click()
+    expect(page.get_by_role("heading", name="公交")).to_be_visible()
+    page.goto(container)
+    page.get_by_role("link", name="卡到哪了").click()
+    expect(page.get_by_text("已受理").first).to_be_visible()
+    assert_sound(page)
