@@ -48,7 +48,6 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
     page.get_by_role("button", name="同意", exact=True).click()
     expect(page.get_by_role("heading", name=registry.student(EVERYWHERE, child).name)).to_be_visible()
     expect(page.get_by_role("link", name="返回京通")).to_have_attribute("href", container)
-    look(page, "jingtong-child")
 
     page.goto(container)
     page.get_by_role("link", name="学生卡挂失").click()

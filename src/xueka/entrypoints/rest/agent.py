@@ -8,8 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 from ninja import NinjaAPI
 
 from xueka.contexts.personalization import api as personalization
@@ -39,17 +38,6 @@ agent_problems.register(api)
 
 def _signed(request: HttpRequest) -> personalization.Agent:
     return signed_by(request)
-
-
-def docs(request: HttpRequest) -> HttpResponse:
-    """The interface as a page: everything on it comes from the schema, nothing from outside."""
-    schema = api.get_openapi_schema()
-    calls = [
-        {"method": method.upper(), "path": path, **told}
-        for path, methods in schema["paths"].items()
-        for method, told in methods.items()
-    ]
-    return render(request, "common/partner_api.html", {"schema": schema, "calls": calls})
 
 
 @api.post("/enrol", response=forms.Enrolled, auth=None, summary="注册")

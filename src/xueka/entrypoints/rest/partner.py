@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
 from ninja import Header, NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBasicAuth
@@ -273,17 +272,6 @@ def hot_list_key(request: HttpRequest) -> HttpResponse:
     answer = HttpResponse(public.to_pem(), content_type="application/x-pem-file")
     answer.headers["Xueka-Fingerprint"] = public.fingerprint
     return _noted(request, answer, "key")
-
-
-def docs(request: HttpRequest) -> HttpResponse:
-    """The interface as a page: everything on it comes from the schema, nothing from outside."""
-    schema = api.get_openapi_schema()
-    calls = [
-        {"method": method.upper(), "path": path, **told}
-        for path, methods in schema["paths"].items()
-        for method, told in methods.items()
-    ]
-    return render(request, "common/partner_api.html", {"schema": schema, "calls": calls})
 
 
 def _told(number: str, found: multiapp.Validity) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from xueka.entrypoints.rest import agent, interop, notices, partner
+from xueka.entrypoints.rest import agent, interop, notices, partner, reference
 from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
@@ -18,12 +18,12 @@ def _small(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLRes
 _agent, _agent_app, _agent_space = agent.api.urls
 _partner, _partner_app, _partner_space = partner.api.urls
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("partner/v1/docs", partner.docs, name="partner_docs"),
+    path("partner/v1/docs", reference.page(partner.api), name="partner_docs"),
     path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("interop/v1/<slug:code>/messages", interop.message, name="interop_message"),
     path("interop/v1/<slug:code>/files/<slug:name>", interop.file, name="interop_file"),
-    path("agent/v1/docs", agent.docs, name="agent_docs"),
+    path("agent/v1/docs", reference.page(agent.api), name="agent_docs"),
     path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]
     re_path(r"^(?:partner|agent|interop)/", unknown_address),
 ]
