@@ -99,7 +99,7 @@ def pay(world: World, tills: Tills, made: replacements.Replacement) -> None:
 
 def guardian(student: registry.Student) -> Actor:
     scope = Scope(GUARDIAN, children=frozenset([student.id]))
-    return Actor.in_role(f"sim-f{student.education_id}", "家长", GUARDIAN, scope)
+    return Actor.in_role(f"guardian:sim-{student.education_id}", "家长", GUARDIAN, scope)
 
 
 def settle(world: World, tills: Tills) -> None:

@@ -27,6 +27,7 @@ from xueka.contexts.ledger.queries import (
     entries_of,
     entry_rows,
     is_posted,
+    legs_of,
     sums_under,
     turnover,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "entries_of",
     "entry_rows",
     "is_posted",
+    "legs_of",
     "open_day",
     "post",
     "sums_under",

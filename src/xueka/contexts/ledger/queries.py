@@ -1,9 +1,10 @@
 """Reads on the books; each takes the reader's scope."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Max, Prefetch, Q, QuerySet, Sum
 
 from xueka.contexts.ledger.domain.chart import ACCOUNTS
 from xueka.contexts.ledger.models import Closing, Entry, Posting
@@ -48,6 +49,15 @@ def entries_of(scope: Scope, reference: str) -> list[Entry]:
     return list(
         Entry.objects.visible_to(scope).filter(id__in=ids).prefetch_related("postings").order_by("id")
     )
+
+
+def legs_of(scope: Scope, references: Collection[str]) -> list[Entry]:
+    """Every entry with a posting under one of these references, oldest first, each with those postings only:
+    a channel's settlement of one day has a posting for each payment of that day.
+    """
+    legs = Posting.objects.filter(reference__in=references)
+    rows = Entry.objects.visible_to(scope).filter(id__in=legs.values("entry_id"))
+    return list(rows.prefetch_related(Prefetch("postings", legs)).order_by("id"))
 
 
 def sums_under(scope: Scope, prefix: str) -> dict[tuple[str, str, str], int]:

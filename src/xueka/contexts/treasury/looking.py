@@ -1,6 +1,6 @@
 """What is shown of the money: what each side says of some days, and the story of one order's fen."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -247,9 +247,9 @@ def _told(scope: Scope, story: Story, numbers: set[str], ids: set[str]) -> Story
     return story
 
 
-def _entries(scope: Scope, numbers: Iterable[str], break_ids: Iterable[int]) -> list[ledger.Entry]:
-    """Entries under these numbers, and those that a signed break has made."""
-    found = {entry.id: entry for number in sorted(numbers) for entry in ledger.entries_of(scope, number)}
+def _entries(scope: Scope, numbers: Collection[str], break_ids: Iterable[int]) -> list[ledger.Entry]:
+    """Entries under these numbers with their postings under them, and those that a signed break has made."""
+    found = {entry.id: entry for entry in ledger.legs_of(scope, numbers)}
     for id_ in break_ids:
         signed = ledger.entry_rows(scope).filter(key__startswith=f"break:{id_}:")
         found |= {entry.id: entry for entry in signed}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -51,6 +52,11 @@ class MannerMiddleware:
                 return taking.answer(error, request.actor)  # type: ignore[attr-defined]
             except XuekaError as refusal:
                 error = refusal
+        # The database holds no NUL, and so do no texts; its driver says so.
+        if isinstance(error, (ValueError, DataError)) and "NUL (0x00)" in str(
+            error
+        ):
+            error = BadInput("TEXT_NUL", "文字里夹着看不见的字符（NUL）。", action="请删去后重新填写。")
         if not isinstance(error, XuekaError):
             return None
         status = status_of(error)

@@ -146,7 +146,7 @@ def record_remittance(actor: Actor, close_id: int, channel: str, slip_number: st
             action="登记后不能更改。填错的，请把正确的书号书面告知财政核对，与本周周结一并留存。",
         )
     if not close.sunday < on <= clock.today():
-        said = f"{close.sunday} 之后，到今天为止"
+        said = f"{close.sunday.month}月{close.sunday.day}日之后，到今天为止"
         raise BadInput("REMITTANCE_DAY", "上缴日期不对。", where="上缴日期", found=on, expected=said)
     if used := Remittance.objects.filter(slip_number=number).select_related("part__close").first():
         raise Refused("SLIP_NUMBER_USED", "这个缴款书号已经用过。", found=used.part.close.number)

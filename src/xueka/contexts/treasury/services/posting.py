@@ -16,6 +16,7 @@ from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine
 from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.money import format_yuan
 from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
@@ -127,12 +128,9 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
         said = "这张银行回单已经记过另一笔补足款。"
         raise Refused("FEES_SLIP_USED", said, found=slip, action="请核对回单号。")
     if type(fen) is not int or not 0 < fen <= owed:
-        raise BadInput(
-            "FEES_AMOUNT",
-            "补足的手续费不对。",
-            found=str(fen)[:20],
-            expected=f"1 至 {owed} 分，即尚未补足的数",
-        )
+        expected = f"¥0.01 至 {format_yuan(owed)}，即尚未补足的数" if owed > 0 else "手续费都补足了，不用再补"
+        found = format_yuan(fen) if type(fen) is int else str(fen)[:20]
+        raise BadInput("FEES_AMOUNT", "补足的手续费不对。", found=found, expected=expected)
     sides = [ledger.Posting(ledger.BANK, fen, "", key), ledger.Posting(ledger.FEES, -fen, "", bearer)]
     ledger.post(actor, f"{key}:{bearer}", "fees_paid", ledger.open_day(on), sides, {"slip": slip})
     record(actor, "fees.take", "ledger", slip, detail={"bearer": bearer, "amount_fen": fen})

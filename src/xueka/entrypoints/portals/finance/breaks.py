@@ -71,7 +71,7 @@ def queue(request: StaffRequest) -> HttpResponse:
             Column("状态", lambda row: states.badge("break", row.state)),
             Column("渠道", lambda row: looks.CHANNELS[row.channel]),
             Column("日期", "day", kind="number"),
-            Column("单号", lambda row: row.number or row.key, kind="code", minor=True),
+            Column("单号", looks.break_about, kind="code", minor=True),
             Column("已有", lambda row: formats.age(row.since), sort="since", kind="number"),
             Column("负责人", lambda row: names[row.owner] if row.owner else "", minor=True),
         ],
@@ -114,7 +114,7 @@ def one(request: StaffRequest, break_id: int) -> HttpResponse:
             facts=[
                 Fact("渠道", looks.CHANNELS[row.channel]),
                 Fact("日期", row.day),
-                Fact("单号", row.number or row.key),
+                Fact("单号", looks.break_about(row)),
                 Fact("渠道单号", row.channel_id),
                 Fact("详情", row.detail),
                 Fact("已有", formats.age(row.since), f"{formats.compact(row.since)} 首次发现"),

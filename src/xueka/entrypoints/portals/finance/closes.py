@@ -1,6 +1,5 @@
 """The weekly close: the weeks with their due days, and one week as a guided page."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -16,7 +15,7 @@ from xueka.entrypoints.design.downloads import attachment
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Fact, Link, Step, Tile
-from xueka.entrypoints.portals.finance import looks
+from xueka.entrypoints.portals.finance import looks, weeks
 from xueka.entrypoints.portals.finance.home import reconcile_action
 from xueka.entrypoints.portals.finance.nav import READ
 from xueka.entrypoints.portals.finance.weeks import Week
@@ -222,11 +221,10 @@ def document(request: StaffRequest, name: str) -> HttpResponse:
 
 
 def _week(name: str) -> Week:
-    year, _, number = name.partition("-W")
-    try:
-        return Week(date.fromisocalendar(int(year), int(number), 1))
-    except ValueError:
-        raise Http404 from None
+    found = weeks.named(name)
+    if found is None or found.monday > clock.today():
+        raise Http404
+    return found
 
 
 def _seen(request: StaffRequest, week: Week) -> int:

@@ -176,15 +176,33 @@ def _tiles(actor: Actor) -> list[Tile]:
 
 
 def _open_weeks(actor: Actor) -> Tile:
-    """A calendar that lacks a year is said on this tile, and does not take the page away."""
-    go = Action("去周结", reverse("finance:closes"))
+    """The week that comes next, and what is to be done with it. A calendar that lacks a year is said on this
+    tile, and does not take the page away.
+    """
+    title, icon = "待签署的周", "calendar-check"
     try:
-        found = closing.open_weeks(actor.scope)
+        found = [each for each in closing.weeks(actor.scope) if each.is_open]
     except XuekaError as error:
-        return Tile("待签署的周", "—", error.message, go, "bad", "calendar-check")
-    words = f"最早的过了 {found.oldest_days} 天" if found.open else "过完的周都签署了"
-    tone = "bad" if found.overdue else "wait" if found.open else "ok"
-    return Tile("待签署的周", found.open, words, go, tone, "calendar-check", "周")
+        go = Action("去周结", reverse("finance:closes"))
+        return Tile(title, "—", error.message, go, "bad", icon)
+    closes = closing.closes(actor.scope).order_by("monday")
+    to_sign = closes.filter(state="prepared").exclude(prepared_by=actor.username).first()
+    to_remit = closes.filter(state="signed").first()
+    tone = "bad" if any(each.is_overdue for each in found) else "wait"
+    if to_sign:
+        words, go = f"{to_sign.number} 等您签署", _to_week("去签署", closing.name_of(to_sign.monday))
+    elif found:
+        words, go = f"最早的过了 {found[-1].days_open} 天", _to_week("去周结", found[-1].name)
+    elif to_remit:
+        words = f"{to_remit.number} 已签署，等上缴国库"
+        go, tone = _to_week("去上缴", closing.name_of(to_remit.monday)), "wait"
+    else:
+        words, go, tone = "过完的周都签署、上缴了", Action("去周结", reverse("finance:closes")), "ok"
+    return Tile(title, len(found), words, go, tone, icon, "周")
+
+
+def _to_week(label: str, name: str) -> Action:
+    return Action(label, reverse("finance:close", args=[name]))
 
 
 def _doubts(count: int) -> list[Tile]:

@@ -48,6 +48,13 @@ def break_link(row: treasury.BreakRow) -> Link:
     return Link(treasury.BREAK_KINDS[row.kind], reverse("finance:break", args=[row.pk]))
 
 
+def break_about(row: treasury.BreakRow) -> str:
+    """The number that a break is about; of a whole day its statement."""
+    if row.key == f"{row.channel} {row.day}":
+        return f"{CHANNELS[row.channel]} {formats.short_day(row.day)}"
+    return row.number or row.key
+
+
 def place(channel: str, day: date, kind: str = "trade") -> str:
     """The page of a channel's statement of a day."""
     return reverse("finance:statement", args=[channel, kind, day.isoformat()])

@@ -26,6 +26,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN = 200
+_AHEAD = 7
 _HINTS = {
     "wechat": "微信支付商户平台下载的账单，CSV 或 GZIP，解压前后都可以。",
     "alipay": "支付宝商家平台下载的压缩包，或其中的 CSV。",
@@ -39,7 +40,7 @@ _HINTS = {
 def grid(request: StaffRequest) -> HttpResponse:
     """The statements of one week, channel by channel and day by day."""
     week, scope = weeks.of_request(request), request.actor.scope
-    accounts = {each.code for each in payments.accounts(scope)}
+    accounts = {each.code for each in payments.accounts(scope) if each.is_open}
     rows = treasury.statements(scope).filter(day__range=(week.monday, week.sunday))
     latest: dict[tuple[str, str, date], treasury.Statement] = {}
     for each in rows:
@@ -88,7 +89,7 @@ def grid(request: StaffRequest) -> HttpResponse:
 def one(request: StaffRequest, channel: str, kind: str, day: str) -> HttpResponse:
     """Everything that was received for a channel's day, and a place to bring a statement by hand."""
     on = parse_date(day)
-    if (channel, kind) not in treasury.FORMS:
+    if (channel, kind) not in treasury.FORMS or on > clock.today() + timedelta(days=_AHEAD):
         raise Http404
     if request.method == "POST":
         return _take(request, channel, kind, on)

@@ -59,6 +59,8 @@ def steps(story: treasury.Story, given: Sequence[receipts.Receipt] = ()) -> list
     first = Step(
         "订单", "done" if paid else "now", f"{formats.yuan(order.amount_fen)} {label}", order.created_at
     )
+    if paid is None and (stray := next((each for each in story.attempts if each.stray), None)):
+        return [replace(first, state="done"), *_strayed(story, stray)]
     if paid is None:
         return [first, *(Step(name) for name in ("渠道收款", "渠道账单", "账簿", "国库", "票据"))]
     channel = looks.CHANNELS[paid.channel]
@@ -71,6 +73,23 @@ def steps(story: treasury.Story, given: Sequence[receipts.Receipt] = ()) -> list
         *_settled(story, paid),
         _remitted(paid),
         _receipt(given, paid),
+    ]
+
+
+def _strayed(story: treasury.Story, stray: payments.Payment) -> list[Step]:
+    """Money that came when nothing was asked any more goes back; the treasury never sees it."""
+    came = f"{formats.yuan(stray.received_fen)} {payments.STRAYS[stray.stray]}"
+    back = [each for each in story.refunds if each.state == "succeeded"]
+    fen = sum(each.amount_fen for each in back)
+    url = reverse("finance:refund", args=[story.refunds[0].number]) if story.refunds else ""
+    done = fen >= stray.stray_fen
+    return [
+        Step("渠道收款", "done", came, stray.success_at),
+        _outside(story, stray),
+        _booked(story, stray),
+        Step(
+            "退回", "done" if done else "now", formats.yuan(fen), back[-1].success_at if back else None, url
+        ),
     ]
 
 
@@ -204,11 +223,13 @@ def _place(each: payments.Payment) -> Badge | str:
 
 
 def _lines(story: treasury.Story) -> Table:
-    words = {treasury.PAYMENT: "收款", treasury.REFUND: "退款"}
     rows = [
         (
-            Link(f"{looks.CHANNELS[each.channel]} {each.day}", looks.place(each.channel, each.day)),
-            words.get(each.kind, each.kind),
+            Link(
+                f"{looks.CHANNELS[each.channel]}{looks.STATEMENT_KINDS[each.statement.kind]} {each.day}",
+                looks.place(each.channel, each.day, each.statement.kind),
+            ),
+            _line_kind(each.kind, each.fee_millifen),
             formats.yuan(each.amount_fen),
             each.number,
             each.channel_id,
@@ -228,6 +249,11 @@ def _lines(story: treasury.Story) -> Table:
     ]
     merchant = story.order is None or any(each.settlement == payments.MERCHANT for each in story.attempts)
     return Table("渠道账单", heads, rows, "账单里没有这些单号。" if merchant else "")
+
+
+def _line_kind(kind: str, fee_millifen: int) -> str:
+    words = {treasury.PAYMENT: "收款", treasury.REFUND: "退款"}
+    return words.get(kind, "手续费" if fee_millifen else "其他")
 
 
 def _confirmations(story: treasury.Story) -> Table:

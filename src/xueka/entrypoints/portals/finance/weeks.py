@@ -56,15 +56,18 @@ def of_day(day: date) -> Week:
     return Week(day - timedelta(days=day.weekday()))
 
 
+def named(name: str) -> Week | None:
+    """The week of this name (2026-W48); None where there is none."""
+    match = re.fullmatch(r"(20\d\d)-W(\d\d)", name, re.ASCII)
+    try:
+        return Week(date.fromisocalendar(int(match[1]), int(match[2]), 1)) if match else None
+    except ValueError:
+        return None
+
+
 def of_request(request: HttpRequest, default: Week | None = None) -> Week:
     """The week that the address asks for; an unknown one is the present week (or `default`)."""
-    match = re.fullmatch(r"(20\d\d)-W(\d\d)", request.GET.get("week", ""), re.ASCII)
-    if match:
-        try:
-            return Week(date.fromisocalendar(int(match[1]), int(match[2]), 1))
-        except ValueError:
-            pass
-    return default or of_day(clock.today())
+    return named(request.GET.get("week", "")) or default or of_day(clock.today())
 
 
 def last(count: int) -> list[Week]:

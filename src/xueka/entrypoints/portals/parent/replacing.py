@@ -58,7 +58,8 @@ def where(request: FamilyRequest, number: str) -> HttpResponse:
     problem: XuekaError | None = None
     if request.method == "POST" and (delivery != replacements.HOME or form.is_valid()):
         try:
-            place = replacements.address(**form.cleaned_data) if delivery == replacements.HOME else None
+            given = form.cleaned_data if delivery == replacements.HOME else {}
+            place = replacements.address(given["name"], given["phone"], given["address"]) if given else None
             replacements.choose_delivery(request.actor, found.id, delivery, place)
         except XuekaError as error:
             problem = error

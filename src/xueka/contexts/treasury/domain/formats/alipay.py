@@ -135,7 +135,7 @@ def read_fund(raw: bytes) -> Checked:
 
 def _fund_line(row: Row, at: datetime, flow: str, amount: int, incoming: bool) -> Line:
     what = row["业务类型"]
-    fee = "服务费" in what or "收费" in what
+    fee = any(word in what for word in ("服务费", "收费", "退费"))
     kind = OTHER
     if not fee and incoming:
         kind = PAYMENT
