@@ -134,6 +134,12 @@ def test_orders_refunds_books_and_exports(page: Page, money: Money) -> None:
         page.get_by_role("navigation").get_by_role("link", name=name, exact=True).first.click()
         expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
         look(page, f"page-{name}", manual=False)
+    for nowhere in (
+        "closes/9999-W52/", "closes/9999-W52/remit/wechat/", "closes/2026-W4/", "closes/2099-W01/",
+        "statements/wechat/trade/9999-12-31/", "breaks/99999999999999999999/", "orders/XKNONE/",
+    ):  # fmt: skip
+        assert page.request.get(f"/finance/{nowhere}").status == 404, nowhere
+    assert page.request.get("/finance/orders/?q=%00").status == 400
     page.goto("/finance/books/entries/")
     look(page, "entries")
     page.goto("/finance/receipts/draw/")

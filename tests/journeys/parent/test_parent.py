@@ -74,7 +74,7 @@ def test_a_parent_replaces_a_card_for_free_and_sees_every_step(phone: Page, town
     phone.get_by_label("收件手机").fill("12ab")
     phone.get_by_label("收件地址").fill("东城区某街道某小区 1 号楼 301")
     phone.get_by_role("button", name="下一步").click()
-    expect(phone.get_by_text("ADDRESS_PHONE")).to_be_visible()
+    expect(phone.get_by_text("手机号码格式不符")).to_be_visible()
     phone.get_by_label("收件手机").fill(MOBILE)
     phone.get_by_role("button", name="下一步").click()
     expect(phone.get_by_text("邮寄到家")).to_be_visible()

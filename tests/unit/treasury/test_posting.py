@@ -87,6 +87,15 @@ def test_money_settles_gross_and_fees_stand_under_their_bearer(town: Town) -> No
     sound()
 
 
+def test_an_orders_story_holds_its_own_postings_alone(town: Town) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid))
+    treasury.post_all()
+    story = treasury.story_of_order(EVERYWHERE, paid[0].order.number)
+    assert [each.kind for each in story.entries] == ["payment", "settlement"]
+    assert [each.reference for each in story.entries[1].postings.all()] == [paid[0].out_trade_no]
+
+
 def test_a_corrected_statement_posts_the_difference_alone(town: Town) -> None:
     _, paid, _ = town
     take_fund(flow(paid[:4]))

@@ -93,6 +93,14 @@ def test_alipay_fund() -> None:
     assert (checked.errors, checked.rows, checked.payments + checked.refunds) == ([], 25, 25)
 
 
+def test_a_fee_that_alipay_gives_back_is_no_payment() -> None:
+    content = made.alipay_fund(Random(9), 25)
+    given_back = content.replace("在线支付".encode("gb18030"), "退费".encode("gb18030"))
+    before, after = (check("a.csv", each, "alipay-fund") for each in (content, given_back))
+    assert (before.payments > 0, after.payments, after.refunds) == (True, 0, before.refunds)
+    assert (before.fee_fen, after.fee_fen) == (0, -2000 * before.payments)
+
+
 def test_unionpay_by_the_widths_with_chinese_in_between() -> None:
     rows = [made.zm_row(Random(n), n) for n in range(20)]
     rows[3][30] = "学生卡服务中心"  # the short name of a second-level merchant, two bytes a character

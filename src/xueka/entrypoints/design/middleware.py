@@ -53,9 +53,7 @@ class MannerMiddleware:
             except XuekaError as refusal:
                 error = refusal
         # The database holds no NUL, and so do no texts; its driver says so.
-        if isinstance(error, (ValueError, DataError)) and "NUL (0x00)" in str(
-            error
-        ):
+        if isinstance(error, (ValueError, DataError)) and "NUL (0x00)" in str(error):
             error = BadInput("TEXT_NUL", "文字里夹着看不见的字符（NUL）。", action="请删去后重新填写。")
         if not isinstance(error, XuekaError):
             return None

@@ -32,6 +32,7 @@ def pay(request: FamilyRequest, number: str) -> HttpResponse:
     shown: dict[str, object] = {
         "found": found,
         "order": order,
+        "tried": tried(order),
         "ways": [(code, label) for code, label in WAYS.items() if _is_open(code, inside)],
     }
     if request.method == "POST":
@@ -53,6 +54,12 @@ def receipt(request: FamilyRequest, receipt_id: int, form: str) -> HttpResponse:
     """An e-receipt of the family: the page to print, or the original."""
     found = receipts.download(request.actor.scope, receipt_id, form)
     return attachment(found.name, found.content, found.kind)
+
+
+def tried(order: payments.Order) -> str:
+    """The ways that were begun and of which nothing is known yet: the payer may have paid there."""
+    begun = [each.channel for each in payments.payments_of(order) if each.state in ("pending", "unknown")]
+    return "、".join(label for code, label in WAYS.items() if code in begun)
 
 
 def _is_open(channel: str, inside: bool) -> bool:

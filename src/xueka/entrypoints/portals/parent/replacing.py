@@ -13,6 +13,7 @@ from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.ui import Event
+from xueka.entrypoints.portals.parent import paying
 from xueka.entrypoints.portals.parent.children import own_card
 from xueka.entrypoints.portals.parent.door import FamilyRequest, family_view
 from xueka.kernel import clock
@@ -110,16 +111,22 @@ def progress(request: FamilyRequest, number: str) -> HttpResponse:
         )
         for stage in replacements.timeline(found)
     ]
+    orders = [
+        each
+        for each in payments.orders_of(request.actor.scope, found.student_id)
+        if each.subject == f"replacement:{found.id}"
+    ]
     shown = {
         **_told(found),
         "events": events,
+        "has_arrived": any(each.state == "paid" for each in orders),
+        "tried": "、".join(paying.tried(each) for each in orders if each.state == "open"),
         "may_cancel": found.state in ("unpaid", "paid"),
         "may_receive": found.state == "on_the_way" and bool(found.waybill),
         "may_move": bool(replacements.may_go(found.state, found.to_counter)),
         "orders": [
             (each, receipts.receipts_of(request.actor.scope, each.id), payments.refunds_of(each))
-            for each in payments.orders_of(request.actor.scope, found.student_id)
-            if each.subject == f"replacement:{found.id}"
+            for each in orders
         ],
     }
     return render(request, "parent/progress.html", shown)
