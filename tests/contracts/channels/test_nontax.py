@@ -1,34 +1,21 @@
 """A payment code at the finance office's simulator, frame by frame."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.utils import timezone
 
-from tests.support.channels_process import Finance, finance_running
+from tests.support.channels_process import Finance
+from tests.support.offices import open_account, process
 from tests.unit.cards.conftest import build
 from tests.unit.payments.conftest import FEN, FINANCE, SYSTEM, Cashier, books, everything_holds
 from xueka.contexts.payments import api as payments
 from xueka.contexts.payments.models import Payment
 
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finance]:
-    with finance_running(tmp_path_factory.mktemp("finance")) as simulator:
-        yield simulator
+__all__ = ["process"]
 
 
 @pytest.fixture
 def finance(process: Finance, db: None, settings) -> Finance:
-    settings.FINANCE_PARTNER = process.folder / "partner.json"
-    payments.set_channel(
-        SYSTEM,
-        "nontax",
-        settlement="direct",
-        fee_bearer="none",
-        gateway="tcp://127.0.0.1:1",
-        merchant_id=process.card["agency_code"],
-    )
+    open_account(settings, process.folder, process.card["agency_code"])
     return process
 
 

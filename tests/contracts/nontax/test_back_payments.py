@@ -6,43 +6,28 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.support.channels_process import Finance, finance_running
+from tests.support.channels_process import Finance
+from tests.support.offices import open_account, paid_by_code, process
 from tests.unit.cards.conftest import build
-from tests.unit.payments.conftest import FEN, FINANCE, SYSTEM, Cashier, everything_holds
+from tests.unit.payments.conftest import FEN, FINANCE, Cashier, everything_holds
 from xueka.contexts.closing import api as closing
 from xueka.contexts.payments import api as payments
 from xueka.kernel import clock
 from xueka.platform.identity.scope import EVERYWHERE
 
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finance]:
-    with finance_running(tmp_path_factory.mktemp("finance")) as simulator:
-        yield simulator
+__all__ = ["process"]
 
 
 @pytest.fixture
 def finance(process: Finance, db: None, settings) -> Iterator[Finance]:
-    settings.FINANCE_PARTNER = process.folder / "partner.json"
-    payments.set_channel(
-        SYSTEM,
-        "nontax",
-        settlement="direct",
-        fee_bearer="none",
-        gateway="tcp://127.0.0.1:1",
-        merchant_id=process.card["agency_code"],
-    )
+    open_account(settings, process.folder, process.card["agency_code"])
     process.dial(refund_seconds=0, refund_refused=0, errors=0)
     yield process
     process.post("clock", now=None)
 
 
 def paid(finance: Finance) -> payments.Order:
-    order = Cashier(build()).order()
-    finance.pay_code(payments.pay(SYSTEM, order.id, "nontax").data["pay_code"])
-    finance.deliver()
-    order.refresh_from_db()
-    return order
+    return paid_by_code(Cashier(build()), finance)
 
 
 def hurry() -> None:

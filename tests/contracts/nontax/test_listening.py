@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from tests.support.collector import Collector, finance, frame, opened
+from tests.support.offices import open_account
 from tests.support.pcsc import until
 from tests.unit.cards.conftest import build
 from tests.unit.payments.conftest import FEN, SYSTEM, Cashier, books
@@ -29,16 +30,8 @@ def office(tmp_path: Path, settings) -> Iterator[Collector]:
     """The simulator, our account there, and our listening port, of which it has word."""
     with confirmations.Listener("127.0.0.1", 0) as listener, finance(tmp_path, "--notices", "push") as made:
         listener.daemon_threads = False  # whoever is at work ends before the tables are emptied
-        settings.FINANCE_PARTNER = tmp_path / "partner.json"
         with transaction.atomic():
-            payments.set_channel(
-                SYSTEM,
-                "nontax",
-                settlement="direct",
-                fee_bearer="none",
-                gateway="tcp://127.0.0.1:1",
-                merchant_id=made.card["agency_code"],
-            )
+            open_account(settings, tmp_path, made.card["agency_code"])
         confirmations.tell(tmp_path / "city", "127.0.0.1", listener.port)
         made.card["listens"] = listener.port
         thread = Thread(target=listener.serve_forever, args=(0.05,), daemon=True)

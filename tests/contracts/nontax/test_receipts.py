@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from tests.support.channels_process import Finance, finance_running
+from tests.support.channels_process import Finance
+from tests.support.offices import open_account, paid_by_code, process
 from tests.unit.cards.conftest import build
-from tests.unit.payments.conftest import FEN, FINANCE, SYSTEM, Cashier, in_memory, open_channels
+from tests.unit.payments.conftest import FEN, FINANCE, Cashier, in_memory, open_channels
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.receipts import calling
@@ -25,32 +25,18 @@ from xueka.platform.crypto.sm2 import PrivateKey
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 
-__all__ = ["in_memory"]
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finance]:
-    with finance_running(tmp_path_factory.mktemp("finance")) as simulator:
-        yield simulator
+__all__ = ["in_memory", "process"]
 
 
 @pytest.fixture
 def finance(process: Finance, settings, in_memory: None, transactional_db: None) -> Finance:
     """The real line to the office; WeChat Pay lives in memory."""
-    settings.FINANCE_PARTNER = process.folder / "partner.json"
     settings.PAYMENT_CHANNELS |= {"nontax": "xueka.contexts.payments.adapters.nontax.connect"}
     settings.RECEIPTS_STOCK_DRAW = 0
     process.put("stock", left=1_000_000)
     process.dial(preset="none")
     open_channels()
-    payments.set_channel(
-        SYSTEM,
-        "nontax",
-        settlement="direct",
-        fee_bearer="none",
-        gateway="tcp://127.0.0.1:1",
-        merchant_id=process.card["agency_code"],
-    )
+    open_account(settings, process.folder, process.card["agency_code"])
     return process
 
 
@@ -65,13 +51,6 @@ def hurry(times: int = 1) -> None:
         Receipt.objects.exclude(next_try_at=None).update(next_try_at=timezone.now())
         payments.sweep()
         receipts.sweep()
-
-
-def paid_by_code(cashier: Cashier, finance: Finance) -> payments.Order:
-    order = cashier.order()
-    finance.pay_code(payments.pay(SYSTEM, order.id, "nontax").data["pay_code"])
-    finance.deliver()
-    return order
 
 
 def holds() -> None:

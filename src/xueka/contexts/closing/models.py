@@ -1,23 +1,14 @@
 """Closes of weeks with what is in them, remittances, receipts collected, what the treasury gives back."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.closing.domain.transitions import CLOSE, DROPPED, REMITTED, SIGNED
 from xueka.contexts.ledger.api import CHANNELS
 from xueka.contexts.payments.api import DIRECT, FEE_BEARERS, MERCHANT, SETTLEMENTS, Payment, Refund
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork
 
 LIVE = ~Q(state=DROPPED)
-
-
-class CityWork(models.QuerySet):
-    """The weekly close is the city's affair."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 def _model(prefix: str, remit: str) -> list[models.BaseConstraint]:

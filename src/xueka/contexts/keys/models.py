@@ -3,28 +3,19 @@
 No key lies here in clear: a held key is a block that only its store opens, or a handle inside a module.
 """
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.deliveries import RECEIVERS, WAYS
 from xueka.contexts.keys.domain.transitions import ACTIVE, DESTROYED, KEY_CHANGE, KEY_DELIVERY, KEY_VERSION
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork
 
 #: Where the bytes of a version are. `files`: sealed files of the platform, known here by name and check value
 SOFTWARE, PKCS11, FILES, DRILL_STORE = "software", "pkcs11", "files", "drill"
 STORES = {SOFTWARE: "封存的软件库", PKCS11: "密码机", FILES: "系统密钥文件", DRILL_STORE: "演练库"}
 #: How a version came to be. `found`: it served before key management knew of it.
 ORIGINS = {"generated": "生成", "components": "分量导入", "block": "密钥块导入", "found": "沿用"}
-
-
-class CityWork(models.QuerySet):
-    """Keys are the city's affair; a district or a school does not even see that they exist."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 class Key(models.Model):

@@ -1,20 +1,11 @@
 """The books: entries with their postings, and the periods that are closed. All of it is append-only."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 
 from xueka.contexts.ledger.domain.chart import ACCOUNTS, CHANNELS
 from xueka.contexts.ledger.domain.entries import KEY_LENGTH, LARGEST_FEN, REFERENCE_LENGTH
-from xueka.platform.identity.scope import Scope
-
-
-class CityWork(models.QuerySet):
-    """The books are the city's affair."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
+from xueka.platform.identity.scope import CityWork
 
 
 class Entry(models.Model):

@@ -45,6 +45,7 @@ from xueka.contexts.payments.models import (
     Order,
     Payment,
     Refund,
+    ScopedByOrder,
 )
 from xueka.contexts.payments.ports import NOTICE_LIMIT, ChannelRefused, ChannelUnavailable, Told, ToldRefund
 from xueka.contexts.payments.queries import (
@@ -103,6 +104,7 @@ __all__ = [
     "Payment",
     "PaymentStart",
     "Refund",
+    "ScopedByOrder",
     "SettledOrder",
     "Tariff",
     "TariffLine",

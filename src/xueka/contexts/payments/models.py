@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from xueka.contexts.ledger.api import CHANNELS
 from xueka.contexts.payments.domain.transitions import OPEN, ORDER, PAID, PAYMENT, REFUND, REFUNDING
 from xueka.kernel.machine import Machine
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork, Scope
 
 #: `direct`: money reaches the treasury itself and is only confirmed. `merchant`: collected gross, remitted.
 DIRECT, MERCHANT = "direct", "merchant"
@@ -60,11 +60,6 @@ class ScopedByOrder(models.QuerySet):
             student="order__student_id",
         )
         return self.filter(where)
-
-
-class CityWork(models.QuerySet):
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 class ChannelAccount(models.Model):

@@ -18,14 +18,7 @@ from xueka.contexts.personalization.domain.transitions import (
     VERIFIED,
 )
 from xueka.platform.crypto.sealed_columns import SealedField
-from xueka.platform.identity.scope import Scope
-
-
-class CityWork(models.QuerySet):
-    """All of it belongs to the city; a district or a school does not see it."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
+from xueka.platform.identity.scope import CityWork, Scope
 
 
 class OfADistrict(models.QuerySet):

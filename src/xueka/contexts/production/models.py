@@ -1,21 +1,12 @@
 """Batches for the card bureau, what was sent, what came back, and the problems that are left."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.production.domain.outcomes import OPEN, OUTCOMES, PROBLEM_KINDS, REFUSED_FILE
 from xueka.contexts.production.domain.transitions import BATCH
 from xueka.platform.crypto.sm2 import PublicKey
-from xueka.platform.identity.scope import Scope
-
-
-class CityWork(models.QuerySet):
-    """Batches belong to the city; a district or a school does not see them."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
+from xueka.platform.identity.scope import CityWork
 
 
 class Batch(models.Model):

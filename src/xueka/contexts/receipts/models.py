@@ -1,30 +1,14 @@
 """Fiscal e-receipts, the numbers drawn for them, and the seals that finance signs with."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
+from xueka.contexts.payments.api import ScopedByOrder
 from xueka.contexts.receipts.domain.transitions import DUE, ISSUED, KEPT, RECEIPT
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork
 
 #: Numbers that one draw may ask for (nontax.md §8).
 MOST_NUMBERS = 999_999
-
-
-class ScopedByOrder(models.QuerySet):
-    def visible_to(self, scope: Scope) -> Self:
-        where = scope.filter(
-            district="order__student__school__district_id",
-            school="order__student__school__code",
-            student="order__student_id",
-        )
-        return self.filter(where)
-
-
-class CityWork(models.QuerySet):
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 class Seal(models.Model):

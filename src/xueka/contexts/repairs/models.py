@@ -1,18 +1,10 @@
 """Repairs under two people, and what the detectors found."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.repairs.domain.transitions import REPAIR
-from xueka.platform.identity.scope import Scope
-
-
-class CityWork(models.QuerySet):
-    def visible_to(self, scope: Scope) -> Self:
-        """Repairs are the city's affair."""
-        return self if scope.level in ("system", "city") else self.none()
+from xueka.platform.identity.scope import CityWork
 
 
 class Repair(models.Model):

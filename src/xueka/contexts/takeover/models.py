@@ -1,18 +1,10 @@
 """Sets of files of another system, their lines as staged rows, and the differences found beside it."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.takeover.domain.transitions import TAKEOVER
-from xueka.platform.identity.scope import Scope
-
-
-class CityWork(models.QuerySet):
-    def visible_to(self, scope: Scope) -> Self:
-        """Taking over is the city's affair."""
-        return self if scope.level in ("system", "city") else self.none()
+from xueka.platform.identity.scope import CityWork
 
 
 class TakeOver(models.Model):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,17 +9,10 @@ from django.db.models import F, Q
 from xueka.contexts.ledger.api import CHANNELS
 from xueka.contexts.treasury.domain.breaks import KINDS
 from xueka.contexts.treasury.domain.transitions import BREAK, SIGNED
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork
 
 STATEMENT_KINDS = ("trade", "fund")
 FETCH_KINDS = (*STATEMENT_KINDS, "confirm")
-
-
-class CityWork(models.QuerySet):
-    """Money on its way to the treasury is the city's affair."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 class Statement(models.Model):

@@ -1,8 +1,9 @@
 """Where somebody acts: the whole city, one district, one school, her own children, or the system itself."""
 
 from dataclasses import dataclass
+from typing import Self
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 GUARDIAN = "guardian"
 
@@ -45,3 +46,10 @@ class Scope:
 
 
 EVERYWHERE = Scope("system")
+
+
+class CityWork(QuerySet):
+    """Rows that are the city's affair: a district, a school or a family does not see that they exist."""
+
+    def visible_to(self, scope: Scope) -> Self:
+        return self if scope.level in ("system", "city") else self.none()

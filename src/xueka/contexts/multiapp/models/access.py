@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import Q
 
 from xueka.contexts.multiapp.domain.transitions import CREDENTIAL
-from xueka.contexts.multiapp.models.units import CityWork, Unit, state_is_known
+from xueka.contexts.multiapp.models.units import Unit, state_is_known
+from xueka.platform.identity.scope import CityWork
 
 
 class Credential(models.Model):

@@ -5,7 +5,8 @@ from django.db.models import F, Q
 
 from xueka.contexts.multiapp.domain.grants import ASKED_FOR, KEY_USAGES
 from xueka.contexts.multiapp.domain.transitions import AGREED, CARD_GRANT, EXPIRED, IN_FORCE, SUSPENDED
-from xueka.contexts.multiapp.models.units import CityWork, Unit, state_is_known
+from xueka.contexts.multiapp.models.units import Unit, state_is_known
+from xueka.platform.identity.scope import CityWork
 
 
 class Area(models.Model):

@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.multiapp.domain.transitions import ISSUED, RISK, SAM, STOCK_TAKE
-from xueka.contexts.multiapp.models.units import CityWork, Unit, state_is_known
+from xueka.contexts.multiapp.models.units import Unit, state_is_known
+from xueka.platform.identity.scope import CityWork
 
 
 class Sam(models.Model):

@@ -1,25 +1,16 @@
 """Campus-card vendors and application units, and the schools they work for."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 
 from xueka.contexts.multiapp.domain.transitions import UNIT
 from xueka.kernel.machine import Machine
 from xueka.platform.crypto.sealed_columns import SealedField
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork
 
 #: Kinds of units.
 VENDOR, APPLICATION = "vendor", "application"
 UNIT_KINDS = {VENDOR: "校园一卡通厂商", APPLICATION: "应用单位"}
-
-
-class CityWork(models.QuerySet):
-    """Partners are the city's affair."""
-
-    def visible_to(self, scope: Scope) -> Self:
-        return self if scope.level in ("system", "city") else self.none()
 
 
 def state_is_known(machine: Machine) -> models.CheckConstraint:
