@@ -18,6 +18,9 @@ QUERIES, OF_A_LIST = 90, 30
 EMPTY = (
     "cards_blank_is_in_its_card",
     "registry_campus_has_a_main_school",
+    "registry_left_students_",
+    "registry_befores_",
+    "absence_",
     "initialisation_",
     "numbers_hand_overs_",
     "numbers_counter_",

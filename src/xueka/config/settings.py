@@ -1,5 +1,6 @@
 """Django settings. Everything that differs between installations comes from the environment or XUEKA_HOME."""
 
+import json
 import os
 from pathlib import Path
 
@@ -250,6 +251,16 @@ REGISTRY_TRANSFER_WAIVED = os.environ.get("XUEKA_TRANSFER_WAIVED", "") == "1"
 REGISTRY_TRANSFER_DAYS = int(os.environ.get("XUEKA_TRANSFER_DAYS", "10"))
 REGISTRY_TRANSFER_TIMING = os.environ.get("XUEKA_TRANSFER_TIMING", "warn")
 REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED", "") == "1"
+
+# OneRoster packages (docs/interfaces/oneroster.md): changes to where the columns stand and to the grade
+# codes, as JSON; days until a missing student may be treated as gone; more than so many at once, and than so
+# many of a hundred students of the schools named, wait for a person; days in which a run may be taken back.
+ONEROSTER_COLUMNS = json.loads(os.environ.get("XUEKA_ONEROSTER_COLUMNS") or "{}")
+ONEROSTER_GRADES = json.loads(os.environ.get("XUEKA_ONEROSTER_GRADES") or "{}")
+ONEROSTER_LEAVER_DAYS = int(os.environ.get("XUEKA_ONEROSTER_LEAVER_DAYS", "14"))
+ONEROSTER_LEAVERS = int(os.environ.get("XUEKA_ONEROSTER_LEAVERS", "100"))
+ONEROSTER_LEAVERS_PERCENT = float(os.environ.get("XUEKA_ONEROSTER_LEAVERS_PERCENT", "1"))
+ONEROSTER_BACK_DAYS = int(os.environ.get("XUEKA_ONEROSTER_BACK_DAYS", "30"))
 
 # A take-over may be taken back for so many days after it was loaded (docs/interfaces/take-over.md).
 TAKEOVER_BACK_DAYS = int(os.environ.get("XUEKA_TAKEOVER_BACK_DAYS", "30"))

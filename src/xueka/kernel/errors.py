@@ -80,7 +80,7 @@ class LineProblem:
     """One defect (or warning) of one line of an imported file.
 
     `line` is the row as a person counts it (the header is line 1), `column` the header's text, `value` what
-    was found, masked where it is personal.
+    was found, masked where it is personal. `file` names the part of a package that has several.
     """
 
     line: int
@@ -88,9 +88,11 @@ class LineProblem:
     code: str
     value: str
     message: str
+    file: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {
+            **({"file": self.file} if self.file else {}),
             "line": self.line,
             "column": self.column,
             "code": self.code,

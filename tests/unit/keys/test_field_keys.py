@@ -17,7 +17,7 @@ from xueka.contexts.keys.services import field_keys, platform_keys
 from xueka.contexts.multiapp.models import Unit
 from xueka.contexts.personalization.models import Run, Session
 from xueka.contexts.registry import api as registry
-from xueka.contexts.registry.models import Consent
+from xueka.contexts.registry.models import Consent, StudentBefore
 from xueka.contexts.replacements.models import Replacement
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
@@ -90,9 +90,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (registry.Student, "envelope"), (Consent, "given_by"), (Unit, "contacts"), (Run, "commands"),
         (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
         (CitizenLink, "envelope"), (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
+        (StudentBefore, "envelope"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 16
+    assert len(known) == 17
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

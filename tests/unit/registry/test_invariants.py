@@ -3,9 +3,21 @@
 import pytest
 from django.db import connection
 
+from tests.support.oneroster import files_of, records
 from tests.support.registry import OPERATOR, SCHOOLS, clean, load, load_schools, school_officer
-from xueka.contexts.registry.api import INVARIANTS, Student, record_consent
+from tests.support.rosters import COLUMN
+from xueka.contexts.registry.api import (
+    INVARIANTS,
+    Absence,
+    Moves,
+    Student,
+    import_oneroster,
+    mark_left,
+    move_students,
+    record_consent,
+)
 from xueka.contexts.registry.models import Consent, Transfer
+from xueka.platform.identity.actor import Actor
 from xueka.platform.invariants import check
 
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -27,7 +39,24 @@ def busy(schools: None) -> None:
     officer = school_officer(SCHOOLS[0])
     record_consent(officer, here[:3], "given", "1", "", "paper")
     record_consent(officer, here[:1], "withdrawn", "1", "", "paper")
+    _packages(rows)
     assert OPERATOR.may("city:registry:import")
+
+
+def _packages(rows: list[list[str]]) -> None:
+    """A student missing and gone, another changed by a package."""
+    import_oneroster(OPERATOR, files_of(records(rows[4:])), "full")
+    changed = list(rows[5])
+    changed[COLUMN["现住址"]] = "北京市样例路9号"
+    import_oneroster(OPERATOR, files_of(records([changed])), "changed")
+    absence = Absence.objects.order_by("id").first()
+    assert absence is not None
+    student, mover = absence.student, Actor.system("test")
+    went = Moves(
+        [student.id], [student.school_class_id], [student.status], [student.school_class_id], ["转出"]
+    )
+    assert move_students(mover, went, "left") == [student.id]
+    mark_left(mover, [student.id])
 
 
 def results() -> dict[str, tuple[int, int]]:
@@ -86,6 +115,19 @@ ANY_STUDENT = "(SELECT id FROM registry_student ORDER BY id LIMIT 1)"
             "registry_import_counts_add_up",
             "INSERT INTO registry_studentchange (student_id, run_id, line) SELECT s.id, r.id, 2 "
             "FROM registry_student s, registry_importrun r WHERE r.kind = 'roster' LIMIT 1",
+        ),
+        ("registry_left_students_have_left", "UPDATE registry_absence SET state = 'left'"),
+        ("registry_befores_belong_to_changes", "UPDATE registry_studentbefore SET line = line + 1"),
+        (
+            "registry_befores_belong_to_changes",
+            "UPDATE registry_importrun SET reverted_at = now() WHERE kind = 'oneroster'",
+        ),
+        ("absence_state_equals_last_history_row", "UPDATE registry_absence SET state = 'kept'"),
+        (
+            "absence_steps_allowed",
+            "INSERT INTO history_transition (machine, object_id, seq, event, from_state, to_state, at, "
+            "actor, reason, detail) SELECT 'absence', id, 9, 'return', 'kept', 'returned', now(), 'x', '', "
+            "'{}' FROM registry_absence LIMIT 1",
         ),
         (
             "transfer_state_equals_last_history_row",

@@ -13,12 +13,13 @@ from xueka.contexts.registry.domain.ladder import (
 from xueka.contexts.registry.domain.report import Difference, ImportReport
 from xueka.contexts.registry.domain.roster import COLUMNS as ROSTER_COLUMNS
 from xueka.contexts.registry.domain.school_list import COLUMNS as SCHOOL_COLUMNS
-from xueka.contexts.registry.domain.transitions import TRANSFER
+from xueka.contexts.registry.domain.transitions import ABSENCE, TRANSFER
 from xueka.contexts.registry.domain.vocabulary import (
     ENDED_BY,
     ENROLLED,
     GRADUATED,
     LEFT,
+    PRESENT,
     STAGES,
     STATUSES,
     SUSPENDED,
@@ -28,6 +29,7 @@ from xueka.contexts.registry.importing.roster_import import import_roster
 from xueka.contexts.registry.importing.schools_import import import_schools
 from xueka.contexts.registry.invariants import INVARIANTS
 from xueka.contexts.registry.models import (
+    Absence,
     Consent,
     District,
     Enrolment,
@@ -38,6 +40,11 @@ from xueka.contexts.registry.models import (
     Transfer,
 )
 from xueka.contexts.registry.naming import find_students, named
+from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_oneroster
+from xueka.contexts.registry.oneroster.package import is_package
+from xueka.contexts.registry.oneroster.reverting import NOTES as REVERT_NOTES
+from xueka.contexts.registry.oneroster.reverting import Reverted, revert_run
+from xueka.contexts.registry.oneroster.reverting import why_not as why_not_reverted
 from xueka.contexts.registry.paging import Page
 from xueka.contexts.registry.queries import (
     Stay,
@@ -68,13 +75,19 @@ from xueka.contexts.registry.services.consent import (
 )
 from xueka.contexts.registry.services.corrections import correct_sort_key
 from xueka.contexts.registry.services.directory import (
-    PRESENT,
     close_school,
     rename_school,
     reopen_school,
     set_schooling,
 )
 from xueka.contexts.registry.services.finding import find_by_number
+from xueka.contexts.registry.services.leaving import (
+    absence_rows,
+    decide_absences,
+    mark_left,
+    may_go,
+    unmark_left,
+)
 from xueka.contexts.registry.services.moving import (
     Moves,
     Places,
@@ -97,6 +110,7 @@ from xueka.contexts.registry.tables.opening import open_table
 from xueka.contexts.registry.tables.source import Undecodable
 
 __all__ = [
+    "ABSENCE",
     "CONSENT_ACTIONS",
     "CONSENT_METHODS",
     "ENDED_BY",
@@ -105,6 +119,7 @@ __all__ = [
     "INVARIANTS",
     "LEFT",
     "PRESENT",
+    "REVERT_NOTES",
     "ROSTER_COLUMNS",
     "SCHOOLINGS",
     "SCHOOL_COLUMNS",
@@ -114,6 +129,7 @@ __all__ = [
     "TIMING",
     "TRANSFER",
     "TRANSFER_SIDES",
+    "Absence",
     "Column",
     "Consent",
     "ConsentCount",
@@ -123,8 +139,10 @@ __all__ = [
     "ImportReport",
     "ImportRun",
     "Moves",
+    "OneRosterReport",
     "Page",
     "Places",
+    "Reverted",
     "Rung",
     "School",
     "SchoolClass",
@@ -132,6 +150,7 @@ __all__ = [
     "Student",
     "Transfer",
     "Undecodable",
+    "absence_rows",
     "across_districts",
     "all_school_names",
     "ask_transfer",
@@ -145,6 +164,7 @@ __all__ = [
     "consent_rows",
     "consents",
     "correct_sort_key",
+    "decide_absences",
     "enrolments",
     "ensure_classes",
     "find_by_id_number",
@@ -152,13 +172,17 @@ __all__ = [
     "find_students",
     "guarded_by",
     "hold_students",
+    "import_oneroster",
     "import_roster",
     "import_run",
     "import_runs",
     "import_schools",
+    "is_package",
     "last_consent",
     "last_grade",
+    "mark_left",
     "masked_personal",
+    "may_go",
     "missing_consent",
     "move_students",
     "named",
@@ -173,6 +197,7 @@ __all__ = [
     "remove_empty_classes",
     "rename_school",
     "reopen_school",
+    "revert_run",
     "roster_guardians",
     "school",
     "school_names",
@@ -185,6 +210,8 @@ __all__ = [
     "students_named",
     "transfer_rows",
     "transfers",
+    "unmark_left",
+    "why_not_reverted",
     "withdraw_transfer",
     "without_consent",
 ]

@@ -1,6 +1,6 @@
 """What must always hold of schools, students, enrolments, transfers and consent."""
 
-from xueka.contexts.registry.domain.transitions import TRANSFER
+from xueka.contexts.registry.domain.transitions import ABSENCE, TRANSFER
 from xueka.contexts.registry.domain.vocabulary import STAGES
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
 from xueka.platform.invariants import from_rows
@@ -61,7 +61,8 @@ INVARIANTS = [
         """
             SELECT r.id || ' ' || r.file_name,
                    r.rows <> r.created + r.updated + r.unchanged + r.rejected
-                   OR (r.kind = 'roster' AND count(c.id) <> CASE WHEN r.dry_run THEN 0 ELSE r.updated END)
+                   OR (r.kind IN ('roster', 'oneroster')
+                       AND count(c.id) <> CASE WHEN r.dry_run THEN 0 ELSE r.updated END)
               FROM registry_importrun r LEFT JOIN registry_studentchange c ON c.run_id = r.id
              GROUP BY r.id""",
     ),
@@ -82,6 +83,26 @@ INVARIANTS = [
               FROM registry_schoolclass c
               LEFT JOIN (VALUES {_LAST_GRADES}) AS l (stage, last) ON l.stage = c.stage""",  # noqa: S608
     ),
+    from_rows(
+        "registry_left_students_have_left",
+        "办了离校的缺失学生都有因离校结束的在籍",
+        """
+            SELECT a.id::text, NOT EXISTS (SELECT 1 FROM registry_enrolment e
+                                            WHERE e.student_id = a.student_id AND e.reason = 'left')
+              FROM registry_absence a WHERE a.state = 'left'""",
+    ),
+    from_rows(
+        "registry_befores_belong_to_changes",
+        "每条导入前的样子都有对应的变更记录，撤回过的导入没有漏办的学生",
+        """
+            SELECT b.id::text, c.id IS NULL OR (r.reverted_at IS NOT NULL AND b.outcome = 'applied')
+              FROM registry_studentbefore b
+              JOIN registry_importrun r ON r.id = b.run_id
+              LEFT JOIN registry_studentchange c
+                     ON c.student_id = b.student_id AND c.run_id = b.run_id AND c.line = b.line""",
+    ),
     state_matches_history(TRANSFER, "registry_transfer"),
     steps_allowed(TRANSFER),
+    state_matches_history(ABSENCE, "registry_absence"),
+    steps_allowed(ABSENCE),
 ]

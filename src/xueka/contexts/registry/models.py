@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from xueka.contexts.registry.domain.ladder import DEFAULT_SCHOOLING, SCHOOLINGS
+from xueka.contexts.registry.domain.transitions import ABSENCE
 from xueka.contexts.registry.domain.vocabulary import ENDED_BY
 from xueka.kernel import clock
 from xueka.platform.crypto.sealed_columns import SealedField
@@ -254,8 +255,18 @@ class ImportRun(models.Model):
     report = models.JSONField(default=dict)
     at = models.DateTimeField()
     actor = models.CharField(max_length=80)
+    reverted_at = models.DateTimeField(null=True)
+    reverted_by = models.CharField(max_length=80, blank=True)
 
     objects = CityImports.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(reverted_at=None) | Q(dry_run=False, kind="oneroster"),
+                name="registry_reverted_run_was_applied",
+            )
+        ]
 
 
 class StudentChange(models.Model):
@@ -269,3 +280,106 @@ class StudentChange(models.Model):
     student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="changes")
     run = models.ForeignKey(ImportRun, on_delete=models.PROTECT, related_name="changes", db_index=False)
     line = models.IntegerField()
+
+
+class OneRosterLink(models.Model):
+    """What a OneRoster package said of a sourcedId, for later packages that say only what changed.
+
+    `value`: of a user the education ID, of an org the school's code, of a class code, stage, grade, name and
+    type, separated by the unit separator. `modified` is the moment of the last change that was applied, as
+    text that sorts.
+    """
+
+    kind = models.CharField(max_length=8)
+    sourced_id = models.CharField(max_length=255)
+    value = models.CharField(max_length=255)
+    modified = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "sourced_id"], name="registry_link_once"),
+            models.CheckConstraint(condition=Q(kind__in=["user", "org", "class"]), name="registry_link_kind"),
+        ]
+
+
+class ScopedAbsences(models.QuerySet["Absence"]):
+    def visible_to(self, scope: Scope) -> Self:
+        return self.filter(
+            scope.filter(district="student__school__district_id", school="student__school__code")
+        )
+
+
+class Absence(models.Model):
+    """A student whom the student registry deleted, or left out of a full package of her school.
+
+    `held`: so many were missing at once that a person has to say it; otherwise she may go from `due_on` on.
+    """
+
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="absences")
+    run = models.ForeignKey(ImportRun, on_delete=models.PROTECT, related_name="absences")
+    cause = models.CharField(max_length=8)
+    state = models.CharField(max_length=12)
+    held = models.BooleanField(default=False)
+    noticed_on = models.DateField()
+    due_on = models.DateField()
+    decided_by = models.CharField(max_length=80, blank=True)
+
+    objects = ScopedAbsences.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["student"],
+                condition=Q(state__in=["missing", "confirmed", "left"]),
+                name="registry_one_open_absence",
+            ),
+            models.CheckConstraint(
+                condition=Q(cause__in=["deleted", "left_out"]), name="registry_absence_cause"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=list(ABSENCE.state_codes)), name="registry_absence_state"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="confirmed") | ~Q(decided_by=""), name="registry_absence_confirmed_by"
+            ),
+        ]
+
+
+class StudentBefore(models.Model):
+    """What a student was before a run changed her, for as long as the run may be taken back.
+
+    `envelope` is hers of that time; the `after_…` columns tell whether anything came later.
+    """
+
+    run = models.ForeignKey(ImportRun, on_delete=models.PROTECT, related_name="befores")
+    student = models.ForeignKey(Student, on_delete=models.PROTECT, related_name="+")
+    line = models.IntegerField()
+    name = models.CharField(max_length=100, db_collation="C")
+    sort_key = models.CharField(max_length=200, db_collation="C")
+    sort_key_by_hand = models.BooleanField()
+    sex = models.CharField(max_length=1)
+    birth_year = models.SmallIntegerField()
+    status = models.CharField(max_length=16)
+    school = models.ForeignKey(
+        School, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    school_class = models.ForeignKey(
+        SchoolClass, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    envelope = SealedField()
+    row_digest = models.BinaryField(max_length=32)
+    after_class = models.ForeignKey(
+        SchoolClass, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    after_status = models.CharField(max_length=16)
+    after_digest = models.BinaryField(max_length=32)
+    outcome = models.CharField(max_length=12, default="applied")
+    note = models.CharField(max_length=24, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "student"], name="registry_before_once_a_run"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["applied", "restored", "kept"]), name="registry_before_outcome"
+            ),
+        ]

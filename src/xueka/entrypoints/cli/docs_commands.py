@@ -31,7 +31,7 @@ def render() -> str:
     from xueka.contexts.printing.domain.transitions import PRINT_JOB
     from xueka.contexts.production.domain.transitions import BATCH
     from xueka.contexts.receipts.domain.transitions import RECEIPT
-    from xueka.contexts.registry.domain.transitions import TRANSFER
+    from xueka.contexts.registry.domain.transitions import ABSENCE, TRANSFER
     from xueka.contexts.repairs.domain.transitions import REPAIR
     from xueka.contexts.replacements.domain.transitions import REPLACEMENT
     from xueka.contexts.reporting.domain.transitions import EXPORT
@@ -43,6 +43,7 @@ def render() -> str:
 
     machines = [
         TRANSFER,
+        ABSENCE,
         cards.ACCOUNT,
         cards.APPLICATION,
         cards.CARD,

@@ -51,13 +51,15 @@ def lines_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def show(report: "ImportReport", as_json: bool) -> None:
-    """Print the report; exit code 1 when rows were refused."""
+def show(report: "ImportReport", as_json: bool, extra: Callable[[], None] | None = None) -> None:
+    """Print the report, and what else there is to say of it; exit code 1 when rows were refused."""
 
     def human() -> None:
         say_counts(report.dry_run, report.counts())
         if report.moved or report.transfers:
             sys.stdout.write(f"区内转校 {report.moved} 人，跨区转学待确认 {report.transfers} 人。\n")
+        if extra:
+            extra()
         say_problems(report.errors, report.warnings)
 
     common.answer(report.as_dict(), as_json, human)

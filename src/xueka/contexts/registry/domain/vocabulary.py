@@ -5,6 +5,9 @@ STAGES = {"小学": 6, "初中": 4, "高中": 3}
 
 ENROLLED, SUSPENDED, GRADUATED, LEFT = "在校", "休学", "毕业", "转出"
 GUEST = "借读"
+PRESENT = (ENROLLED, GUEST, SUSPENDED)
+"""Whoever has one of these statuses still belongs to the school."""
+
 STATUSES = (ENROLLED, GUEST, SUSPENDED, GRADUATED, LEFT, "退学", "死亡")
 
 ENDED_BY = {

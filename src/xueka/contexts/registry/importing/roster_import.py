@@ -6,7 +6,9 @@ seals and stages chunk by chunk while the database applies the chunk before. One
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import chain
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -30,6 +32,8 @@ from xueka.platform.crypto.fields import unseal
 from xueka.platform.crypto.keyring import keyring
 from xueka.platform.identity.actor import Actor
 
+Report = TypeVar("Report", bound=ImportReport)
+
 Progress = Callable[[int, int], None]
 """Called with the lines done and the lines there are."""
 
@@ -51,10 +55,40 @@ def import_roster(
     """
     actor.require(runs.PERMISSION)
     table = open_table(COLUMNS, content)
-    now = clock.now()
-    run = runs.new_run(actor, "roster", file_name, dry_run, now)
-    runs.one_at_a_time(actor)
     report = ImportReport(dry_run=dry_run)
+    return bring_in(
+        actor,
+        "roster",
+        file_name,
+        report,
+        lambda now: table,
+        lambda: runs.file_digest(content),
+        processes=processes,
+        progress=progress,
+    )
+
+
+def bring_in(
+    actor: Actor,
+    kind: str,
+    file_name: str,
+    report: Report,
+    read: Callable[[datetime], Table],
+    digest: Callable[[], bytes],
+    *,
+    processes: int | None = None,
+    progress: Progress | None = None,
+    finish: Callable[[ImportRun], None] | None = None,
+) -> Report:
+    """What all rosters have in common: one run, alone at it, kept with its report.
+
+    `read` gives the table once nobody else imports; `finish` has the last word on what was brought in, inside
+    what a dry run undoes.
+    """
+    now = clock.now()
+    run = runs.new_run(actor, kind, file_name, report.dry_run, now)
+    runs.one_at_a_time(actor)
+    table = read(now)
     schools = dict(School.objects.values_list("code", "id"))
     closed = frozenset(School.objects.filter(is_open=False).values_list("code", flat=True))
     rules = Rules(frozenset(schools) - closed, settings.REGISTRY_EDUCATION_ID_PATTERN, closed)
@@ -63,13 +97,15 @@ def import_roster(
     with (
         ThreadPoolExecutor(1) as background,  # a city's file takes a second or two to digest
         Crew(desk, processes=processes or processes_for(table.size)) as crew,
-        runs.rehearsal(dry_run),
+        runs.rehearsal(report.dry_run),
     ):
-        digest = background.submit(runs.file_digest, content)
+        digested = background.submit(digest)
         run.save()
         _Import(actor, run, desk, table, crew, report, progress).carry_out()
+        if finish:
+            finish(run)
     _name_unread(table, report)
-    runs.keep(actor, run, digest.result(), report.in_order())
+    runs.keep(actor, run, digested.result(), report.in_order())
     return report
 
 

@@ -105,6 +105,20 @@ _END_ENROLMENTS = """
      ORDER BY student_id
 """
 
+# Kept for as long as the run may be taken back; the indexes follow from the envelope.
+_KEEP_BEFORE = """
+    INSERT INTO registry_studentbefore
+           (run_id, student_id, line, name, sort_key, sort_key_by_hand, sex, birth_year, status, school_id,
+            school_class_id, envelope, row_digest, after_class_id, after_status, after_digest, outcome, note)
+    SELECT %(run)s, x.id, c.line, x.name, x.sort_key, x.sort_key_by_hand, x.sex, x.birth_year, x.status,
+           x.school_id, x.school_class_id, x.envelope, x.row_digest, c.new_class, c.new_status,
+           s.row_digest, 'applied', ''
+      FROM roster_change c
+      JOIN registry_student x ON x.id = c.student_id
+      JOIN roster_stage s ON s.line = c.line
+     ORDER BY x.id
+"""
+
 # Numbers that change hands within the file are let go before anybody takes them.
 _LET_GO = """
     UPDATE registry_student x SET id_index = NULL FROM roster_stage s
@@ -193,6 +207,7 @@ class Staging:
     def __init__(self, actor: Actor, run: ImportRun, *, now: datetime, waived: bool, straight: bool) -> None:
         self._actor = actor
         self._now = now
+        self._keep_before = run.kind == "oneroster"
         self._straight = straight
         self._values: dict[str, Any] = {"now": now, "today": clock.today(), "run": run.id, "waived": waived}
         self._values["due_on"] = due_on()
@@ -236,6 +251,8 @@ class Staging:
             return Applied(created, 0, [])
         differences = [Difference(*row) for row in self._rows(_DIFFERENCES)]
         self._execute(_END_ENROLMENTS)
+        if self._keep_before:
+            self._execute(_KEEP_BEFORE)
         self._execute(_UPDATE)
         self._execute(_REMEMBER)
         self._transfers()

@@ -1,7 +1,7 @@
 """What may happen to a school as a whole: it is renamed, closed, opened again; its schooling is set."""
 
 from xueka.contexts.registry.domain.ladder import SCHOOLINGS
-from xueka.contexts.registry.domain.vocabulary import ENROLLED, SUSPENDED
+from xueka.contexts.registry.domain.vocabulary import PRESENT
 from xueka.contexts.registry.models import School, Student
 from xueka.contexts.registry.services.moving import PERMISSION
 from xueka.kernel import clock
@@ -11,8 +11,6 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 
 NAME_LIMIT = 100
-PRESENT = (ENROLLED, "借读", SUSPENDED)
-"""Whoever has one of these statuses still belongs to the school."""
 
 
 def rename_school(actor: Actor, school_id: int, name: str) -> str:

@@ -14,8 +14,15 @@ from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
-_KINDS = {"roster": "学籍名册", "schools": "学校名单"}
+_KINDS = {"roster": "学籍名册", "schools": "学校名单", "oneroster": "OneRoster 数据包"}
 _COLUMNS = {"roster": registry.ROSTER_COLUMNS, "schools": registry.SCHOOL_COLUMNS}
+_IMPORTS = {
+    "roster": registry.import_roster,
+    "schools": registry.import_schools,
+    "oneroster": registry.import_oneroster,
+}
+_FORMS = {"roster": "XLSX 或 CSV", "schools": "XLSX 或 CSV", "oneroster": "zip"}
+_PACKAGE = "OneRoster 1.2 的 zip 包，全量或增量，里面要有 manifest.csv；各文件和北京扩展列见接口文档。"
 SHOWN = 500
 
 
@@ -31,21 +38,21 @@ def page(request: StaffRequest) -> HttpResponse:
         "zones": [
             (
                 label,
-                reverse("city:import_form", args=[kind]),
-                shapes.columns_in_words(_COLUMNS[kind]),
+                reverse("city:import_form", args=[kind]) if kind in _COLUMNS else "",
+                shapes.columns_in_words(_COLUMNS[kind]) if kind in _COLUMNS else _PACKAGE,
                 DropZone(
                     url,
-                    label=f"把{label}（XLSX 或 CSV）拖到这里",
+                    label=f"把{label}（{_FORMS[kind]}）拖到这里",
                     hint="先试算，不改数据；看过结果再正式导入。",
-                    accept=".xlsx,.csv",
+                    accept=".zip" if kind == "oneroster" else ".xlsx,.csv",
                     button="试算",
                     params={"kind": kind, "dry_run": "1"},
                 ),
                 DropZone(
                     url,
-                    label=f"把{label}（XLSX 或 CSV）拖到这里",
+                    label=f"把{label}（{_FORMS[kind]}）拖到这里",
                     hint="有错的行不影响其他行；同一份文件再导一次不会有改动。",
-                    accept=".xlsx,.csv",
+                    accept=".zip" if kind == "oneroster" else ".xlsx,.csv",
                     button="正式导入",
                     params={"kind": kind},
                 ),
@@ -74,7 +81,7 @@ def page(request: StaffRequest) -> HttpResponse:
 @portal_view("city:registry:import")
 def form(request: StaffRequest, kind: str) -> HttpResponse:
     """An empty list with the headings that are read."""
-    if kind not in _KINDS:
+    if kind not in _COLUMNS:
         raise NotFound("IMPORT_KIND_UNKNOWN", "没有这种名单。")
     return downloads.blank_list(_KINDS[kind], [(each.header, each.required) for each in _COLUMNS[kind]])
 
@@ -106,10 +113,11 @@ def result(request: StaffRequest, run_id: int) -> HttpResponse:
 def _take(request: StaffRequest) -> HttpResponse:
     file, kind = request.FILES.get("file"), request.POST.get("kind", "")
     if file is None or kind not in _KINDS:
-        raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择 XLSX 或 CSV 文件后再试。")
-    do = registry.import_roster if kind == "roster" else registry.import_schools
-    dry_run = request.POST.get("dry_run") == "1"
-    report = do(request.actor, file.read(), file.name or "", dry_run=dry_run)
+        raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择 XLSX、CSV 或 zip 文件后再试。")
+    dry_run, content = request.POST.get("dry_run") == "1", file.read()
+    if kind == "roster" and registry.is_package(content):
+        kind = "oneroster"
+    report = _IMPORTS[kind](request.actor, content, file.name or "", dry_run=dry_run)
     word = "试算完成，没有改动数据" if dry_run else "导入完成"
     flash(
         request,

@@ -114,6 +114,10 @@ states.register(
 states.register(receipts.RECEIPT, {"due": "wait", "numbered": "progress", "issued": "progress", "kept": "ok"})
 states.register(registry.TRANSFER, {"open": "wait", "closed": "ok", "rejected": "bad", "withdrawn": "ended"})
 states.register(
+    registry.ABSENCE,
+    {"missing": "wait", "confirmed": "progress", "left": "ended", "returned": "ok", "kept": "ok"},
+)
+states.register(
     logistics.DELIVERY,
     {"packing": "neutral", "in_transit": "progress", "received": "ok", "lost": "bad", "cancelled": "ended"},
 )
