@@ -56,6 +56,8 @@ EMPTY = (
     "keys_deliveries_",
     "keys_parts_",
     "families_",
+    "shipment",  # nothing has been ordered from a courier yet
+    "lost_parcels_",
     "replacements_ended_",
     "replacements_handed_out_",
     "refund",

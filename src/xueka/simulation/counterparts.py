@@ -1,7 +1,7 @@
-"""Payment channels, finance office and message gateway of a demo city: processes of their own.
+"""Payment channels, finance office, message gateway and couriers of a demo city: processes of their own.
 
 Each keeps its things below XUEKA_HOME/<name>; its visiting card there (partner.json) says where it listens
-and what it hands over (docs/interfaces/channels.md, nontax.md, messages.md §1).
+and what it hands over (docs/interfaces/channels.md, nontax.md, messages.md, couriers.md §1).
 """
 
 import json
@@ -17,6 +17,7 @@ NAMES = {
     "finance": "财政非税模拟器",
     "messages": "短信网关模拟器",
     "jingtong": "京通模拟器",
+    "couriers": "承运商模拟器",
 }
 #: Notices of the demo come again within seconds where a channel waits minutes.
 SPEED = 60

@@ -1,6 +1,83 @@
 """Couriers: parcels, waybills, tracking, custody, problem parcels. The only door into this context."""
 
+from xueka.contexts.couriers.calling import call, has_account, take_push
+from xueka.contexts.couriers.domain.rules import COURIERS, HOLDERS, INTERCEPTS, KINDS, PROBLEMS
 from xueka.contexts.couriers.domain.sf import digest as sf_digest
-from xueka.contexts.couriers.domain.transitions import SHIPMENT
+from xueka.contexts.couriers.domain.status import STATUSES
+from xueka.contexts.couriers.domain.transitions import FOLLOWED, SEND, SHIPMENT, WORK
+from xueka.contexts.couriers.invariants import INVARIANTS
+from xueka.contexts.couriers.jobs import sweep
+from xueka.contexts.couriers.models import Problem, Shipment
+from xueka.contexts.couriers.queries import (
+    Score,
+    Step,
+    custody,
+    events,
+    found,
+    of_delivery,
+    of_replacement,
+    open_problems,
+    problems,
+    rows,
+    scorecard,
+    shipment,
+    way,
+)
+from xueka.contexts.couriers.services.documents import labels
+from xueka.contexts.couriers.services.ordering import (
+    ask_home,
+    ask_school,
+    cancel,
+    dispatch_by_hand,
+    hand_over,
+    open_for_delivery,
+    open_for_replacement,
+    post_by_hand,
+)
+from xueka.contexts.couriers.services.problems import ask_intercept, close, lose
 
-__all__ = ["SHIPMENT", "sf_digest"]
+__all__ = [
+    "COURIERS",
+    "FOLLOWED",
+    "HOLDERS",
+    "INTERCEPTS",
+    "INVARIANTS",
+    "KINDS",
+    "PROBLEMS",
+    "SEND",
+    "SHIPMENT",
+    "STATUSES",
+    "WORK",
+    "Problem",
+    "Score",
+    "Shipment",
+    "Step",
+    "ask_home",
+    "ask_intercept",
+    "ask_school",
+    "call",
+    "cancel",
+    "close",
+    "custody",
+    "dispatch_by_hand",
+    "events",
+    "found",
+    "hand_over",
+    "has_account",
+    "labels",
+    "lose",
+    "of_delivery",
+    "of_replacement",
+    "open_for_delivery",
+    "open_for_replacement",
+    "open_problems",
+    "post_by_hand",
+    "problems",
+    "rows",
+    "scorecard",
+    "sf_digest",
+    "shipment",
+    "sweep",
+    "take_push",
+    "way",
+]

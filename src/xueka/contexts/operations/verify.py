@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.closing import api as closing
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.families import api as families
 from xueka.contexts.keys import api as keys
 from xueka.contexts.ledger import api as ledger
@@ -41,6 +42,7 @@ INVARIANTS: list[Invariant] = [
     *logistics.INVARIANTS,
     *families.INVARIANTS,
     *replacements.INVARIANTS,
+    *couriers.INVARIANTS,
     *reporting.INVARIANTS,
     *schoolyear.INVARIANTS,
     *takeover.INVARIANTS,

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from xueka.entrypoints.rest import agent, interop, notices, partner, reference
+from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference
 from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/docs", reference.page(partner.api), name="partner_docs"),
     path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
+    path("couriers/<slug:courier>/push", pushes.push, name="courier_push"),
     path("interop/v1/<slug:code>/messages", interop.message, name="interop_message"),
     path("interop/v1/<slug:code>/files/<slug:name>", interop.file, name="interop_file"),
     path("agent/v1/docs", reference.page(agent.api), name="agent_docs"),

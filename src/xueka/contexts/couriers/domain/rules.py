@@ -1,0 +1,93 @@
+"""Couriers, holders, problems; how long a parcel may take and be silent; when an address is forgotten."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from xueka.contexts.couriers.domain import status as s
+from xueka.contexts.couriers.domain.transitions import CANCELLED, FAILED, LOST, ORDERED
+
+SF, KUAIDI100, HAND = "sf", "kuaidi100", "hand"
+#: Who takes a shipment: SF by its interface, or any courier whose number is typed by hand.
+COURIERS = {SF: "顺丰速运", HAND: "手工登记"}
+#: Who sends pushes.
+PUSHERS = (SF, KUAIDI100)
+
+SCHOOL, HOME = "school", "home"
+KINDS = {SCHOOL: "到学校", HOME: "邮寄到家"}
+
+#: What kuaidi100 does for a waybill: to be subscribed, subscribed, over, given up by it (for a person).
+WANTED, ON, OVER, STOPPED = "wanted", "on", "over", "stopped"
+FOLLOWS = (WANTED, ON, OVER, STOPPED)
+MOST_SUBSCRIPTIONS = 3
+
+INTERCEPTS = {"asked": "已要求拦截", "taken": "承运商已受理", "refused": "承运商不能拦截"}
+
+SENDER, COURIER, LOCKER, RECEIVER, NOBODY = "sender", "courier", "locker", "receiver", "nobody"
+HOLDERS = {
+    SENDER: "寄件方",
+    COURIER: "承运商",
+    LOCKER: "快递柜或驿站",
+    RECEIVER: "收件方",
+    NOBODY: "下落不明",
+}
+_HOLDER = {
+    ORDERED: SENDER,
+    s.ON_THE_WAY: COURIER,
+    s.OUT: COURIER,
+    s.GOING_BACK: COURIER,
+    s.LOCKER: LOCKER,
+    s.DELIVERED: RECEIVER,
+    s.BACK: SENDER,
+    LOST: NOBODY,
+    CANCELLED: SENDER,
+    FAILED: SENDER,
+}
+
+LATE, STUCK, REFUSED, RETURNED, LOST_, NOT_SENT = "late", "stuck", "refused", "returned", "lost", "not_sent"
+PROBLEMS = {
+    LATE: "超过预计日期",
+    STUCK: "轨迹不动",
+    REFUSED: "拒收",
+    RETURNED: "退回",
+    LOST_: "丢失",
+    NOT_SENT: "承运商不收",
+}
+
+#: Judgements of a push.
+APPLIED, REPEATED, REFUSED_PUSH, STRAY, NOTED = "applied", "repeated", "refused", "stray", "noted"
+OUTCOMES = {
+    APPLIED: "已记下",
+    REPEATED: "重复",
+    REFUSED_PUSH: "不可信",
+    STRAY: "没有这个运单",
+    NOTED: "没有新内容",
+}
+
+#: Days that a courier is given when nobody says otherwise (SF standard within the city: 1; with a margin).
+DAYS_ON_THE_WAY = 3
+#: A parcel of which nothing is heard for so long is stuck.
+SILENCE = timedelta(hours=48)
+#: Addresses and pushes are forgotten so long after the end.
+FORGET_AFTER = timedelta(days=30)
+#: Without a push, the way of a parcel is asked so often; what a push said, at once.
+ASK_EVERY = timedelta(hours=1)
+
+
+def holder_in(state: str) -> str:
+    """Who has the shipment in a state; empty where that has not changed."""
+    return _HOLDER.get(state, "")
+
+
+def expected_on(today: date, promised_on: date | None = None) -> date:
+    """By when it has to be there: the courier's days, but not after the day that was promised."""
+    usual = today + timedelta(days=DAYS_ON_THE_WAY)
+    return min(usual, max(promised_on, today)) if promised_on else usual
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who sends or gets a parcel, in clear."""
+
+    name: str
+    phone: str
+    address: str

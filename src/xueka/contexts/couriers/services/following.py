@@ -1,0 +1,216 @@
+"""What couriers say of parcels: kept once, and what follows from it for the cards and the families."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from xueka.contexts.couriers.domain import rules
+from xueka.contexts.couriers.domain import status as s
+from xueka.contexts.couriers.domain import transitions as t
+from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent, Waybill
+from xueka.contexts.couriers.services.common import (
+    WORKER,
+    change,
+    close_problems,
+    locked,
+    move,
+    open_problem,
+)
+from xueka.contexts.couriers.services.ordering import send_off
+from xueka.contexts.replacements import api as replacements
+from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
+from xueka.kernel.masking import mask_phone
+
+_PHONE = re.compile(r"(?<!\d)1\d{10}(?!\d)")
+_EVENTS = {s.DELIVERED: "deliver", s.BACK: "give_back", s.OFF: "cancelled"}
+
+
+def hear(entries: Iterable[s.Heard], *, confirmed: bool) -> tuple[int, int, list[int]]:
+    """Keep what is new; the caller holds no lock. Returns how many entries were new, how many concerned a
+    waybill of ours at all, and the shipments that they are about.
+    """
+    new = known = 0
+    touched: dict[int, None] = {}
+    for entry in entries:
+        rows = Waybill.objects.filter(number=entry.waybill[:40]).order_by("-id")
+        waybill = rows.first()
+        if waybill is None:
+            continue
+        known += 1
+        new += _keep(waybill, entry, confirmed)
+        touched[waybill.shipment_id] = None
+    return new, known, sorted(touched)
+
+
+def _keep(waybill: Waybill, entry: s.Heard, confirmed: bool) -> bool:
+    key = f"{entry.at:%Y%m%d%H%M%S%z}/{entry.code[:16]}/{entry.status}"
+    now = clock.now()
+    same = Q(key=key) | (Q(courier_id=entry.id[:64]) if entry.id else Q(pk__in=[]))
+    found = TrackingEvent.objects.select_for_update().filter(same, waybill=waybill).first()
+    if found:
+        if confirmed and found.confirmed_at is None and found.key == key:
+            TrackingEvent.objects.filter(id=found.id).update(confirmed_at=now)
+            return True
+        return False
+    row = TrackingEvent(
+        waybill=waybill,
+        key=key,
+        courier_id=entry.id[:64],
+        status=entry.status,
+        at=entry.at,
+        code=entry.code[:16],
+        place=entry.place[:100],
+        remark=_PHONE.sub(lambda found: mask_phone(found[0]), entry.remark)[:300],
+        heard_at=now,
+        confirmed_at=now if confirmed else None,
+    )
+    TrackingEvent.objects.bulk_create([row], ignore_conflicts=True)
+    return True
+
+
+def settle(shipment_id: int) -> str:
+    """Bring a shipment to where its confirmed entries say that it is. Returns its state."""
+    shipment = locked(WORKER, shipment_id)
+    told: dict[int, list[TrackingEvent]] = {each.id: [] for each in shipment.waybills.all()}
+    rows = TrackingEvent.objects.filter(waybill__shipment=shipment, confirmed_at__isnull=False)
+    for row in rows.order_by("at", "id"):
+        told[row.waybill_id].append(row)
+    last = max((row for rows_ in told.values() for row in rows_), key=lambda row: row.at, default=None)
+    if last is None:
+        return shipment.state
+    meant = [row for rows_ in told.values() for row in rows_ if row.status != s.NOTED]
+    newest = max(meant, key=lambda row: row.at, default=last)
+    failed = sum(row.status == s.ATTEMPT_FAILED for row in meant)
+    change(shipment, status=newest.status, status_at=newest.at, failed_attempts=failed)
+    close_problems(shipment, WORKER.username, "轨迹有更新", (rules.STUCK,)) if _fresh(newest.at) else None
+    place = s.place_of_all([s.place_of((row.at, row.status) for row in rows_) for rows_ in told.values()])
+    _go(shipment, place, newest)
+    return shipment.state
+
+
+def _go(shipment: Shipment, place: str, newest: TrackingEvent) -> None:
+    if shipment.state not in t.FOLLOWED or place in (shipment.state, s.AT_SENDER):
+        return
+    if shipment.handed_over_at and place == s.OFF:
+        return
+    if shipment.intercept == "taken" and place not in (s.GOING_BACK, s.BACK, s.DELIVERED):
+        return  # found again and called back; its way from before tells nothing
+    event = _EVENTS.get(place, "track")
+    if not t.SHIPMENT.targets(event, shipment.state):
+        return
+    if shipment.intercept == "taken" and place == s.DELIVERED:
+        place, event = s.BACK, "give_back"
+    if shipment.handed_over_at is None and place != s.OFF:
+        _picked_up(shipment, newest.at)
+    if place == s.DELIVERED:
+        change(shipment, delivered_at=newest.at)
+    to = place if event == "track" else None
+    move(shipment, event, to=to, detail={"status": newest.status, "place": newest.place}, at=newest.at)
+    _follow_up(shipment, newest)
+
+
+def _picked_up(shipment: Shipment, at: datetime) -> None:
+    change(shipment, handed_over_at=at)
+    try:
+        with transaction.atomic():
+            send_off(shipment, WORKER)
+    except XuekaError as error:
+        open_problem(shipment, rules.STUCK, f"承运商已揽收，但没能登记寄出：{error.message}")
+
+
+def _follow_up(shipment: Shipment, newest: TrackingEvent) -> None:
+    """What the family and the queue get to know."""
+    if shipment.state == s.DELIVERED:
+        close_problems(shipment, WORKER.username, "已签收")
+        _deliver(shipment, newest)
+    elif shipment.state == s.GOING_BACK:
+        kind = rules.REFUSED if newest.status == s.REFUSED else rules.RETURNED
+        open_problem(shipment, kind, newest.remark)
+    elif shipment.state == s.BACK:
+        late = (rules.LATE, rules.STUCK, rules.REFUSED)
+        close_problems(shipment, WORKER.username, "已退回", late)
+        open_problem(shipment, rules.RETURNED, newest.remark)
+        _bounce(shipment, newest)
+    elif shipment.state == t.CANCELLED:
+        close_problems(shipment, WORKER.username, "已取消")
+
+
+def _deliver(shipment: Shipment, newest: TrackingEvent) -> None:
+    found = shipment.replacement
+    if found is None:
+        return
+    found.refresh_from_db()
+    if found.state != "on_the_way":
+        return
+    signed_by = "picked_up" if newest.status == s.OUT_OF_LOCKER else "family"
+    posted, today = clock.local(found.state_at).date(), clock.today()
+    signed_on = min(max(clock.local(newest.at).date(), posted), today)
+    replacements.deliver(WORKER, found.id, signed_on, signed_by)
+
+
+def _bounce(shipment: Shipment, newest: TrackingEvent) -> None:
+    found = shipment.replacement
+    if found is None:
+        return
+    found.refresh_from_db()
+    if found.state == "on_the_way":
+        replacements.bounce(WORKER, found.id, newest.remark or "承运商退回")
+        close_problems(shipment, WORKER.username, "回到柜台待邮寄")
+
+
+def overtaken() -> list[int]:
+    """Shipments whose card or boxes went on without the courier's word: received, back, made again."""
+    rows = Shipment.objects.filter(state__in=t.FOLLOWED, handed_over_at__isnull=False)
+    gone = Q(replacement__isnull=False) & ~Q(replacement__state="on_the_way")
+    gone |= Q(delivery__state__in=["received", "lost"])
+    return list(rows.filter(gone).values_list("id", flat=True)[:200])
+
+
+def catch_up(shipment_id: int) -> None:
+    """End a shipment whose end is known from elsewhere: the family's or the school's word, the counter's."""
+    shipment = locked(WORKER, shipment_id)
+    if shipment.state not in t.FOLLOWED:
+        return
+    event, at = "", clock.now()
+    delivery, found = shipment.delivery, shipment.replacement
+    if delivery:
+        event = "deliver" if delivery.state == "received" else "lose"
+        at = delivery.received_at or at
+    elif found:
+        at = found.delivered_at or at
+        event = {"handed_out": "deliver", "to_post": "give_back", "making": "lose"}.get(found.state, "")
+    if event == "deliver":
+        change(shipment, delivered_at=at)
+    if event:
+        move(shipment, event, at=at)
+        close_problems(shipment, WORKER.username, "已在别处登记")
+
+
+def watch() -> int:
+    """Open what is late and what is stuck. Returns how many problems are new."""
+    now, today = clock.now(), clock.today()
+    rows = Shipment.objects.filter(state__in=t.FOLLOWED)
+    late = rows.filter(expected_on__lt=today).exclude(problems__kind=rules.LATE, problems__closed_at=None)
+    silent = Q(status_at__lte=now - rules.SILENCE) | Q(status_at=None, state_at__lte=now - rules.SILENCE)
+    stuck = rows.filter(silent).exclude(problems__kind=rules.STUCK, problems__closed_at=None)
+    stuck = stuck.exclude(state=s.LOCKER)
+    new = 0
+    for kind, found in ((rules.LATE, late), (rules.STUCK, stuck)):
+        for shipment in found.order_by("id")[:500]:
+            new += open_problem(shipment, kind)
+    return new
+
+
+def forget() -> int:
+    """Addresses and pushes of what ended long ago."""
+    before = clock.now() - rules.FORGET_AFTER
+    old = Shipment.objects.filter(ended_at__lte=before).exclude(address=b"").update(address=b"")
+    return old + Push.objects.filter(judged_at__lte=before).exclude(raw=b"").update(raw=b"")
+
+
+def _fresh(at: datetime) -> bool:
+    return clock.now() - at < rules.SILENCE

@@ -1,0 +1,1 @@
+"""SF Express and kuaidi100, written from docs/interfaces/couriers.md."""

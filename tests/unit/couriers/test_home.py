@@ -1,0 +1,274 @@
+"""A card goes home by SF: ordered once, posted at the pick-up, in the family's hand on the courier's word."""
+
+import json
+
+import pytest
+from django.db import transaction
+
+from tests.support.couriers import Desk, deliver, sweep
+from tests.unit.couriers.conftest import COUNTER, OPERATOR, asked, ordered, ready_to_post, state
+from tests.unit.replacements.conftest import Families
+from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
+from xueka.contexts.couriers import jobs
+from xueka.contexts.couriers.adapters import sf
+from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent
+from xueka.contexts.couriers.ports import Parcel
+from xueka.contexts.couriers.services.common import sender
+from xueka.contexts.replacements import api as replacements
+from xueka.kernel.errors import XuekaError
+from xueka.platform.identity.scope import EVERYWHERE
+from xueka.platform.invariants import check
+from xueka.sandbox.common.notices import Letter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def refused(code: str, work: object, *arguments: object) -> None:
+    with pytest.raises(XuekaError) as error, transaction.atomic():
+        work(*arguments)  # type: ignore[operator]
+    assert error.value.code == code
+
+
+def sound() -> None:
+    found = [check(each) for each in (*couriers.INVARIANTS, *replacements.INVARIANTS)]
+    assert [each for each in found if each.violated] == []
+
+
+def snapshot() -> list[object]:
+    """All that pushes could change."""
+    return [
+        list(Shipment.objects.order_by("id").values()),
+        list(TrackingEvent.objects.order_by("id").values()),
+        list(replacements.Replacement.objects.order_by("id").values()),
+        list(cards.card_rows(EVERYWHERE).order_by("id").values("id", "state")),
+    ]
+
+
+def test_from_one_click_to_the_childs_hand(family: Families, desk: Desk) -> None:
+    made, card = ready_to_post(family)
+    shipment = ordered(made)
+    number = shipment.waybills.get().number
+    assert number == desk.parcels()[0]["waybill"] and shipment.route_label == "010-BJ-01"
+    refused("SHIPMENT_OPEN", couriers.ask_home, COUNTER, made.number)
+    message = json.loads(desk.house.store.all("select message from ordered")[0]["message"])
+    assert message["cargoDetails"] == [{"name": "证件", "count": 1}]
+    assert message["contactInfoList"][1]["mobile"] == "13800000001"
+
+    asked(desk, 25)
+    assert (state(shipment), state(made)) == ("on_the_way", "on_the_way")
+    assert (made.carrier, made.waybill) == ("顺丰速运", number)
+    asked(desk, 280)
+    assert state(shipment) == "delivering"
+    asked(desk, 180)
+    assert (state(shipment), state(made)) == ("delivered", "handed_out")
+    card.refresh_from_db()
+    assert card.state == "active"
+    held = [(each.holder, each.shipment_id) for each in couriers.custody(EVERYWHERE, card.id)]
+    assert held == [(holder, shipment.id) for holder in ("sender", "courier", "receiver")]
+    [score] = couriers.scorecard(EVERYWHERE, family.time.now().date(), family.time.now().date())
+    assert (score.handed_over, score.delivered, score.on_time, score.first_attempt) == (1, 1, 1, 1)
+    sound()
+
+
+def test_pushes_that_come_again_change_nothing_twice(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    ordered(made)
+    desk.later(500)
+    letters = desk.letters()
+    assert [deliver(*each) for each in letters] == ["200 0000"] * 6
+    sweep()
+    assert state(made) == "handed_out"
+    before = snapshot()
+    for _ in range(2):
+        assert {deliver(*each) for each in reversed(letters)} == {"200 0000"}
+        sweep()
+    assert snapshot() == before
+    assert set(Push.objects.values_list("outcome", "times")) == {("applied", 3)}
+    # The same entries in another letter: their ids are known.
+    items = [json.loads(each.body)["Body"]["WaybillRoute"][0] for _, each in letters]
+    together = json.dumps({"Body": {"WaybillRoute": items}}).encode()
+    deliver("sf", Letter("", {}, together))
+    assert snapshot() == before and Push.objects.latest("id").outcome == "repeated"
+
+
+def test_an_unsigned_push_closes_nothing(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    asked(desk, 25)
+    waybill = shipment.waybills.get().number
+    lie = {
+        "mailno": waybill, "orderid": shipment.number, "acceptTime": "2026-09-07 12:00:00", "id": "1",
+        "acceptAddress": "北京市", "opCode": "80", "remark": "已签收，签收人：本人", "reasonCode": "",
+    }  # fmt: skip
+    letter = Letter("", {}, json.dumps({"Body": {"WaybillRoute": [lie]}}).encode())
+    assert deliver("sf", letter) == "200 0000"
+    sweep()
+    assert (state(shipment), state(made)) == ("on_the_way", "on_the_way")
+    event = TrackingEvent.objects.get(courier_id="1")
+    assert event.confirmed_at is None
+    assert deliver("sf", Letter("", {}, b"{}")) == "200 1000"
+    stray = json.dumps({"Body": {"WaybillRoute": [{**lie, "mailno": "X"}]}}).encode()
+    assert deliver("sf", Letter("", {}, stray)) == "200 0000"
+    assert Push.objects.latest("id").outcome == "stray"
+    sound()
+
+
+def test_in_the_locker_is_not_in_the_hand(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    desk.fate(shipment.waybills.get().number, "locker")
+    asked(desk, 500)
+    assert (state(shipment), state(made)) == ("in_locker", "on_the_way")
+    asked(desk, 480)
+    assert (state(shipment), state(made)) == ("delivered", "handed_out")
+    sound()
+
+
+def test_what_the_family_refuses_comes_back_to_the_counter(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    desk.fate(shipment.waybills.get().number, "returned")
+    asked(desk, 350)
+    assert state(shipment) == "returning"
+    assert [each.kind for each in couriers.problems(EVERYWHERE)] == ["refused"]
+    asked(desk, 400)
+    assert (state(shipment), state(made)) == ("returned", "to_post") and made.bounced_why
+    assert couriers.open_problems(EVERYWHERE) == 0
+    again = ordered(made)
+    assert again.id != shipment.id
+    sound()
+
+
+def test_an_order_whose_answer_is_lost_is_one_order(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+    desk.turn(drop=1)
+    assert couriers.call(shipment.id) == "asked"
+    shipment.refresh_from_db()
+    assert shipment.last_error and shipment.next_try_at is not None
+    desk.turn(drop=0)
+    desk.later(1)
+    sweep()
+    assert state(shipment) == "ordered" and len(desk.parcels()) == 1
+    # Another process had not heard that it was asked: 8016, and the first order holds.
+    Shipment.objects.filter(id=shipment.id).update(tries=0)
+    placed = sf.connect().order(Parcel(shipment.number, 1, sender(), sender()))
+    assert placed.waybills == (shipment.waybills.get().number,)
+
+
+def test_where_nobody_goes_it_fails_and_waits_for_a_person(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    desk.turn(no_service=1)
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+    assert couriers.call(shipment.id) == "failed"
+    [problem] = couriers.problems(EVERYWHERE)
+    assert (problem.kind, problem.said) == ("not_sent", "收方地址不在服务范围")
+    with transaction.atomic():
+        couriers.close(OPERATOR, problem.id, "改由 EMS 寄")
+    with transaction.atomic():
+        hand = couriers.post_by_hand(COUNTER, made.number, "EMS", "EM123456789CN")
+    assert (hand.state, state(made), hand.courier) == ("on_the_way", "on_the_way", "hand")
+    sound()
+
+
+def test_decided_by_a_person_at_the_courier_it_is_asked_later(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    desk.turn(by_hand=1)
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+    assert couriers.call(shipment.id) == "asked"
+    desk.later(11)
+    sweep()
+    assert state(shipment) == "ordered"
+
+
+def test_cancelled_in_time_and_too_late(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    with transaction.atomic():
+        couriers.cancel(COUNTER, shipment.id)
+    assert couriers.call(shipment.id) == "cancelled"
+    second = ordered(made)
+    desk.later(30)
+    with transaction.atomic():
+        couriers.cancel(COUNTER, second.id)
+    assert couriers.call(second.id) == "cancelling"
+    sweep()
+    assert (state(second), state(made)) == ("on_the_way", "on_the_way")
+    sound()
+
+
+def test_a_lost_parcel_is_made_again_and_called_back_when_it_is_found(family: Families, desk: Desk) -> None:
+    made, card = ready_to_post(family)
+    shipment = ordered(made)
+    number = shipment.waybills.get().number
+    desk.fate(number, "lost")
+    asked(desk, 200)
+    desk.later(60 * 24 * 4)
+    jobs.watch()
+    assert {each.kind for each in couriers.problems(EVERYWHERE)} == {"late", "stuck"}
+    refused("REASON_MISSING", couriers.lose, OPERATOR, shipment.id, "")
+    refused("PERMISSION_DENIED", couriers.lose, COUNTER, shipment.id, "找不到")
+    with transaction.atomic():
+        couriers.lose(OPERATOR, shipment.id, "承运商确认遗失")
+    card.refresh_from_db()
+    assert (state(shipment), state(made), card.state) == ("lost", "making", "failed")
+    assert [each.kind for each in couriers.problems(EVERYWHERE)] == ["lost"]
+    with transaction.atomic():
+        couriers.ask_intercept(OPERATOR, shipment.id, "在集散中心找到")
+    couriers.call(shipment.id)
+    assert state(shipment) == "returning" and shipment.intercept == "taken"
+    desk.later(400)
+    sweep()
+    assert (state(shipment), state(made)) == ("returned", "making")
+    held = [each.holder for each in couriers.custody(EVERYWHERE, card.id)]
+    assert held == ["sender", "courier", "nobody", "courier", "sender"]
+    sound()
+
+
+def test_what_is_delivered_cannot_be_called_back(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    asked(desk, 25)
+    with transaction.atomic():
+        couriers.lose(OPERATOR, shipment.id, "查无此件")
+        couriers.ask_intercept(OPERATOR, shipment.id, "有人见到")
+    desk.later(600)
+    couriers.call(shipment.id)
+    assert state(shipment) == "lost" and shipment.intercept == "refused"
+
+
+def test_the_family_says_it_first(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    asked(desk, 25)
+    with transaction.atomic():
+        replacements.receive(family.parent(made.student), made.id)
+    sweep()
+    assert (state(shipment), state(made)) == ("delivered", "handed_out")
+    asked(desk, 500)
+    assert state(shipment) == "delivered"
+    sound()
+
+
+def test_the_address_is_sealed_and_forgotten(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    assert "某小区".encode() not in bytes(shipment.address) and shipment.address
+    asked(desk, 500)
+    assert state(shipment) == "delivered" and shipment.address
+    desk.later(60 * 24 * 31)
+    jobs.watch()
+    shipment.refresh_from_db()
+    assert not shipment.address and not Push.objects.exclude(raw=b"").exists()
+
+
+def test_drifted_answers_are_read_all_the_same(family: Families, desk: Desk) -> None:
+    desk.turn(drift=1)
+    made, _ = ready_to_post(family)
+    ordered(made)
+    asked(desk, 500)
+    assert state(made) == "handed_out"
