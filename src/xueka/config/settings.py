@@ -218,10 +218,10 @@ FINANCE_PARTNER = Path(os.environ.get("XUEKA_FINANCE_PARTNER", XUEKA_HOME / "fin
 # Adapters of the couriers (contexts/couriers/ports.py); what they handed over (interfaces/couriers.md §1).
 COURIERS = {name: f"xueka.contexts.couriers.adapters.{name}.connect" for name in ("sf", "kuaidi100")}
 COURIER_PARTNER = Path(os.environ.get("XUEKA_COURIER_PARTNER", XUEKA_HOME / "couriers" / "partner.json"))
-# Who sends, as waybills and labels say: name|phone|address.
+# Who sends, as waybills and labels say: name;phone;address.
 COURIER_SENDER = os.environ.get(
-    "XUEKA_COURIER_SENDER", "北京市学生卡服务中心|01000000000|北京市西城区（寄件地址待填写）"
-).split("|")
+    "XUEKA_COURIER_SENDER", "北京市学生卡服务中心;01000000000;北京市西城区（寄件地址待填写）"
+).split(";")
 # Our address as couriers see it; without it, where we listen.
 COURIER_SITE = os.environ.get("XUEKA_COURIER_SITE", "")
 RECEIPT_OFFICE = "xueka.contexts.receipts.adapters.finance.connect"

@@ -175,7 +175,7 @@ def subscribe(waybill_id: int) -> None:
         found.next_try_at = clock.now() + pause_after(found.subscriptions + 3)
         found.save(update_fields=["subscriptions", "next_try_at"])
     shipment = found.shipment
-    site, phone = home.serving_at() or settings.COURIER_SITE, ""
+    site, phone = settings.COURIER_SITE or home.serving_at(), ""
     if shipment.address:
         phone = unseal(bytes(shipment.address)).get("phone", "")[-4:]
     follower = connect(rules.KUAIDI100)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
@@ -35,6 +36,23 @@ states.register(
         "refunding": "wait",
         "refunded": "ended",
         "cancelled": "ended",
+    },
+)
+states.register(
+    couriers.SHIPMENT,
+    {
+        "asked": "wait",
+        "ordered": "wait",
+        "cancelling": "wait",
+        "on_the_way": "progress",
+        "delivering": "progress",
+        "in_locker": "progress",
+        "delivered": "ok",
+        "returning": "bad",
+        "returned": "ended",
+        "lost": "bad",
+        "cancelled": "ended",
+        "failed": "bad",
     },
 )
 states.register(
