@@ -212,7 +212,6 @@ KEYS = {
     "value": "值",
     "version": "版本",
     "warnings": "提醒",
-    "channel": "渠道",
     "replacement": "补卡换卡",
     "waybill": "运单号",
     "weeks": "周数",
