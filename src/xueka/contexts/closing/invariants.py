@@ -52,16 +52,20 @@ INVARIANTS: list[Invariant] = [
     ),
     from_rows(
         "nothing_goes_two_ways",
-        "已列入周结的代收缴款，原路退回与上缴之和不超过实收",
+        "已列入周结的代收缴款，原路退回与上缴之和不超过实收；签署以后渠道才退成的，都在退付登记簿里",
         """
         SELECT p.out_trade_no,
                l.remit_fen + coalesce(sum(r.amount_fen), 0) > p.received_fen - p.stray_fen
           FROM closing_line l JOIN payments_payment p ON p.id = l.payment_id
           LEFT JOIN payments_refund r
             ON r.payment_id = p.id AND r.source = 'income' AND r.way = 'channel' AND r.state <> 'failed'
-           -- Not one that had come to nothing when it was signed, and went back after all.
-           AND NOT EXISTS (SELECT 1 FROM history_transition h
-                            WHERE h.machine = 'refund' AND h.object_id = r.id AND h.event = 'fail')
+           -- Not one that went back after all and is asked for: on the register, or about to be.
+           AND NOT EXISTS (SELECT 1 FROM closing_backpayment b WHERE b.refund_id = r.id)
+           AND NOT (r.state = 'succeeded' AND r.state_at > (
+               SELECT h.at - interval '10 minutes' FROM history_transition h ORDER BY h.id DESC LIMIT 1)
+               AND EXISTS (SELECT 1 FROM history_transition h
+                            WHERE h.machine = 'refund' AND h.object_id = r.id
+                              AND h.event = 'succeed_after_all'))
          WHERE l.settlement = 'merchant' GROUP BY l.id, p.id
         """,
     ),
@@ -95,7 +99,7 @@ INVARIANTS: list[Invariant] = [
         "登记了结果的退付，其退款已有结果",
         """
         SELECT r.number, b.ended_at IS NOT NULL AND r.state NOT IN ('succeeded', 'failed')
-               OR r.way <> 'payback'
+               OR r.way <> 'payback' AND (r.state <> 'succeeded' OR b.settlement <> 'merchant')
           FROM closing_backpayment b JOIN payments_refund r ON r.id = b.refund_id
         """,
     ),

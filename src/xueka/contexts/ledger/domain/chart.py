@@ -53,6 +53,7 @@ MOVES = {
     "confirmation": ("clearing", TREASURY),
     "break": ("clearing", TREASURY, BREAKS),
     "remittance": (BANK, TREASURY),
+    "returned": (BANK, TREASURY),
 }
 #: Accounts whose balance under one reference never turns into a debit.
 BOUNDED = tuple(code for code, account in ACCOUNTS.items() if account.bounded)

@@ -22,8 +22,6 @@ from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
-_OVER = ("succeeded", "failed")
-
 
 class AnswerForm(WordedForm):
     paid = forms.ChoiceField(
@@ -44,7 +42,7 @@ def register(request: StaffRequest) -> HttpResponse:
     may = request.actor.may("city:close:remit")
 
     def answer(row: Any) -> Link | str:
-        open_ = row.settlement == payments.MERCHANT and row.refund.state not in _OVER
+        open_ = row.settlement == payments.MERCHANT and not row.ended_at
         url = reverse("finance:back_payment", args=[row.refund_id])
         return Link("登记答复", url) if may and open_ else ""
 

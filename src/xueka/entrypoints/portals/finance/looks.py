@@ -26,6 +26,7 @@ ENTRY_KINDS = {
     "confirmation": "财政确认",
     "break": "差错入账",
     "remittance": "上缴国库",
+    "returned": "国库退回归集户",
 }
 
 
