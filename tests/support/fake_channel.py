@@ -21,7 +21,7 @@ from xueka.contexts.payments.ports import (
 )
 from xueka.kernel import clock
 
-MERCHANT = "M-TEST"
+MERCHANT = "1900000109"  # as on the statements of tests
 _KEY = b"a key of tests only"
 
 

@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+import pytest
+
 from tests.support import statements as made
 from tests.support.fake_channel import BANKS, MERCHANT
 from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier, books, everything_holds
@@ -12,6 +14,7 @@ from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import Confirmation, Fetch, Run, Statement
 from xueka.contexts.treasury.services import fetching, watching
 from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
 from xueka.platform.identity.scope import EVERYWHERE
 
 Town = tuple[Cashier, list[payments.Payment], list[made.Cells]]
@@ -88,7 +91,8 @@ def test_one_broken_channel_keeps_no_other_one_waiting(town: Town, monkeypatch) 
 
     monkeypatch.setattr(fetching.payments, "statement", broken)
     fetching.fetch_due()
-    assert (row("alipay").last_error, row("alipay").done_at) == ("KeyError", None)
+    assert row("alipay").last_error.startswith("取回时出现意外错误")
+    assert row("alipay").done_at is None
     assert row().done_at is not None
 
 
@@ -113,6 +117,18 @@ def test_what_is_pushed_is_kept_only_where_it_says_what_we_expect(town: Town) ->
     assert row("nontax", "confirm").done_at is None
     fetching.hear_confirmation("M3", voucher(code, "B2"))
     assert Confirmation.objects.get(tra_no="B2").msg_id == "M3"
+    with pytest.raises(BadInput, match="确认时间"):
+        fetching.hear_confirmation("M4", voucher("9" * 20, "B4") | {"CfmDate": "20261340"})
+
+
+def test_the_first_week_of_an_account_is_fetched_whole(cashier: Cashier) -> None:
+    """Opened on a Thursday: its week is closed with seven statements, as every other one."""
+    cashier.time.advance(timedelta(days=3))  # type: ignore[attr-defined]
+    cashier.paid()
+    cashier.time.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    fetching.fetch_due()
+    days = Fetch.objects.filter(channel="wechat", kind="trade").values_list("day", flat=True)
+    assert sorted(days) == [DAY + timedelta(days=n) for n in range(4)]
 
 
 def test_weeks_are_compared_when_there_is_something_new(town: Town) -> None:

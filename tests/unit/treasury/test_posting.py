@@ -3,10 +3,12 @@
 from datetime import timedelta
 from itertools import count
 
+import pytest
 from django.db import transaction
 
 from tests.support import statements as made
 from tests.support.commands import Run, xueka
+from tests.support.fake_channel import MERCHANT
 from tests.unit.payments.conftest import FINANCE, Cashier, books, everything_holds
 from tests.unit.payments.test_paying import settle
 from tests.unit.treasury.conftest import DAY, ONE, OTHER, confirm, line, statement, take, week
@@ -15,6 +17,7 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.payments.services import settling
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow
+from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 
@@ -147,7 +150,7 @@ def test_what_is_in_the_breaks_account_already_is_not_posted_again(town: Town) -
     """A number that we never gave was booked when its notice came; finance confirms it too."""
     confirm("11000026300000009999", "B2", 2000)
     at = confirm("11000026300000009999", "B3", 100).at
-    told = payments.Told("succeeded", 2000, "B2", at, "M-TEST")
+    told = payments.Told("succeeded", 2000, "B2", at, MERCHANT)
     with transaction.atomic():
         settling.keep_unknown("nontax", "11000026300000009999", told)
     week()
@@ -188,3 +191,19 @@ def test_the_bearer_pays_the_fees_in_once(town: Town, xueka: Run) -> None:
         code, found = xueka("ledger", "fees", *wrong, "--slip", "H-2", "--on", str(DAY))
         assert (code, found["error"]["code"][:5]) == (1, "FEES_"), wrong
     sound()
+
+
+def test_one_slip_pays_for_one_bearer(town: Town) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid))
+    treasury.post_all()
+    with transaction.atomic():
+        about = {"slip": "H-1:x"}
+        more = [ledger.Posting("fees", 30, "", "centre"), ledger.Posting("bank", -30, "", "x")]
+        ledger.post(ONE, "settlement:x:fees", "settlement_fees", DAY, more, about)
+    with transaction.atomic():
+        treasury.take_fees(ONE, "provider", 20, "H-1:x", DAY)
+    with pytest.raises(Refused), transaction.atomic():
+        treasury.take_fees(ONE, "centre", 20, "H-1:x", DAY)
+    with transaction.atomic():
+        assert treasury.take_fees(ONE, "centre", 20, "H-1", DAY) == 10

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -18,6 +19,8 @@ from tests.unit.treasury.test_posting import flow
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow, StatementLine
+from xueka.contexts.treasury.services import reconciling
+from xueka.contexts.treasury.services.posting import WORKER
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.history import services as history
@@ -124,7 +127,8 @@ def test_ten_runs_say_the_same_and_keep_what_was_signed(town: Town) -> None:
     rows[0] |= {"订单金额": "20.01", "应结订单金额": "20.01"}
     take(statement(rows))
     week()
-    assert kinds() == [("amount_differs", paid[0].out_trade_no, 1)]
+    replaced = ("statement_replaced", f"wechat trade {DAY}", 0)
+    assert kinds() == [("amount_differs", paid[0].out_trade_no, 1), replaced]
     row.refresh_from_db()
     assert row.state == "gone"
 
@@ -134,7 +138,7 @@ def test_an_explanation_is_void_when_the_amount_is_another(town: Town) -> None:
     rows[0] |= {"订单金额": "20.01", "应结订单金额": "20.01"}
     take(statement(rows))
     week()
-    row = treasury.open_breaks(EVERYWHERE).get()
+    row = treasury.open_breaks(EVERYWHERE).get(kind="amount_differs")
     with transaction.atomic():
         treasury.explain(ONE, row.id, "差一分")
         treasury.sign_off(OTHER, row.id)
@@ -143,6 +147,55 @@ def test_an_explanation_is_void_when_the_amount_is_another(town: Town) -> None:
     week()
     row.refresh_from_db()
     assert (row.state, row.fen, row.explanation, row.signed_by) == ("open", 2, "", "")
+
+
+def test_a_statement_put_in_the_place_of_another_is_for_two_people(town: Town) -> None:
+    """No break goes away by one person's file; the channel's own one counts again when it is brought."""
+    _, _, rows = town
+    true, false = statement(rows[1:]), statement(rows)
+    with transaction.atomic():
+        kept = treasury.take_statement(WORKER, "wechat", "trade", DAY, true)
+    week()
+    assert [kind for kind, *_ in kinds()] == ["only_ours"]
+    wrong = take(false)
+    week()
+    [row] = treasury.open_breaks(EVERYWHERE)
+    assert (row.kind, row.key, row.number) == (
+        "statement_replaced", f"wechat trade {DAY}", str(wrong.id),
+    )  # fmt: skip
+    assert row.detail == "one 上传：原 4 笔，收 8000 分，退 0 分；现 5 笔，收 10000 分，退 0 分"
+    assert take(false).id == wrong.id
+    again = take(true)
+    assert again.id > wrong.id > kept.id
+    assert take(true).id == again.id
+    week()
+    assert [kind for kind, *_ in kinds()] == ["only_ours"]
+
+
+def test_the_statement_of_another_merchant_is_not_used(town: Town) -> None:
+    _, _, rows = town
+    for row in rows:
+        row["商户号"] = "1900000110"
+    kept = take(statement(rows))
+    assert (kept.usable, kept.errors[0]["code"]) == (False, "STATEMENT_MERCHANT")
+    assert kept.errors[0]["found"] == "1900000110"
+    week()
+    assert [kind for kind, *_ in kinds()] == ["statement_wrong"]
+
+
+def test_a_run_claims_only_what_it_has_read(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its moment lies before the first read."""
+    cashier, _, rows = town
+    take(statement(rows))
+    right = reconciling.find
+
+    def slow(*given: Any) -> Any:
+        cashier.time.advance(timedelta(minutes=5))  # type: ignore[attr-defined]
+        return right(*given)
+
+    began = clock.now()
+    monkeypatch.setattr(reconciling, "find", slow)
+    assert week().run.at == began
 
 
 def test_a_statement_is_kept_once_and_never_changed(town: Town) -> None:

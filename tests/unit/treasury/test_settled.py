@@ -44,6 +44,7 @@ def test_money_that_was_never_settled_is_named_and_signed_off(town: Town) -> Non
         ("settle_fee", paid[1].channel_id, -3),
         ("settle_missing", paid[0].channel_id, -2000),
         ("settle_only", "T-ghost", 900),
+        ("statement_replaced", f"wechat fund {DAY}", 0),
     ]
     treasury.post_all()
     assert books(paid[0].out_trade_no) == {"clearing.wechat": 2000}

@@ -39,15 +39,15 @@ class Statement(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["channel", "kind", "day", "sm3"], name="treasury_statement_received_once"
-            ),
             models.CheckConstraint(
                 condition=Q(channel__in=list(CHANNELS)), name="treasury_statement_channel"
             ),
             models.CheckConstraint(condition=Q(kind__in=STATEMENT_KINDS), name="treasury_statement_kind"),
         ]
-        indexes = [models.Index(fields=["day", "channel", "kind", "-id"], name="treasury_statement_day")]
+        indexes = [
+            models.Index(fields=["day", "channel", "kind", "-id"], name="treasury_statement_day"),
+            models.Index(fields=["sm3"], name="treasury_statement_sm3"),
+        ]
 
 
 class StatementLine(models.Model):

@@ -13,6 +13,7 @@ LEDGER_MISSING, LEDGER_AMOUNT, LEDGER_ONLY = "ledger_missing", "ledger_amount", 
 SETTLE_MISSING, SETTLE_ONLY, SETTLE_AMOUNT = "settle_missing", "settle_only", "settle_amount"
 SETTLE_FEE, PAYBACK_FINANCE = "settle_fee", "payback_differs"
 STATEMENT_MISSING, STATEMENT_WRONG, DAY = "statement_missing", "statement_wrong", "day_without_orders"
+STATEMENT_REPLACED = "statement_replaced"
 
 KINDS = {
     ONLY_CHANNEL: "渠道有、我方无",
@@ -43,6 +44,7 @@ KINDS = {
     PAYBACK_FINANCE: "退付金额不符",
     STATEMENT_MISSING: "缺账单",
     STATEMENT_WRONG: "账单有误",
+    STATEMENT_REPLACED: "账单被替换",
     DAY: "当日有款无订单",
 }
 

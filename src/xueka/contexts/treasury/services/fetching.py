@@ -14,7 +14,13 @@ from django.db.models import Min
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.models import Fetch, Statement
 from xueka.contexts.treasury.services.posting import WORKER
-from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_payback, take_statement
+from xueka.contexts.treasury.services.taking import (
+    FORMS,
+    moment_of,
+    take_confirmation,
+    take_payback,
+    take_statement,
+)
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.kernel.money import parse_yuan
@@ -64,6 +70,7 @@ def _plan() -> None:
         rows = payments.payment_rows(EVERYWHERE).filter(channel=channel)
         first = rows.aggregate(first=Min("created_at"))["first"]
         since = min(clock.local(first).date(), yesterday) if first else yesterday
+        since -= timedelta(days=since.weekday())  # a week is closed whole, also the first one of an account
         since = max(since, clock.today() - timedelta(days=_OLDEST_DAYS))
         days = {since + timedelta(days=n) for n in range((yesterday - since).days + 1)}
         days -= set(
@@ -103,9 +110,9 @@ def fetch(fetch_id: int) -> None:
         wrong = _confirmations(row) if row.kind == CONFIRM else _statement(row)
     except XuekaError as error:
         wrong = error.message
-    except Exception as error:
+    except Exception:
         log.exception("treasury.fetch_broken", channel=row.channel, kind=row.kind, day=str(row.day))
-        wrong = type(error).__name__
+        wrong = "取回时出现意外错误，稍后再试；一直如此的，请通知运维查看日志。"
     now = clock.now()
     again = now + (_AGAIN if row.tries < _OFTEN else _SELDOM)
     if not wrong:
@@ -157,4 +164,4 @@ def hear_confirmation(msg_id: str, voucher: Mapping[str, str]) -> None:
         if due == amount:
             take_confirmation(WORKER, voucher, msg_id)
             return
-        urge(datetime.strptime(voucher.get("CfmDate", ""), "%Y%m%d").replace(tzinfo=clock.SHANGHAI).date())
+        urge(moment_of(voucher).date())

@@ -32,7 +32,7 @@ _SLIP_LENGTH = 40
 _POSTINGS = 5000  # of one entry
 _Sums = Mapping[tuple[str, str, str], int]
 
-_ALONE = "SELECT pg_advisory_xact_lock(hashtext('treasury.settlement'), hashtext(%s))"
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('treasury.fees'))"
 _UNPOSTED_CONFIRMATIONS = """
 SELECT c.id, p.out_trade_no, o.number
   FROM treasury_confirmation c
@@ -118,12 +118,13 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
         raise BadInput(
             "FEES_SLIP", "银行回单号不对。", found=slip[:40], expected=f"1 至 {_SLIP_LENGTH} 个字符"
         )
-    with connection.cursor() as cursor:
-        cursor.execute(_ALONE, [bearer])
+    with connection.cursor() as cursor:  # whichever bearer: a slip pays once
+        cursor.execute(_ALONE)
     key = f"fees:{slip}"
     owed = ledger.balances_of(EVERYWHERE, bearer).get(ledger.FEES, 0)
-    if before := ledger.sums_under(EVERYWHERE, f"{key}:"):
-        if before.get((ledger.FEES, "", bearer)) == -fen:
+    if before := ledger.entry_rows(EVERYWHERE).filter(key=key).first():
+        paid = {(each.account, each.reference): each.fen for each in before.postings.all()}
+        if paid.get((ledger.FEES, bearer)) == -fen:
             return owed
         said = "这张银行回单已经记过另一笔补足款。"
         raise Refused("FEES_SLIP_USED", said, found=slip, action="请核对回单号。")
@@ -132,7 +133,7 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
         found = format_yuan(fen) if type(fen) is int else str(fen)[:20]
         raise BadInput("FEES_AMOUNT", "补足的手续费不对。", found=found, expected=expected)
     sides = [ledger.Posting(ledger.BANK, fen, "", key), ledger.Posting(ledger.FEES, -fen, "", bearer)]
-    ledger.post(actor, f"{key}:{bearer}", "fees_paid", ledger.open_day(on), sides, {"slip": slip})
+    ledger.post(actor, key, "fees_paid", ledger.open_day(on), sides, {"slip": slip})
     record(actor, "fees.take", "ledger", slip, detail={"bearer": bearer, "amount_fen": fen})
     return owed - fen
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from django.db import connection
@@ -14,6 +14,7 @@ from xueka.contexts.treasury.domain.breaks import Break
 from xueka.contexts.treasury.domain.transitions import BREAK, GONE
 from xueka.contexts.treasury.models import BreakRow, Run
 from xueka.contexts.treasury.services.finding import Found, find
+from xueka.contexts.treasury.services.posting import WORKER
 from xueka.contexts.treasury.services.settled import payback_breaks, settlement_breaks
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
@@ -56,6 +57,20 @@ SELECT l.channel, l.kind, l.key AS id, l.number, l.amount_fen AS fen, l.day, l.i
    AND l.status NOT IN ('FAIL', 'CHANGE')
 """
 _CONFIRMED = "SELECT pay_code, tra_no, channel_id AS id, amount_fen AS fen, day FROM treasury_confirmation"
+#: What a person has put in the place of a usable statement, and the channel itself has not given.
+_REPLACED = """
+SELECT u.channel, u.kind, u.day, u.by, u.id, o.rows, o.amount_fen, o.refund_fen,
+       u.rows, u.amount_fen, u.refund_fen
+  FROM (SELECT DISTINCT ON (channel, kind, day) * FROM treasury_statement
+         WHERE usable AND day BETWEEN %s AND %s ORDER BY channel, kind, day, id DESC) u
+  JOIN LATERAL (SELECT * FROM treasury_statement s
+                 WHERE s.usable AND (s.channel, s.kind, s.day) = (u.channel, u.kind, u.day)
+                   AND s.id < u.id AND s.sm3 <> u.sm3 ORDER BY s.id DESC LIMIT 1) o ON true
+ WHERE NOT EXISTS (SELECT 1 FROM treasury_statement s
+                    WHERE (s.channel, s.kind, s.day, s.sm3) = (u.channel, u.kind, u.day, u.sm3)
+                      AND s.by = %s)
+ ORDER BY 1, 2, 3
+"""
 #: Money under a number that we never gave is in the books already, as unknown: it is a break of the channel.
 _BOOKED = """
 SELECT g.channel, CASE e.kind WHEN 'payment' THEN 'payment' ELSE 'refund' END AS kind,
@@ -92,11 +107,12 @@ def reconcile(actor: Actor, first: date, last: date) -> Result:
         )
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('treasury.reconcile'))")
+    at = clock.now()  # before the first read: what comes later was not seen
     covered, days = _statements(first, last)
     found = find(SIDES, first, last, covered, last)
     money = [*settlement_breaks(first, last), *payback_breaks(first, last)]
-    breaks = sorted([*found.breaks, *days, *money])
-    run = _keep_run(actor, first, last, found, breaks)
+    breaks = sorted([*found.breaks, *days, *_replaced(first, last), *money])
+    run = _keep_run(actor, first, last, found, breaks, at)
     _keep_breaks(actor, run, breaks)
     detail = {"first": str(first), "last": str(last), "breaks": len(breaks), "digest": run.digest}
     record(actor, "reconciliation.run", "reconciliation", str(run.id), detail=detail)
@@ -130,7 +146,25 @@ def _statements(first: date, last: date) -> tuple[set[tuple[str, date]], list[Br
     return {place for place, usable in have.items() if usable and place[0] != "nontax"}, found
 
 
-def _keep_run(actor: Actor, first: date, last: date, found: Found, breaks: Sequence[Break]) -> Run:
+def _replaced(first: date, last: date) -> list[Break]:
+    """A later statement counts: where a person brought it, two people look at what it changes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_REPLACED, [first, last, WORKER.username])
+        rows = cursor.fetchall()
+    found = []
+    for channel, kind, day, by, statement, *sums in rows:
+        before, now = (f"{n} 笔，收 {fen} 分，退 {back} 分" for n, fen, back in (sums[:3], sums[3:]))
+        said = f"{by} 上传：原 {before}；现 {now}"[:200]
+        place = f"{channel} {kind} {day}"
+        found.append(
+            Break(b.STATEMENT_REPLACED, channel, place, day.isoformat(), 0, str(statement), "", said)
+        )
+    return found
+
+
+def _keep_run(
+    actor: Actor, first: date, last: date, found: Found, breaks: Sequence[Break], at: datetime
+) -> Run:
     whole = json.dumps([found.orders, found.matched, breaks], ensure_ascii=False, separators=(",", ":"))
     return Run.objects.create(
         first=first,
@@ -141,7 +175,7 @@ def _keep_run(actor: Actor, first: date, last: date, found: Found, breaks: Seque
         surplus_fen=sum(each.fen for each in breaks if each.fen > 0),
         shortage_fen=sum(each.fen for each in breaks if each.fen < 0),
         digest=hashlib.sha256(whole.encode()).hexdigest(),
-        at=clock.now(),
+        at=at,
         by=actor.username,
     )
 

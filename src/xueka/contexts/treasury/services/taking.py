@@ -5,7 +5,8 @@ from datetime import date, datetime
 
 from django.db import connection
 
-from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, Checked, Line
+from xueka.contexts.payments import api as payments
+from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, Checked, Line, refuse
 from xueka.contexts.treasury.models import Confirmation, PaybackTold, Statement, StatementLine
 from xueka.contexts.treasury.services.checking import check
 from xueka.kernel import clock
@@ -36,7 +37,9 @@ _COLUMNS = (
 def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes, name: str = "") -> Statement:
     """Keep a statement, and its lines if nothing is wrong with it (docs/adr/0190).
 
-    The same again is the same. `raw` empty: the channel says that nothing moved on that day. Raises Refused
+    The same again is the same; where another one counts by now, it is kept anew and counts. What a person
+    puts in the place of another one is a break (services.reconciling). `raw` empty: the channel says that
+    nothing moved on that day. Raises Refused
     `STATEMENT_DAY_OPEN` for today and later, BadInput `STATEMENT_KIND`.
     """
     actor.require(_RUN)
@@ -45,10 +48,15 @@ def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes,
     if day >= clock.today():
         raise Refused("STATEMENT_DAY_OPEN", "当天还没有过完，没有账单。", found=str(day))
     digest = sm3(raw).hex()
-    known = Statement.objects.filter(channel=channel, kind=kind, day=day, sm3=digest).first()
-    if known:
+    with connection.cursor() as cursor:  # a run has read this, or does not claim it
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('treasury.reconcile'))")
+    at = Statement.objects.filter(channel=channel, kind=kind, day=day)
+    known, counts = at.filter(sm3=digest).first(), at.filter(usable=True).first()
+    if known and known == counts:
         return known
-    checked, errors = _judge(name or f"{channel}-{day}", raw, FORMS[channel, kind], day)
+    checked, errors = _judge(name or f"{channel}-{day}", raw, channel, kind, day)
+    if known and errors:
+        return known
     kept = files.store(actor, name or f"{channel}-{kind}-{day}", "application/octet-stream", raw)
     statement = Statement.objects.create(
         channel=channel,
@@ -72,15 +80,33 @@ def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes,
     return statement
 
 
-def _judge(name: str, raw: bytes, form: str, day: date) -> tuple[Checked, list[dict[str, object]]]:
+def _judge(
+    name: str, raw: bytes, channel: str, kind: str, day: date
+) -> tuple[Checked, list[dict[str, object]]]:
     """What is refused whole is kept as well, with the reason: it is what the channel gave."""
     if not raw:
         return Checked(), []
     try:
-        checked = check(name, raw, form, day=day)
+        checked = check(name, raw, FORMS[channel, kind], day=day)
+        if channel == "wechat":
+            _demand_our_account(checked)
     except BadInput as error:
         return Checked(), [error.as_dict()]
     return checked, [error.as_dict() for error in checked.errors]
+
+
+def _demand_our_account(checked: Checked) -> None:
+    """Another merchant's statement says nothing of our money."""
+    account = payments.account_of("wechat")
+    for line in checked.lines:
+        if account and line.merchant and line.merchant != account.merchant_id:
+            refuse(
+                "STATEMENT_MERCHANT",
+                f"账单第 {line.line} 行不是我方商户的。",
+                where=f"第 {line.line} 行，商户号",
+                found=line.merchant[:32],
+                expected=account.merchant_id,
+            )
 
 
 def _copy(statement: Statement, lines: list[Line]) -> None:
@@ -125,7 +151,7 @@ def take_confirmation(actor: Actor, voucher: Mapping[str, str], msg_id: str) -> 
     if not code or not tra_no or len(code) > 32 or len(tra_no) > 64:
         where = "PayCode" if not code or len(code) > 32 else "TraNoBus"
         raise BadInput("CONFIRMATION_FIELD", "确认报文缺少字段，或字段过长。", where=where)
-    at = _moment(voucher.get("CfmDate", ""), voucher.get("CfmTime", ""))
+    at = moment_of(voucher)
     fen = parse_yuan(voucher.get("Amt", ""))
     if fen <= 0:
         raise BadInput("CONFIRMATION_FIELD", "确认金额应大于零。", where="Amt", found=voucher["Amt"])
@@ -158,8 +184,9 @@ def take_payback(voucher: Mapping[str, str]) -> None:
     PaybackTold.objects.update_or_create(tra_no=tra_no, defaults=said)
 
 
-def _moment(day: str, time: str) -> datetime:
-    digits = f"{day}{time.replace(':', '')}"
+def moment_of(voucher: Mapping[str, str]) -> datetime:
+    """When the finance office has confirmed. Raises BadInput `CONFIRMATION_FIELD`."""
+    digits = voucher.get("CfmDate", "") + voucher.get("CfmTime", "").replace(":", "")
     try:
         return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=clock.SHANGHAI)
     except ValueError:

@@ -51,7 +51,7 @@ def break_link(row: treasury.BreakRow) -> Link:
 
 def break_about(row: treasury.BreakRow) -> str:
     """The number that a break is about; of a whole day its statement."""
-    if row.key == f"{row.channel} {row.day}":
+    if row.key.startswith(f"{row.channel} ") and row.key.endswith(f" {row.day}"):
         return f"{CHANNELS[row.channel]} {formats.short_day(row.day)}"
     return row.number or row.key
 

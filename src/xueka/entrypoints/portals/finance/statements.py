@@ -26,6 +26,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN = 200
+_FIRST = date(2000, 1, 1)
 _AHEAD = 7
 _HINTS = {
     "wechat": "微信支付商户平台下载的账单，CSV 或 GZIP，解压前后都可以。",
@@ -89,7 +90,7 @@ def grid(request: StaffRequest) -> HttpResponse:
 def one(request: StaffRequest, channel: str, kind: str, day: str) -> HttpResponse:
     """Everything that was received for a channel's day, and a place to bring a statement by hand."""
     on = parse_date(day)
-    if (channel, kind) not in treasury.FORMS or on > clock.today() + timedelta(days=_AHEAD):
+    if (channel, kind) not in treasury.FORMS or not _FIRST <= on <= clock.today() + timedelta(days=_AHEAD):
         raise Http404
     if request.method == "POST":
         return _take(request, channel, kind, on)
