@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from tests.unit.cards.conftest import NOW
@@ -301,3 +301,18 @@ def test_the_interface_describes_itself_without_addresses_from_outside(db: None)
     page = Client().get(f"{BASE}/docs").content.decode()
     for path in json.loads(schema)["paths"]:
         assert path in page
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"), [(OperationalError, "DATABASE_AWAY"), (ZeroDivisionError, "INTERNAL")]
+)
+def test_our_own_failure_is_told_to_a_program_in_its_manner(
+    vendor: Partner, monkeypatch: pytest.MonkeyPatch, broken: type[Exception], told: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr(multiapp, "head", fail)
+    answer = vendor.get("/hot-list/state")
+    assert code(answer) == (503 if broken is OperationalError else 500, told)
+    assert answer.headers.get("Retry-After", "") == ("10" if broken is OperationalError else "")

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest
-from ninja import NinjaAPI
 
 from xueka.contexts.personalization import api as personalization
 from xueka.entrypoints.rest import agent_forms as forms
 from xueka.entrypoints.rest import agent_problems
 from xueka.entrypoints.rest.agent_problems import Problem
 from xueka.entrypoints.rest.printing import hear, next_print_work, report_print
+from xueka.entrypoints.rest.reference import DescribedAPI
 from xueka.entrypoints.rest.signatures import signed_by
 from xueka.kernel import clock
 from xueka.platform.identity.addresses import client_address
@@ -25,7 +25,7 @@ _HELD = threading.BoundedSemaphore(2)
 _LOOK_EVERY = 0.25  # seconds
 ENROL_A_MINUTE = 10
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="学卡 发卡代理接口",
     version="1",
     urls_namespace="agent_api",

@@ -6,18 +6,20 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from ninja import Header, NinjaAPI, Query, Schema
+from ninja import Header, Query, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBasicAuth
 from pydantic import Field
 
 from xueka.contexts.multiapp import api as multiapp
 from xueka.entrypoints.rest.problems import problem, refusal
+from xueka.entrypoints.rest.reference import DescribedAPI, answers
 from xueka.kernel import clock
 from xueka.kernel.errors import Forbidden, XuekaError
 from xueka.platform.identity.addresses import client_address
 
 LIST_TYPE = "text/tab-separated-values; charset=utf-8"
+KEY_TYPE = "application/x-pem-file"
 
 
 class Problem(Schema):
@@ -78,7 +80,7 @@ class Me(Schema):
     grants: list[dict[str, str]]
 
 
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429), Problem)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503), Problem)
 
 
 class PartnerAuth(HttpBasicAuth):
@@ -100,7 +102,7 @@ class PartnerAuth(HttpBasicAuth):
         return actor
 
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="学卡合作单位接口",
     version="1",
     description="卡片有效性查询、黑名单下载。说明见《合作单位接口》。",
@@ -159,7 +161,7 @@ def me(request: HttpRequest) -> HttpResponse:
 
 @api.get(
     "/cards/{number}/validity",
-    response={200: Answer, **REFUSALS},
+    response={200: Answer, 304: None, **REFUSALS},
     summary="一张卡是否有效（卡号或芯片号）",
     operation_id="validity",
 )
@@ -209,9 +211,10 @@ def hot_list_state(request: HttpRequest) -> HttpResponse:
 
 @api.get(
     "/hot-list",
-    response={200: str, **REFUSALS},
+    response={200: str, 304: None, **REFUSALS},
     summary="黑名单全量（签名的文本）",
     operation_id="hot_list",
+    openapi_extra=answers(LIST_TYPE),
 )
 def hot_list(request: HttpRequest) -> HttpResponseBase:
     actor, credential = request.partner, request.credential  # type: ignore[attr-defined]
@@ -226,9 +229,10 @@ def hot_list(request: HttpRequest) -> HttpResponseBase:
 
 @api.get(
     "/hot-list/changes",
-    response={200: str, 410: Problem, **REFUSALS},
+    response={200: str, 304: None, 410: Problem, **REFUSALS},
     summary="黑名单自某版本以来的变动（签名的文本）",
     operation_id="hot_list_changes",
+    openapi_extra=answers(LIST_TYPE),
 )
 def hot_list_changes(request: HttpRequest, since: int = Query(..., ge=0)) -> HttpResponseBase:
     actor, credential = request.partner, request.credential  # type: ignore[attr-defined]
@@ -266,10 +270,11 @@ def report(
     response={200: str, **REFUSALS},
     summary="验签公钥（PEM）；指纹请与市级运营电话核对",
     operation_id="hot_list_key",
+    openapi_extra=answers(KEY_TYPE),
 )
 def hot_list_key(request: HttpRequest) -> HttpResponse:
     public = multiapp.public_key()
-    answer = HttpResponse(public.to_pem(), content_type="application/x-pem-file")
+    answer = HttpResponse(public.to_pem(), content_type=KEY_TYPE)
     answer.headers["Xueka-Fingerprint"] = public.fingerprint
     return _noted(request, answer, "key")
 

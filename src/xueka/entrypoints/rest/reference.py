@@ -1,11 +1,45 @@
-"""An interface as a page for people: everything on it comes from the schema, nothing from outside."""
+"""What an interface says of itself: its schema for programs, and that schema as a page for people."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from xueka.entrypoints.rest.problems import MEDIA_TYPE
+
+_JSON = "application/json"
+
+
+class DescribedAPI(NinjaAPI):
+    """An interface whose schema tells the media types that it really answers with: refusals are problems, and
+    an operation's own type (`answers`) stands instead of JSON, not beside it.
+    """
+
+    def get_openapi_schema(self, **arguments: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**arguments)
+        answers = [
+            (int(status), answer["content"])
+            for methods in schema["paths"].values()
+            for told in methods.values()
+            for status, answer in told["responses"].items()
+            if "content" in answer
+        ]
+        for status, content in answers:
+            if status >= 400 and _JSON in content:
+                content[MEDIA_TYPE] = content.pop(_JSON)
+            elif len(content) > 1:
+                content.pop(_JSON, None)
+        return schema
+
+
+def answers(media_type: str) -> dict[str, Any]:
+    """`openapi_extra` of an operation that answers 200 with a text of this type."""
+    kind = media_type.split(";", maxsplit=1)[0]
+    return {"responses": {200: {"content": {kind: {"schema": {"type": "string"}}}}}}
 
 
 def page(api: NinjaAPI) -> Callable[[HttpRequest], HttpResponse]:
