@@ -38,7 +38,7 @@ def build_once(tell: Callable[[str], None]) -> None:
     if state == BUILDING:
         tell("上次没有建完演示城市，重新开始。")
         _clear()
-    tell("首次启动：正在建立演示城市，约需一两分钟……")
+    tell("首次启动：正在建立演示城市，约需三到五分钟……")
     _note().write_text(BUILDING, "ascii")
     demo.build_demo_city()
     _note().write_text(BUILT, "ascii")

@@ -30,6 +30,7 @@ def listing(address: str, **more: Any) -> DataList:
             Column("姓名", "name"),
             Column("状态", lambda row: Badge("有卡" if row["ok"] else "无卡", "ok")),
             Column("号", "pk"),
+            Column("金额", lambda row: row["pk"] * 100, kind="money"),
         ],
         sorts={"pk": ("pk",)},
         filters=[
@@ -56,10 +57,11 @@ def test_all_rows_under_the_filters_as_they_are_shown() -> None:
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
     rows = book.get_sheet_by_name("清单").to_python()
     assert "周敏" in str(rows[0][0])
-    assert rows[1:3] == [["姓名", "状态", "号"], ["学生2", "有卡", 2.0]]
+    assert rows[1:3] == [["姓名", "状态", "号", "金额（分）"], ["学生2", "有卡", 2.0, 200.0]]
     assert len(rows) == 2 + 60
     control = {(row[0], row[1]): row[2] for row in book.get_sheet_by_name("控制数").to_python()[2:]}
     assert control["清单", "行数"] == 60.0 and control["清单", "号"] == sum(range(2, 121, 2))
+    assert control["清单", "金额（分）"] == 100 * sum(range(2, 121, 2))
     assert control["筛选", "状态"] == "有卡"
     entry = Entry.objects.get(action="list.export")
     assert (entry.object_id, entry.detail["rows"], entry.detail["filters"]) == ("students", 60, ["ok"])

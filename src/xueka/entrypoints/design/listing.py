@@ -13,7 +13,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from xueka.entrypoints.design import paging
+from xueka.entrypoints.design import formats, paging
 from xueka.entrypoints.design.html import show
 from xueka.entrypoints.design.taking import ListTaken
 from xueka.entrypoints.design.ui import Action, Empty
@@ -28,8 +28,8 @@ class Column:
     """`value` is a look-up path («school__name») or a function of the row; what it gives is drawn by its
     type.
 
-    `sort` names an entry of the list's `sorts`. `kind`: text, number (right, tabular), code (tabular,
-    unbroken).
+    `sort` names an entry of the list's `sorts`. `kind`: text, number (right, tabular), money (the same; the
+    value is in fen, and so it stands in a workbook, where it is summed), code (tabular, unbroken).
     A `minor` column gives way on narrower screens.
     """
 
@@ -43,7 +43,12 @@ class Column:
         return self.value(row) if callable(self.value) else paging.field(row, self.value)
 
     def of(self, row: Any) -> SafeString:
-        return show(self.raw(row))
+        raw = self.raw(row)
+        return show(formats.yuan(raw) if self.kind == "money" and raw is not None else raw)
+
+    @property
+    def head_in_workbook(self) -> str:
+        return f"{self.label}（分）" if self.kind == "money" else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class _Shown:
     without: str
 
 
-_KINDS = {"number": "xk-num", "code": "xk-code"}
+_KINDS = {"number": "xk-num", "money": "xk-num", "code": "xk-code"}
 
 
 def _opening(column: Column, *, first: bool) -> SafeString:

@@ -47,7 +47,7 @@ def answer(taken: ListTaken, actor: Actor) -> HttpResponse:
         )
     now = clock.now()
     filters = [(shown.filter.label, shown.chosen_label) for shown in listing.active_filters]
-    columns = [column.label for column in listing.columns]
+    columns = [column.head_in_workbook for column in listing.columns]
     who = f"{actor.name}（{actor.username}）"
     content, totals = write(
         [Sheet("清单", columns, _rows(listing, most))], Origin(listing.caption, who, now, filters=filters)

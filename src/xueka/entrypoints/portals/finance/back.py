@@ -55,7 +55,7 @@ def register(request: StaffRequest) -> HttpResponse:
             Column("退款", "refund__number", kind="code"),
             Column("订单", lambda row: looks.order_link(row.refund.order.number), kind="code"),
             Column("渠道", lambda row: looks.CHANNELS[row.refund.payment.channel]),
-            Column("金额", lambda row: formats.yuan(row.refund.amount_fen), kind="number"),
+            Column("金额", lambda row: row.refund.amount_fen, kind="money"),
             Column("状态", lambda row: states.badge("refund", row.refund.state)),
             Column("申请", "refund__asked_at", kind="number", minor=True),
             Column(

@@ -129,7 +129,7 @@ def entries(request: StaffRequest) -> HttpResponse:
             Column("事项", lambda row: looks.entry_kind(row.kind)),
             Column("借", lambda row: _side(row, 1)),
             Column("贷", lambda row: _side(row, -1)),
-            Column("金额", lambda row: formats.yuan(_amount(row)), kind="number"),
+            Column("金额", _amount, kind="money"),
             Column(
                 "单号",
                 lambda row: next((p.reference for p in row.postings.all() if p.reference), ""),
@@ -176,7 +176,7 @@ def confirmations(request: StaffRequest) -> HttpResponse:
         columns=[
             Column("业务流水号", "tra_no", kind="code"),
             Column("缴款码", lambda row: row.pay_code, kind="code"),
-            Column("金额", lambda row: formats.yuan(row.amount_fen), kind="number"),
+            Column("金额", lambda row: row.amount_fen, kind="money"),
             Column("确认时间", "at", kind="number"),
             Column("收到", "received_at", kind="number", minor=True),
         ],

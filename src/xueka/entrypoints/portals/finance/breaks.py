@@ -67,7 +67,7 @@ def queue(request: StaffRequest) -> HttpResponse:
         caption="对账差错",
         columns=[
             Column("差错", lambda row: treasury.BREAK_KINDS[row.kind]),
-            Column("金额", lambda row: formats.yuan(row.fen), sort="fen", kind="number"),
+            Column("金额", lambda row: row.fen, sort="fen", kind="money"),
             Column("状态", lambda row: states.badge("break", row.state)),
             Column("渠道", lambda row: looks.CHANNELS[row.channel]),
             Column("日期", "day", kind="number"),
@@ -274,10 +274,12 @@ def _by_number(rows: Any, text: str) -> Any:
 
 
 def _ageing(actor: Actor) -> list[tuple[str, list[int]]]:
-    """Open breaks by age: to explain, to sign."""
+    """Open breaks by age: to explain, to sign. Empty where none is open."""
     now = clock.now()
     bands = [("1 天内", 0, 1), ("1–3 天", 1, 3), ("3–7 天", 3, 7), ("7 天以上", 7, 36500)]
     rows = list(_rows(actor).filter(state__in=["open", "explained"]).values_list("state", "since"))
+    if not rows:
+        return []
     return [
         (
             label,

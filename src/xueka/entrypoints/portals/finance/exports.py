@@ -110,7 +110,7 @@ def week_file(request: StaffRequest) -> HttpResponse:
                     looks.CHANNELS[each.channel],
                     each.day,
                     each.fen,
-                    each.number or each.key,
+                    looks.break_about(each),
                     each.channel_id,
                     treasury.BREAK.state(each.state).label,
                     each.explanation,

@@ -34,7 +34,7 @@ def order_list(request: StaffRequest) -> HttpResponse:
         caption="缴费订单",
         columns=[
             Column("订单号", "number", kind="code"),
-            Column("金额", lambda row: formats.yuan(row.amount_fen), kind="number"),
+            Column("金额", lambda row: row.amount_fen, kind="money"),
             Column("状态", lambda row: states.badge("order", row.state)),
             Column("事项", "title"),
             Column("学生", lambda row: row.student.name),

@@ -48,7 +48,7 @@ def receipt_list(request: StaffRequest) -> HttpResponse:
         caption="电子票据",
         columns=[
             Column("票号", lambda row: row.number or "待领", kind="code"),
-            Column("金额", lambda row: formats.yuan(row.amount_fen), kind="number"),
+            Column("金额", lambda row: row.amount_fen, kind="money"),
             Column("种类", kind_of),
             Column("状态", lambda row: states.badge("receipt", row.state)),
             Column("订单", lambda row: looks.order_link(row.order.number), kind="code"),

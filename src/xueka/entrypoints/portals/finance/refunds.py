@@ -49,7 +49,7 @@ def refund_list(request: StaffRequest) -> HttpResponse:
         caption="退款",
         columns=[
             Column("退款单号", "number", kind="code"),
-            Column("金额", lambda row: formats.yuan(row.amount_fen), kind="number"),
+            Column("金额", lambda row: row.amount_fen, kind="money"),
             Column("状态", lambda row: states.badge("refund", row.state)),
             Column("途径", way),
             Column("订单", lambda row: looks.order_link(row.order.number), kind="code"),
