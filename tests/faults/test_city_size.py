@@ -29,6 +29,8 @@ EMPTY = (
     "schoolyear_",
     "takeover_",
     "exchange_",
+    "interop_",
+    "disagreement_",
     "identity_",
     "grant_request_",
     "officers_",

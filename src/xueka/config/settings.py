@@ -64,6 +64,7 @@ INSTALLED_APPS = [
             "multiapp",
             "treasury",
             "closing",
+            "interop",
             "operations",
         )
     ),
@@ -206,6 +207,9 @@ EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # co
 EXCHANGE_HANDLERS: dict[str, str] = {}
 # What Jingtong handed over for the citizens' sign-on (docs/interfaces/jingtong.md §1).
 JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
+# Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
+INTEROP_TAKERS: dict[str, str] = {}
+INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
 PAYMENT_CHANNELS = {

@@ -19,6 +19,8 @@ NAMES = {
     "jingtong": "京通模拟器",
     "couriers": "承运商模拟器",
 }
+#: Counterparts of the data exchange in a demo (docs/interfaces/exchange.md): code → what people call it.
+EXCHANGE = {"beijing-tong": "北京通模拟器"}
 #: Notices of the demo come again within seconds where a channel waits minutes.
 SPEED = 60
 
@@ -37,6 +39,22 @@ def command(name: str, port: int, *, seed: int) -> list[str]:
     """How its process is started."""
     made = [sys.executable, "-m", f"xueka.sandbox.{name}", "--home", str(folder(name))]
     return [*made, "--port", str(port), "--seed", str(seed), "--speed", str(SPEED)]
+
+
+def exchange_commands(*, seed: int) -> list[tuple[str, list[str]]]:
+    """How those of the data exchange are started, each with its name; they find this site by serve.json."""
+    made = []
+    for code, label in EXCHANGE.items():
+        command = [
+            sys.executable,
+            "-m",
+            "xueka.sandbox.exchange",
+            "--home",
+            str(home.home() / "exchange" / code),
+        ]
+        command += ["--code", code, "--site", str(home.home() / "serve.json"), "--seed", str(seed)]
+        made.append((label, [*command, "--speed", str(SPEED)]))
+    return made
 
 
 def free_port(wanted: int) -> int:

@@ -76,11 +76,14 @@ def bureau_command() -> list[str]:
 
 
 def counterpart_commands(ports: Mapping[str, int]) -> list[tuple[str, list[str]]]:
-    """How `serve` runs payment channels, finance office and message gateway, each with its name."""
-    return [
+    """How `serve` runs payment channels, finance office, message gateway and the counterparts of the data
+    exchange, each with its name.
+    """
+    money = [
         (label, counterparts.command(name, ports[name], seed=SEED))
         for name, label in counterparts.NAMES.items()
     ]
+    return [*money, *counterparts.exchange_commands(seed=SEED)]
 
 
 def has_bureau() -> bool:

@@ -12,6 +12,7 @@ from django.db.models import BinaryField
 from tests.unit.keys.conftest import FIRST, NOW, SECOND, SYSTEM
 from xueka.contexts.couriers.models import Push, Shipment
 from xueka.contexts.families.models import CitizenLink, FamilyAccount, Guardianship
+from xueka.contexts.interop.models import Difference
 from xueka.contexts.keys import api as keys
 from xueka.contexts.keys.models import FieldRotation
 from xueka.contexts.keys.services import field_keys, platform_keys
@@ -91,10 +92,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (registry.Student, "envelope"), (Consent, "given_by"), (Unit, "contacts"), (Run, "commands"),
         (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
         (CitizenLink, "envelope"), (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
-        (StudentBefore, "envelope"), (Shipment, "address"), (Push, "raw"),
+        (StudentBefore, "envelope"), (Shipment, "address"), (Push, "raw"), (Difference, "envelope"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 19
+    assert len(known) == 20
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

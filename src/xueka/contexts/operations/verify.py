@@ -6,6 +6,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.closing import api as closing
 from xueka.contexts.couriers import api as couriers
 from xueka.contexts.families import api as families
+from xueka.contexts.interop import api as interop
 from xueka.contexts.keys import api as keys
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.logistics import api as logistics
@@ -51,6 +52,7 @@ INVARIANTS: list[Invariant] = [
     *identity.INVARIANTS,
     *messages.INVARIANTS,
     *exchange.INVARIANTS,
+    *interop.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,

@@ -21,6 +21,7 @@ def render() -> str:
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.closing.domain.transitions import CLOSE
     from xueka.contexts.couriers.domain.transitions import SHIPMENT
+    from xueka.contexts.interop.domain.transitions import DIFFERENCE
     from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.multiapp.domain import transitions as multiapp
@@ -62,6 +63,7 @@ def render() -> str:
         logistics.BOX,
         REPLACEMENT,
         SHIPMENT,
+        DIFFERENCE,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

@@ -3,6 +3,7 @@
 docs/interfaces/exchange.md is the contract. An acceptance says *kept*; applying is the worker's.
 """
 
+import json
 from collections.abc import Callable
 from functools import wraps
 
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from xueka.contexts.interop import api as interop
 from xueka.entrypoints.rest.limits import machine_view
 from xueka.entrypoints.rest.problems import problem, refusal
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused, XuekaError
@@ -72,6 +74,20 @@ def file(request: HttpRequest, partner: Counterpart, name: str) -> HttpResponse:
         return problem(413, "BODY_TOO_LARGE", "文件太大。", f"一个文件最多 {limit} MB。")
     new = receiving.receive_file(partner, name, request.headers, request.body)
     return HttpResponse(status=201 if new else 200)
+
+
+@machine_view
+@_door("POST")
+def reconcile(request: HttpRequest, partner: Counterpart, name: str) -> HttpResponse:
+    """POST /api/interop/v1/<code>/reconcile/<dataset>: the counterpart compares its records with ours."""
+    receiving.authenticate(partner, request.headers, request.body)
+    try:
+        asked = json.loads(request.body)
+    except ValueError:
+        asked = None
+    if name not in partner.datasets:
+        return problem(404, "DATASET_UNKNOWN", "没有这个数据集。", "请核对双方约定的数据集。")
+    return JsonResponse(interop.answer(name, asked))
 
 
 def _status(error: XuekaError) -> int:

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("couriers/<slug:courier>/push", pushes.push, name="courier_push"),
     path("interop/v1/<slug:code>/messages", interop.message, name="interop_message"),
+    path("interop/v1/<slug:code>/reconcile/<slug:name>", interop.reconcile, name="interop_reconcile"),
     path("interop/v1/<slug:code>/files/<slug:name>", interop.file, name="interop_file"),
     path("agent/v1/docs", reference.page(agent.api), name="agent_docs"),
     path("agent/v1/", (_small(_agent), _agent_app, _agent_space)),  # type: ignore[arg-type]

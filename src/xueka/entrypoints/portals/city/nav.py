@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.numbers import api as numbers
@@ -106,6 +107,10 @@ _REVIEWED = {
     "in_force": "ok",
     "retired": "ended",
 }
+states.register(
+    interop.DIFFERENCE,
+    {"open": "bad", "sent": "wait", "taken": "wait", "left": "neutral", "gone": "ended"},
+)
 states.register(personalization.PROFILE, _REVIEWED)
 states.register(personalization.SCRIPT, _REVIEWED)
 states.register(personalization.AGENT, {"enrolled": "ok", "stopped": "bad", "blocked": "stop"})

@@ -8,6 +8,8 @@ from xueka.entrypoints.portals.common import deeds
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
     "which": "范围",
+    "dataset": "数据集",
+    "differing": "差异",
     "messages": "消息",
     "streams": "对象",
     "amount_fen": "金额（分）",

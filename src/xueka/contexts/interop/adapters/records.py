@@ -1,0 +1,77 @@
+"""Our side of a comparison: the records of a dataset, counted and digested by the database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from xueka.contexts.interop.domain.buckets import Side
+from xueka.contexts.interop.domain.card_status import OUTSIDE
+from xueka.kernel.errors import NotFound
+
+CARD_STATUS = "card-status"
+_STATUS = (
+    "CASE c.state " + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in OUTSIDE.items()) + " END"
+)
+
+#: Dataset → SQL that gives its records as (key, text), texts to the byte as the counterpart's page says.
+DATASETS = {
+    CARD_STATUS: f"""
+        SELECT c.number AS key, c.number || '|' || c.beijing_tong_number || '|' || {_STATUS} AS text
+          FROM cards_card c
+         WHERE c.beijing_tong_number <> '' AND {_STATUS} IS NOT NULL""",  # noqa: S608 - our own words
+}
+_HASHED = """
+    WITH hashed AS (
+        SELECT key, text, encode(sha256(convert_to(key, 'UTF8')), 'hex') AS h FROM ({records}) AS r)"""
+_BUCKETS = """{hashed}
+    SELECT left(h, %(width)s), count(*),
+           encode(sha256(string_agg(sha256(convert_to(text, 'UTF8')), ''::bytea ORDER BY h)), 'hex')
+      FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s) GROUP BY 1"""
+_RECORDS = """{hashed}
+    SELECT key, text FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s)"""
+
+
+def side(dataset: str) -> Side:
+    """Raises NotFound `DATASET_UNKNOWN`."""
+    if dataset not in DATASETS:
+        raise NotFound(
+            "DATASET_UNKNOWN", "没有这个数据集。", found=dataset[:40], expected="、".join(DATASETS)
+        )
+    hashed = _HASHED.format(records=DATASETS[dataset])
+
+    def buckets(prefixes: Sequence[str], width: int) -> dict[str, tuple[int, str]]:
+        found: dict[str, tuple[int, str]] = {}
+        for part in _by_length(prefixes):
+            rows = _ask(_BUCKETS.format(hashed=hashed), part, width)
+            found |= {prefix: (count, digest) for prefix, count, digest in rows}
+        return found
+
+    def records(prefixes: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for part in _by_length(prefixes):
+            found |= dict(_ask(_RECORDS.format(hashed=hashed), part, 0))
+        return found
+
+    return Side(buckets, records)
+
+
+def record(dataset: str, key: str) -> str:
+    """The present text of one record; empty where we have none."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT text FROM ({DATASETS[dataset]}) AS r WHERE key = %s", [key])  # noqa: S608
+        found = cursor.fetchone()
+    return str(found[0]) if found else ""
+
+
+def _by_length(prefixes: Sequence[str]) -> list[list[str]]:
+    lengths = {len(each) for each in prefixes}
+    return [[each for each in prefixes if len(each) == length] for length in sorted(lengths)]
+
+
+def _ask(statement: str, prefixes: Sequence[str], width: int) -> list[tuple[Any, ...]]:
+    short = len(prefixes[0]) if prefixes else 0
+    values: dict[str, Any] = {"width": width, "short": short, "prefixes": list(prefixes), "all": short == 0}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

@@ -1,0 +1,107 @@
+"""What is compared with the counterparts, what differs, how good the data are, and how far the history was
+read.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+from xueka.contexts.interop.domain.buckets import KINDS
+from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE
+from xueka.platform.crypto.sealed_columns import SealedField
+
+COMPLETE, VALID, ACCURATE, TIMELY = "complete", "valid", "accurate", "timely"
+MEASURES = {COMPLETE: "完整", VALID: "有效", ACCURATE: "准确", TIMELY: "及时"}
+
+
+class Follower(models.Model):
+    """How far the history of cards has been read for one counterpart (docs/adr/0230)."""
+
+    counterpart = models.CharField(max_length=32, unique=True)
+    read_up_to = models.BigIntegerField()
+    pending_up_to = models.BigIntegerField(default=0)
+    pending_xid = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+
+
+class Comparison(models.Model):
+    """One comparison of a dataset with a counterpart, as it was found. `problem`: why there is no result.
+
+    `whole`: every record that differs was looked at.
+    """
+
+    append_only = True
+
+    counterpart = models.CharField(max_length=32)
+    dataset = models.CharField(max_length=32)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    ours = models.IntegerField(default=0)
+    theirs = models.IntegerField(default=0)
+    both = models.IntegerField(default=0)
+    agreeing = models.IntegerField(default=0)
+    differing = models.IntegerField(default=0)
+    on_the_way = models.IntegerField(default=0)
+    round_trips = models.IntegerField(default=0)
+    whole = models.BooleanField(default=True)
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agreeing__lte=F("both")) & Q(both__gte=0) & Q(differing__gte=0),
+                name="interop_comparison_adds_up",
+            ),
+        ]
+        indexes = [models.Index(fields=["counterpart", "dataset", "-id"], name="interop_comparison_latest")]
+
+
+class Difference(models.Model):
+    """A record on which the two sides do not agree. `envelope` opens to {ours, theirs}."""
+
+    counterpart = models.CharField(max_length=32)
+    dataset = models.CharField(max_length=32)
+    key = models.CharField(max_length=80)
+    kind = models.CharField(max_length=16)
+    state = models.CharField(max_length=8)
+    state_at = models.DateTimeField()
+    envelope = SealedField()
+    found_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    times = models.IntegerField(default=1)
+    owner = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=DIFFERENCE.state_codes), name="interop_difference_state"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=list(KINDS)), name="interop_difference_kind"),
+            models.UniqueConstraint(
+                fields=["counterpart", "dataset", "key"],
+                condition=~Q(state=GONE),
+                name="interop_one_difference_a_record",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "counterpart", "id"], name="interop_difference_work")]
+
+
+class Quality(models.Model):
+    """One measure of one day and counterpart: `good` of `total`."""
+
+    counterpart = models.CharField(max_length=32)
+    day = models.DateField()
+    measure = models.CharField(max_length=10)
+    good = models.BigIntegerField()
+    total = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["counterpart", "day", "measure"], name="interop_one_measure_a_day"
+            ),
+            models.CheckConstraint(condition=Q(measure__in=list(MEASURES)), name="interop_measure"),
+            models.CheckConstraint(
+                condition=Q(good__gte=0) & Q(total__gte=F("good")), name="interop_share_of_a_whole"
+            ),
+        ]

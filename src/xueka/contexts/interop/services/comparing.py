@@ -1,0 +1,152 @@
+"""Comparing a dataset with a counterpart: both sides narrow down, differences are kept from day to day."""
+
+import json
+from datetime import datetime
+
+from django.db import transaction
+
+from xueka.contexts.interop.adapters import asking, records
+from xueka.contexts.interop.domain.buckets import Compared, compare, kind_of, read_question
+from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE, LEFT, SENT, TAKEN
+from xueka.contexts.interop.models import Comparison, Difference
+from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
+from xueka.platform.audit.services import record
+from xueka.platform.crypto.fields import seal_many, unseal
+from xueka.platform.exchange.counterparts import Counterpart
+from xueka.platform.exchange.queries import waiting_keys
+from xueka.platform.exchange.wire import calling
+from xueka.platform.history.services import apply, begin
+from xueka.platform.identity.actor import Actor
+
+#: What a dataset's records are called as keys of messages.
+KEYS = {records.CARD_STATUS: "card:{}"}
+
+
+def reconcile(actor: Actor, partner: Counterpart, dataset: str) -> Comparison:
+    """Compare now and keep what differs. Opens its own transactions: it speaks with the counterpart between
+    them.
+
+    Raises NotFound `DATASET_UNKNOWN`. Where the counterpart gives no usable answer, the result says why.
+    """
+    actor.require("city:interop:manage")
+    begun = clock.now()
+    ours = records.side(dataset)
+    try:
+        with calling(partner) as caller:
+            theirs = asking.side(caller, dataset)
+            found = compare(ours, theirs)
+            on_the_way = _on_the_way(partner, dataset, found)
+            if found.differing:  # what is seen once may have moved between the two questions
+                again = compare(ours, theirs)
+                on_the_way |= _on_the_way(partner, dataset, again)
+                again.differing = {
+                    key: pair for key, pair in again.differing.items() if found.differing.get(key) == pair
+                }
+                again.round_trips += found.round_trips
+                found = again
+    except XuekaError as error:
+        said = " ".join(filter(None, (error.message, str(error.found or ""))))
+        return _kept(partner, dataset, begun, Compared(), set(), said)
+    for key in on_the_way:
+        found.differing.pop(key, None)
+    with transaction.atomic():
+        made = _kept(partner, dataset, begun, found, on_the_way, "")
+        _keep_differences(actor, partner.code, dataset, found, on_the_way)
+        detail = {"dataset": dataset, "lines": found.ours, "differing": len(found.differing)}
+        record(actor, "interop.reconcile", "counterpart", partner.code, detail=detail)
+    return made
+
+
+def answer(dataset: str, asked: object) -> dict[str, object]:
+    """Our answer to a counterpart that compares. Raises NotFound `DATASET_UNKNOWN`, BadInput
+    `QUESTION_WRONG`.
+    """
+    ours = records.side(dataset)
+    prefixes, width, wants_records = read_question(asked)
+    told: dict[str, object] = {"as_of": clock.local(clock.now()).isoformat(timespec="seconds")}
+    if wants_records:
+        found = sorted(ours.records(prefixes).items())
+        return told | {"records": [{"key": key, "text": text} for key, text in found]}
+    buckets = sorted(ours.buckets(prefixes, width).items())
+    return told | {"buckets": [{"prefix": p, "count": count, "digest": d} for p, (count, d) in buckets]}
+
+
+def _on_the_way(partner: Counterpart, dataset: str, found: Compared) -> set[str]:
+    """Keys with messages under way: no difference yet."""
+    form = KEYS.get(dataset, "{}")
+    names = {form.format(key): key for key in found.differing}
+    return {names[each] for each in waiting_keys(partner.code, list(names))}
+
+
+def _kept(
+    partner: Counterpart, dataset: str, begun: datetime, found: Compared, on_the_way: set[str], problem: str
+) -> Comparison:
+    return Comparison.objects.create(
+        counterpart=partner.code,
+        dataset=dataset,
+        started_at=begun,
+        finished_at=clock.now(),
+        ours=found.ours,
+        theirs=found.theirs,
+        both=max(found.both, 0),
+        agreeing=max(found.agreeing, 0),
+        differing=len(found.differing),
+        on_the_way=len(on_the_way),
+        round_trips=found.round_trips,
+        whole=found.whole,
+        problem=problem[:200],
+    )
+
+
+def _keep_differences(actor: Actor, code: str, dataset: str, found: Compared, on_the_way: set[str]) -> None:
+    now = clock.now()
+    standing = {
+        each.key: each
+        for each in Difference.objects.select_for_update()
+        .filter(counterpart=code, dataset=dataset)
+        .exclude(state=GONE)
+        .order_by("id")
+    }
+    if found.whole:
+        gone = [
+            each.id for key, each in standing.items() if key not in found.differing and key not in on_the_way
+        ]
+        apply(DIFFERENCE, Difference, gone, "vanish", actor)
+    back: list[int] = []
+    fresh: list[Difference] = []
+    sealed = dict(
+        zip(found.differing, seal_many([_pair(*pair) for pair in found.differing.values()]), strict=True)
+    )
+    for key, (ours, theirs) in found.differing.items():
+        known = standing.get(key)
+        kind = kind_of(ours, theirs)
+        if known is None:
+            fresh.append(
+                Difference(
+                    counterpart=code,
+                    dataset=dataset,
+                    key=key,
+                    kind=kind,
+                    state=DIFFERENCE.initial,
+                    state_at=now,
+                    envelope=sealed[key],
+                    found_at=now,
+                    seen_at=now,
+                )
+            )
+            continue
+        same = unseal(bytes(known.envelope)) == {"ours": ours, "theirs": theirs}
+        if known.state in (SENT, TAKEN) or (known.state == LEFT and not same):
+            back.append(known.id)
+        changes = {"seen_at": now, "times": known.times + 1, "kind": kind}
+        Difference.objects.filter(id=known.id).update(
+            **changes, **({} if same else {"envelope": sealed[key]})
+        )
+    apply(DIFFERENCE, Difference, back, "return", actor)
+    made = Difference.objects.bulk_create(fresh, batch_size=1_000)
+    begin(DIFFERENCE, [each.id for each in made], actor)
+
+
+def _pair(ours: str, theirs: str) -> bytes:
+    return json.dumps({"ours": ours, "theirs": theirs}, ensure_ascii=False).encode()

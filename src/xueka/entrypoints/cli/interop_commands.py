@@ -1,0 +1,226 @@
+"""`xueka interop`: the data exchange with other platforms."""
+
+import signal
+import sys
+import threading
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from xueka.entrypoints.cli import common
+
+app = typer.Typer(help="与其他平台的数据交换。", no_args_is_help=True)
+IDLE = 0.5  # seconds until the next look where nothing was due
+
+
+@app.callback()
+def _group() -> None:
+    """与其他平台的数据交换。"""
+
+
+@app.command()
+def status(user: common.As = None, as_json: common.Json = False) -> None:
+    """每个对接方：待发、已送达、失败重试、停发、最久的等待、数据质量；有停发或差异时退出码为 1。"""
+    with common.edge(user) as actor:
+        from xueka.contexts.interop import api as interop
+
+        rows = interop.status(actor)
+
+    def human() -> None:
+        for row in rows:
+            typer.echo(
+                f"{row['name'] or row['code']}（{row['code']}）："
+                f"待发 {row['queued']}，已送达 {row['delivered']}，"
+                f"重试中 {row['failed']}，停发 {row['dead']}，最久等待 {row['oldest_seconds']} 秒，"
+                f"收到 {row['received']}，停办 {row['incoming_dead']}，差异 {row['differences']}"
+            )
+            shares = {interop.MEASURES[name]: value for name, value in row["quality"].items()}
+            told = "，".join(
+                f"{name} {value:.2%}" if value is not None else f"{name} 未测"
+                for name, value in shares.items()
+            )
+            typer.echo(f"  {told}")
+        if not rows:
+            typer.echo("还没有对接方。")
+
+    common.answer({"counterparts": rows}, as_json, human)
+    bad = any(row["dead"] or row["incoming_dead"] or row["differences"] or not row["usable"] for row in rows)
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def reconcile(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="对接方代码。")],
+    dataset: Annotated[str | None, typer.Option(help="数据集（缺省为约定的全部）。")] = None,
+    send: Annotated[bool, typer.Option("--send", help="对方没有或不同的，随即补发。")] = False,
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """与对接方逐级核对：先比计数和摘要，再找出不同的记录；有差异时退出码为 1。"""
+    with common.acting(user) as actor:
+        from django.db import transaction
+
+        from xueka.contexts.interop import api as interop
+        from xueka.platform.exchange.counterparts import counterpart
+
+        partner = counterpart(code)
+        found = [
+            interop.reconcile(actor, partner, each) for each in ([dataset] if dataset else partner.datasets)
+        ]
+        sent = 0
+        if send:
+            with transaction.atomic():
+                ids = list(
+                    interop.differences(actor, code, ["open"])
+                    .exclude(kind="missing_here")
+                    .values_list("id", flat=True)
+                )
+                sent = interop.send_again(actor, ids) if ids else 0
+    rows = [
+        {
+            "dataset": each.dataset,
+            "ours": each.ours,
+            "theirs": each.theirs,
+            "agreeing": each.agreeing,
+            "differing": each.differing,
+            "on_the_way": each.on_the_way,
+            "round_trips": each.round_trips,
+            "whole": each.whole,
+            "problem": each.problem,
+        }
+        for each in found
+    ]
+
+    def human() -> None:
+        for row in rows:
+            if row["problem"]:
+                typer.echo(f"{row['dataset']}：{row['problem']}")
+            else:
+                typer.echo(
+                    f"{row['dataset']}：本方 {row['ours']}，对方 {row['theirs']}，一致 {row['agreeing']}，"
+                    f"差异 {row['differing']}，在途 {row['on_the_way']}，往返 {row['round_trips']} 次"
+                )
+
+    common.answer({"comparisons": rows, "sent": sent}, as_json, human)
+    raise typer.Exit(1 if any(row["differing"] or row["problem"] for row in rows) else 0)
+
+
+@app.command()
+def replay(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="对接方代码。")],
+    reason: Annotated[str, typer.Option(help="理由。")],
+    id_: Annotated[list[int] | None, typer.Option("--id", help="消息的编号，可多个。")] = None,
+    card: Annotated[str, typer.Option(help="卡号。")] = "",
+    kind: Annotated[str, typer.Option(help="消息种类。")] = "",
+    reason_code: Annotated[str, typer.Option("--code", help="停发原因的代码。")] = "",
+    after: Annotated[int | None, typer.Option(help="书签：这个编号之后的全部。")] = None,
+    since: Annotated[datetime | None, typer.Option(help="书签：这个时间（北京）起的全部。")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="只补发停发的。")] = False,
+    do: Annotated[bool, typer.Option("--do", help="真正补发；缺省只预览条数。")] = False,
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """补发已发过的或停发的消息：一条、一个书签之后的全部，或按条件；内容不变，对方不会重复办理。"""
+    with common.edge(user) as actor:
+        from xueka.kernel.clock import SHANGHAI
+        from xueka.platform.exchange import replaying
+
+        which = replaying.Which(
+            code,
+            ids=id_ or (),
+            key=f"card:{card}" if card else "",
+            kind=kind,
+            code=reason_code,
+            since=since.replace(tzinfo=SHANGHAI) if since else None,
+            after=after,
+            states=("dead",) if dead else ("delivered", "dead"),
+        )
+        counts = replaying.replay(actor, which, reason) if do else replaying.preview(actor, which)
+    result: dict[str, Any] = {"done": do, "matched": counts.matched, "messages": counts.messages}
+    result |= {"keys": counts.keys, "forgotten": counts.forgotten}
+
+    def human() -> None:
+        verb = "已排入补发" if do else "将补发"
+        typer.echo(
+            f"符合条件 {counts.matched} 条；{verb} {counts.keys} 个对象的 {counts.messages} 条（含其后的）。"
+        )
+        if not do:
+            typer.echo("加 --do 真正补发。")
+
+    common.answer(result, as_json, human)
+
+
+@app.command()
+def trace(
+    card: Annotated[str, typer.Argument(metavar="CARD", help="卡号。")],
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """一张卡与各对接方往来的全部消息。"""
+    with common.edge(user) as actor:
+        actor.require("city:interop:read")
+        from xueka.platform.exchange import queries
+
+        steps = queries.trace([f"card:{card}"])
+    rows = [
+        {
+            "at": each.at.isoformat(timespec="seconds"),
+            "direction": each.direction,
+            "counterpart": each.counterpart,
+            "id": each.id,
+            "message_id": each.message_id,
+            "kind": each.kind,
+            "sequence": each.seq,
+            "state": each.state,
+            "code": each.code,
+            "problem": each.problem,
+            "tries": len(each.tries),
+        }
+        for each in steps
+    ]
+
+    def human() -> None:
+        for row in rows:
+            arrow = "→" if row["direction"] == "out" else "←"
+            typer.echo(
+                f"{row['at']} {arrow} {row['counterpart']} {row['kind']} 第 {row['sequence']} 条 "
+                f"{row['state']} "
+                f"{row['code']} {row['problem']}".rstrip()
+            )
+
+    common.answer({"messages": rows}, as_json, human)
+
+
+@app.command()
+def work(
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="发完、办完即结束。")] = False,
+) -> None:
+    """持续收发交换消息：可在多台机器上同时运行，随时可停。"""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stop.set())
+    with common.database():
+        from django.db import OperationalError, connection
+
+        from xueka.platform.database import server
+        from xueka.platform.exchange import applying, queries
+        from xueka.platform.exchange.counterparts import codes
+        from xueka.platform.exchange.sending import Sender
+
+        sender = Sender()
+        while not stop.is_set():
+            try:
+                done = sender.turn() + applying.apply_due()
+                if not done and until_empty and not any(each.queued for each in queries.health(codes())):
+                    break
+            except OperationalError as error:
+                if until_empty:
+                    raise
+                sys.stderr.write(f"xueka: 数据库暂时不可用（{type(error).__name__}），稍后再试。\n")
+                connection.close()
+                server.revive()
+                done = 0
+            if not done:
+                stop.wait(IDLE if not until_empty else IDLE / 10)
+        sender.close()

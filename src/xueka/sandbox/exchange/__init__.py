@@ -1,0 +1,1 @@
+"""A counterpart of the data exchange, written from docs/interfaces/exchange.md alone."""

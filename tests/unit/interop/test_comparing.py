@@ -1,0 +1,272 @@
+"""Both sides compared: narrowing down, differences from day to day, ways out, measures, our answers."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+
+from tests.support.machines import assert_every_pair
+from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
+from tests.unit.interop.test_cards_told import numbers
+from xueka.contexts.cards import api as cards
+from xueka.contexts.interop import api as interop
+from xueka.contexts.interop.adapters import records
+from xueka.contexts.interop.domain import buckets
+from xueka.contexts.interop.domain.buckets import Side, compare
+from xueka.contexts.interop.models import Comparison, Difference
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
+from xueka.platform.exchange.signatures import Keys, secret, sign
+from xueka.platform.history.services import apply, begin
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
+from xueka.platform.invariants import check
+
+DATASET = interop.CARD_STATUS
+
+
+def side(held: dict[str, str]) -> Side:
+    """The plain reading of §7."""
+
+    def count(prefixes: Sequence[str], width: int) -> dict[str, tuple[int, str]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for key, text in held.items():
+            if buckets.bucket(key).startswith(tuple(prefixes)):
+                found.setdefault(buckets.bucket(key)[:width], []).append((key, text))
+        return {prefix: (len(rows), buckets.digest(rows)) for prefix, rows in found.items()}
+
+    def give(prefixes: Sequence[str]) -> dict[str, str]:
+        return {key: text for key, text in held.items() if buckets.bucket(key).startswith(tuple(prefixes))}
+
+    return Side(count, give)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_differs_is_found_and_nothing_else(seed: int) -> None:
+    chance = random.Random(seed)
+    ours = {f"{number:012d}": f"{number}|active" for number in range(chance.choice((0, 3, 900, 4000)))}
+    theirs = dict(ours)
+    for key in chance.sample(sorted(ours), min(len(ours), chance.randrange(30))):
+        match chance.randrange(3):
+            case 0:
+                theirs.pop(key)
+            case 1:
+                theirs[key] += "!"
+            case 2:
+                theirs[f"9{key}"] = "x"
+    found = compare(side(ours), side(theirs))
+    wanted = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    assert set(found.differing) == wanted and found.whole
+    assert (found.ours, found.theirs) == (len(ours), len(theirs))
+    assert found.both == len(ours.keys() & theirs.keys())
+    assert found.agreeing == sum(theirs.get(key) == text for key, text in ours.items())
+    assert found.round_trips <= 4
+
+
+def test_our_side_counts_as_the_page_says(city: City, tong: Tong) -> None:
+    ids = city.active(city.students(9))
+    numbers(ids)
+    held = records.side(DATASET).records([""])
+    assert len(held) == 9
+    plain = side(held)
+    for prefixes, width in (([""], 2), (["0", "a", "f"], 3), (["00", "1"], 4)):
+        assert records.side(DATASET).buckets(prefixes, width) == plain.buckets(prefixes, width)
+    with pytest.raises(NotFound):
+        records.side("nothing")
+
+
+def test_found_sent_again_and_agreed(city: City, tong: Tong) -> None:
+    first, second, third = numbers(city.active(city.students(3)))
+    interop.follow_all()  # begins here: what was before is not told
+    tong.house.book.put(DATASET, "099900000001", "099900000001|BJT9|active")
+    tong.house.book.put(DATASET, second, f"{second}|OTHER|active")
+    done = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert (done.problem, done.ours, done.theirs, done.differing, done.whole) == ("", 3, 2, 4, True)
+    rows = {each.key: each for each in interop.differences(SYSTEM, CODE)}
+    kinds = {key: each.kind for key, each in rows.items()}
+    assert kinds == {
+        first: "missing_there",
+        second: "differs",
+        third: "missing_there",
+        "099900000001": "missing_here",
+    }
+    _, mine, other = interop.difference(SYSTEM, rows[second].id)
+    assert mine != other == f"{second}|OTHER|active"
+    with pytest.raises(Refused) as refusal, transaction.atomic():
+        interop.send_again(SYSTEM, [each.id for each in rows.values()])
+    assert refusal.value.code == "NOTHING_OF_OURS"
+    with pytest.raises(Refused):
+        interop.take_theirs(SYSTEM, [rows[second].id])
+    interop.assign(SYSTEM, [rows[first].id], "operator")
+    interop.send_again(SYSTEM, [rows[key].id for key in (first, second, third)])
+    on_the_way = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert (on_the_way.on_the_way, on_the_way.differing) == (3, 1)
+    send()
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    [left] = interop.differences(SYSTEM, CODE)
+    assert (left.key, left.times) == ("099900000001", 3)
+    with pytest.raises(BadInput):
+        interop.leave(SYSTEM, [left.id], " ")
+    interop.leave(SYSTEM, [left.id], "对方的试验卡")
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert Difference.objects.get(id=left.id).state == "left"
+    tong.house.book.put(DATASET, "099900000001", "")
+    agreed = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert (agreed.ours, agreed.theirs, agreed.agreeing, agreed.differing) == (3, 3, 3, 0)
+    assert not interop.differences(SYSTEM, CODE).exists()
+    assert [each.name for each in interop.INVARIANTS if check(each).violated] == []
+    [told] = interop.status(SYSTEM)
+    assert (told["code"], told["delivered"], told["differences"]) == (CODE, 3, 0)
+    interop.measure_all()
+    assert interop.latest_quality(CODE) == {"complete": 1.0, "valid": 1.0, "accurate": 1.0, "timely": 1.0}
+
+
+def test_theirs_taken_where_somebody_is_registered(city: City, tong: Tong, settings: Any) -> None:
+    interop.follow_all()
+    [number] = numbers(city.active(city.students(1)))
+    tong.house.book.put(DATASET, number, f"{number}|NEW|active")
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    settings.INTEROP_TAKERS = {DATASET: f"{__name__}.take"}
+    [row] = interop.differences(SYSTEM, CODE)
+    interop.take_theirs(SYSTEM, [row.id])
+    send()
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert Difference.objects.get(id=row.id).state == "gone"
+
+
+def take(actor: Actor, key: str, text: str) -> None:
+    cards.Card.objects.filter(number=key).update(beijing_tong_number=text.split("|")[1])
+
+
+def test_a_counterpart_that_answers_nonsense_leaves_no_difference(city: City, tong: Tong) -> None:
+    numbers(city.active(city.students(2)))
+    interop.follow_all()
+    tong.dial(drift=1)
+    tong.house.book.put(DATASET, "1", "1|x|active")
+    done = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert "不合约定" in done.problem and done.differing == 0
+    assert not Difference.objects.exists()
+    tong.dial(drift=0, errors=1)
+    assert "没有回答" in interop.reconcile(SYSTEM, tong.partner, DATASET).problem
+    interop.measure_all()
+    assert interop.latest_quality(CODE)["complete"] is None
+
+
+def test_measures_count_what_is_late_and_refused(city: City, tong: Tong) -> None:
+    interop.follow_all()
+    numbers(city.at_school(city.students(4)))
+    interop.follow_all()
+    tong.dial(refuse=1)
+    send()
+    with clock.at(clock.now() + timedelta(minutes=6)):
+        interop.measure_all()
+        found = interop.latest_quality(CODE)
+    assert (found["valid"], found["timely"]) == (0.0, 0.0)
+
+
+def test_the_sweep_compares_once_a_day(city: City, tong: Tong, settings: Any) -> None:
+    numbers(city.active(city.students(1)))
+    with clock.at(clock.now().replace(hour=0)) as now:  # 8 in Beijing
+        interop.compare_daily()
+        interop.compare_daily()
+        assert Comparison.objects.count() == 1
+        now.advance(timedelta(hours=24))
+        tong.dial(errors=1)
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        interop.compare_daily()
+        assert Comparison.objects.count() == 2
+        now.advance(timedelta(minutes=31))
+        interop.compare_daily()
+        assert Comparison.objects.count() == 3
+
+
+def test_who_may(city: City, tong: Tong) -> None:
+    teacher = Actor.in_role("t", "老师", "school_officer", EVERYWHERE)
+    for ask in (
+        lambda: interop.status(teacher),
+        lambda: interop.differences(teacher),
+        lambda: interop.reconcile(teacher, tong.partner, DATASET),
+        lambda: interop.send_again(teacher, [1]),
+    ):
+        with pytest.raises(Forbidden):
+            ask()
+    with pytest.raises(NotFound):
+        interop.send_again(SYSTEM, [1])
+
+
+def test_our_answer_to_a_counterpart(city: City, tong: Tong) -> None:
+    [number] = numbers(city.active(city.students(1)))
+
+    def ask(body: bytes, dataset: str = DATASET) -> Any:
+        stamp = int(clock.now().timestamp())
+        keys = Keys((secret(tong.house._kept("to-xueka", "whsec_")),))
+        headers = {"webhook-id": "rec_1", "webhook-timestamp": str(stamp)}
+        headers["webhook-signature"] = sign("rec_1", stamp, body, keys)
+        address = f"/api/interop/v1/{CODE}/reconcile/{dataset}"
+        return Client().post(address, body, content_type="application/json", headers=headers)
+
+    [bucket] = ask(b'{"prefixes": [""], "width": 2}').json()["buckets"]
+    assert bucket["prefix"] == buckets.bucket(number)[:2] and bucket["count"] == 1
+    [told] = ask(b'{"prefixes": ["%s"], "records": true}' % bucket["prefix"].encode()).json()["records"]
+    assert told["key"] == number and buckets.digest([(number, told["text"])]) == bucket["digest"]
+    for wrong in (
+        b"",
+        b"[]",
+        b'{"prefixes": ["x"], "width": 2}',
+        b'{"prefixes": ["ab"], "width": 2}',
+        b'{"prefixes": [""], "width": true}',
+    ):
+        assert ask(wrong).json()["code"] == "QUESTION_WRONG"
+    assert ask(b"{}", "other").json()["code"] == "DATASET_UNKNOWN"
+
+
+@pytest.mark.django_db
+def test_every_state_and_event() -> None:
+    at = clock.now()
+
+    def attempt(event: str, state: str, to: str | None) -> str:
+        row = Difference.objects.create(
+            counterpart=CODE, dataset=DATASET, key=f"{state}{event}{to}", kind="differs", state=state,
+            state_at=at, envelope=b"", found_at=at, seen_at=at,
+        )  # fmt: skip
+        begin(interop.DIFFERENCE, [row.id], SYSTEM)
+        with transaction.atomic():
+            apply(interop.DIFFERENCE, Difference, [row.id], event, SYSTEM, to=to)
+        row.refresh_from_db()
+        return row.state
+
+    assert assert_every_pair(interop.DIFFERENCE, attempt) == (10, 15)
+
+
+VIOLATIONS = {
+    "disagreement_state_equals_last_history_row": "UPDATE interop_difference SET state = 'left'",
+    "interop_follower_is_not_ahead": "UPDATE interop_follower SET read_up_to = 10000000000",
+    "interop_card_messages_say_what_the_history_says": (
+        "UPDATE exchange_stream SET key = 'card:0' WHERE id = (SELECT min(id) FROM exchange_stream)"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_each_invariant_is_seen_to_be_violated(name: str, city: City, tong: Tong) -> None:
+    numbers(city.active(city.students(1)))
+    interop.follow_all()
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    interop.send_again(SYSTEM, [interop.differences(SYSTEM).get().id])
+    wanted = next(each for each in interop.INVARIANTS if each.name == name)
+    assert check(wanted).violated == 0 < check(wanted).checked
+    with connection.cursor() as cursor:
+        cursor.execute(VIOLATIONS[name])
+    assert check(wanted).violated
+
+
+def test_comparisons_stay(city: City, tong: Tong) -> None:
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    for statement in ("UPDATE interop_comparison SET ours = 1", "DELETE FROM interop_comparison"):
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
