@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from tests.support.size import dial
 from tests.unit.platform.crypto.test_card_ciphers import (
+    BY_ROUNDS,
     DIVERSIFIED,
     LEVELS,
     MACS,
@@ -74,6 +76,9 @@ def test_encrypt(lab):
     assert whole == "e3013b7ce360adeb29c4c1428b7f5a83"  # a whole block of padding follows a whole block
     standard = "0123456789abcdeffedcba9876543210"
     assert cipher("--alg", "sm4", "--key", standard, "--data", standard) == "681edf34d206965e86b3e94f536e4246"
+    times = dial(1_000, 1_000_000)
+    again = cipher("--alg", "sm4", "--key", standard, "--data", standard, "--times", str(times))
+    assert again == BY_ROUNDS[times]
 
 
 @pytest.mark.parametrize(

@@ -333,6 +333,11 @@ def test_progress_in_words(counter: Counter) -> None:
     assert (before.percent, before.over, {step.state for step in before.steps}) == (0, False, {"todo"})
     counter.lay_down(counter.blank(), (8, "before"))
     middle = personalization.progress(session.pk)
+    order = ["done", "doing", "todo"]
+    states = [step.state for step in middle.steps]
+    assert set(states) >= {"done", "todo"}
+    assert states == sorted(states, key=order.index)  # ticked from the first to the last
+    assert len({step.title for step in middle.steps}) == len(middle.steps)
     assert 0 < middle.percent < 100 and "放回" in middle.message
     counter_again = personalization.readers(counter.agent.pk)
     assert [(each.name, each.label, each.session_id) for each in counter_again] == [

@@ -1,6 +1,7 @@
 """Writing cards: profiles, scripts, agents, sessions. The only door into this context."""
 
 from xueka.contexts.personalization.domain.compiling import compile_plan, listing
+from xueka.contexts.personalization.domain.data_maps import decode, explain
 from xueka.contexts.personalization.domain.differences import Change, condition, difference, lines
 from xueka.contexts.personalization.domain.encoding import SAMPLE
 from xueka.contexts.personalization.domain.profiles import Profile, ProfileRejected, parse, summary
@@ -27,6 +28,7 @@ from xueka.contexts.personalization.queries import (
     earlier_profile,
     lineage,
     made_by,
+    maps_for,
     profile,
     profiles,
     progress,
@@ -58,6 +60,7 @@ from xueka.contexts.personalization.services.loading import (
     load_script,
     sync_profiles,
 )
+from xueka.contexts.personalization.services.loading import read as read_profile
 from xueka.contexts.personalization.services.nonces import use_nonce
 from xueka.contexts.personalization.services.reporting import Report, report
 from xueka.contexts.personalization.services.reviewing import (
@@ -114,9 +117,11 @@ __all__ = [
     "by_code",
     "compile_plan",
     "condition",
+    "decode",
     "difference",
     "earlier_profile",
     "enrol",
+    "explain",
     "factor_of",
     "finish",
     "is_latest",
@@ -127,6 +132,7 @@ __all__ = [
     "load_script",
     "made_by",
     "make_code",
+    "maps_for",
     "move",
     "next_card_work",
     "note_lost",
@@ -140,6 +146,7 @@ __all__ = [
     "progress",
     "put_demo_profiles_in_force",
     "put_in_force",
+    "read_profile",
     "readers",
     "report",
     "resume",

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, QuerySet
 
 from xueka.contexts.personalization.domain import transitions as t
+from xueka.contexts.personalization.domain.data_maps import MapFile
+from xueka.contexts.personalization.domain.profiles import parse
 from xueka.contexts.personalization.models import (
     Agent,
     CardKeyVersion,
@@ -155,6 +157,15 @@ def scripts(scope: Scope) -> QuerySet[CardScript]:
     return CardScript.objects.visible_to(scope)
 
 
+def maps_for(found: CardScript) -> tuple[MapFile, ...]:
+    """The data map of a script's application, from the profile in force for its cards; empty without one."""
+    for each in CardProfile.objects.filter(state=t.IN_FORCE).order_by("code"):
+        if set(each.kinds) & set(found.kinds):
+            places = {place.code: place for place in parse(each.text).applications}
+            return places[found.application].maps if found.application in places else ()
+    return ()
+
+
 def script(scope: Scope, id_: int) -> CardScript:
     """Raises NotFound `CARD_SCRIPT_NOT_FOUND`."""
     found = scripts(scope).filter(pk=id_).first()
@@ -183,9 +194,12 @@ def lineage(card_id: int) -> list[CardKeyVersion]:
     return list(CardKeyVersion.objects.filter(card_id=card_id).order_by("role"))
 
 
-def made_by(label: str, version: int) -> QuerySet[CardKeyVersion]:
-    """The cards that hold a key of this version: what its leak would cost."""
-    return CardKeyVersion.objects.filter(label=label, version=version).order_by("id")
+def made_by(*versions: tuple[str, int]) -> QuerySet[CardKeyVersion]:
+    """The cards that hold a key of these versions (label, number): what their leak would cost."""
+    wanted = Q(pk__in=[])
+    for label, number in versions:
+        wanted |= Q(label=label, version=number)
+    return CardKeyVersion.objects.filter(wanted).order_by("id")
 
 
 def _session(rows: QuerySet[Session], session_id: int) -> Session:
@@ -196,7 +210,10 @@ def _session(rows: QuerySet[Session], session_id: int) -> Session:
 
 
 def _steps(session: Session) -> tuple[list[StepView], int]:
-    """The plan's titles, each once, with how far the card is; challenges are no news to anybody."""
+    """The plan's titles, each once, with how far the card is; challenges are no news to anybody.
+
+    A title that comes back stands where it comes last, so that they are ticked from the first to the last.
+    """
     plan = plan_of(session, profile_of(session))
     shown: dict[str, str] = {}
     verified = session.state == t.VERIFIED
@@ -208,6 +225,7 @@ def _steps(session: Session) -> tuple[list[StepView], int]:
             state = "bad"
         for step in run:
             if step.title != "取随机数":
+                shown.pop(step.title, None)
                 shown[step.title] = state
     return [StepView(title, state) for title, state in shown.items()], 100 * session.position // len(
         plan.runs

@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,12 +72,17 @@ def encrypt(
     key: Key,
     data: Annotated[str, typer.Option("--data", metavar="HEX", help="数据，十六进制。")],
     pad: Annotated[bool, typer.Option("--pad", help="先按 80 00 … 填充；恰好整块时也另加一块。")] = False,
+    times: Annotated[
+        int,
+        typer.Option("--times", min=1, max=1_000_000, help="连续加密的次数；SM4 标准示例 2 为一百万次。"),
+    ] = 1,
     as_json: common.Json = False,
 ) -> None:
     """按 ECB 加密。"""
     secret, plain = _hex("--key", key), _hex("--data", data)
-    padded = card_ciphers.pad_80(plain, alg) if pad else plain
-    cipher = arguments.read(lambda given: card_ciphers.encrypt(alg, secret, given), padded)
+    cipher = card_ciphers.pad_80(plain, alg) if pad else plain
+    for _ in range(times):
+        cipher = arguments.read(lambda given: card_ciphers.encrypt(alg, secret, given), cipher)
     _answer({"cipher": cipher.hex()}, as_json)
 
 
@@ -89,6 +95,37 @@ def kcv(
     """密钥校验值：加密全零分组，取前 3 字节。"""
     secret = _hex("--key", key)
     _answer({"kcv": arguments.read(lambda given: card_ciphers.kcv(alg, given), secret)}, as_json)
+
+
+@app.command()
+def read(
+    profile: Annotated[Path, typer.Option("--profile", metavar="FILE", help="卡片结构文件。")],
+    application: Annotated[
+        str, typer.Option("--application", metavar="CODE", help="应用的代码，例如 transit。")
+    ],
+    file: Annotated[str, typer.Option("--file", metavar="ID", help="文件标识，例如 0015。")],
+    data: Annotated[str, typer.Option("--data", metavar="HEX", help="卡片返回的数据，不含状态字。")],
+    as_json: common.Json = False,
+) -> None:
+    """按卡片结构（或合作方应用的数据图）读出一个文件的各项内容。"""
+    content, raw = common.content_of(profile), _hex("--data", data)
+    common.without_database()
+    from xueka.contexts.personalization import api as personalization
+
+    places = {each.code: each for each in arguments.read(personalization.read_profile, content).applications}
+    here = places.get(application)
+    known = {each.id: each for each in (*here.files, *here.maps)} if here else {}
+    if file not in known:
+        offered = known if here else places
+        arguments.wrong_usage(
+            BadInput(
+                "LAB_FILE",
+                "卡片结构里没有这个文件。" if here else "卡片结构里没有这个应用。",
+                found=file if here else application,
+                expected="、".join(offered) or "这个应用没有写明文件",
+            )
+        )
+    _answer(dict(personalization.decode(known[file].fields, raw)), as_json)
 
 
 def _hex(option: str, text: str) -> bytes:

@@ -211,10 +211,8 @@ def settle_risk(actor: Actor, number: str, measure: str) -> Risk:
 
 def cards_at_risk(risk: Risk) -> dict[str, int]:
     """«label version» → how many cards hold a key that the lost module could make."""
-    return {
-        f"{each['label']} {each['version']}": personalization.made_by(each["label"], each["version"]).count()
-        for each in risk.keys
-    }
+    held = [(each["label"], each["version"]) for each in risk.keys]
+    return {f"{label} {number}": personalization.made_by((label, number)).count() for label, number in held}
 
 
 def destroy_sam(

@@ -1,8 +1,9 @@
 """What a profile that can be read must also hold: it fits on the chip, and what it refers to is there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xueka.contexts.personalization.domain import words as w
+from xueka.contexts.personalization.domain.data_maps import MapField
 from xueka.contexts.personalization.domain.profiles import Application, Field, File, Key, Profile
 from xueka.kernel.errors import LineProblem
 
@@ -53,6 +54,7 @@ def _applications(profile: Profile) -> Iterator[LineProblem]:
 
 
 def _directory(profile: Profile, here: Application, where: str) -> Iterator[LineProblem]:
+    yield from _maps(here, where)
     if here.shell:
         if here.keys or here.files or here.proof:
             message = "外壳应用的内容由对方的脚本写入，这里不能写密钥和文件。"
@@ -74,6 +76,39 @@ def _directory(profile: Profile, here: Application, where: str) -> Iterator[Line
         if proof is None or proof.type != "internal":
             message = "应写一把本应用的内部认证密钥，制卡后用它验证。"
             yield _problem(f"{where}.proof", "PROFILE_PROOF", here.proof, message)
+
+
+def _maps(here: Application, where: str) -> Iterator[LineProblem]:
+    """A partner's data map: of shells only, each file once, in the space that the shell has."""
+    if here.maps and not here.shell:
+        message = "数据图写在外壳应用里；本系统写入的应用用 file 写明。"
+        yield _problem(f"{where}.map", "PROFILE_MAP", here.code, message)
+    ids = [each.id for each in here.maps]
+    for value in sorted({value for value in ids if ids.count(value) > 1}):
+        yield _problem(f"{where}.map", "PROFILE_DUPLICATE", value, f"文件 {value} 出现了不止一次。")
+    need = sum(each.bytes + FILE_HEAD for each in here.maps)
+    if need > here.space:
+        message = f"应用空间 {here.space} 字节，数据图中的文件共需 {need} 字节，放不下。"
+        yield _problem(f"{where}.map", "PROFILE_SPACE", need, message)
+    for file in here.maps:
+        yield from _stretches(file.fields, file.size, f"{where}.map[{file.id}]")
+        for field in file.fields:
+            if field.encoding == "date" and field.length != 4:
+                place = f"{where}.map[{file.id}].field[{field.name}].encoding"
+                yield _problem(place, "PROFILE_VALUE", field.encoding, "日期是 4 字节。")
+
+
+def _stretches(fields: Sequence[Field | MapField], size: int, where: str) -> Iterator[LineProblem]:
+    """Fields lie one after the other, within the file."""
+    end = 0
+    for field in sorted(fields, key=lambda each: each.at):
+        place = f"{where}.field[{field.name}]"
+        if field.at < end:
+            yield _problem(f"{place}.at", "PROFILE_OVERLAP", field.at, f"与前一项重叠，应不小于 {end}。")
+        end = field.at + field.length
+        if end > size:
+            message = f"到第 {end} 字节，超出文件的 {size} 字节。"
+            yield _problem(f"{place}.length", "PROFILE_SPACE", field.length, message)
 
 
 def _keys(profile: Profile, here: Application, where: str) -> Iterator[LineProblem]:
@@ -133,16 +168,9 @@ def _file(profile: Profile, here: Application, file: File, where: str) -> Iterat
         yield _problem(f"{where}.id", "PROFILE_VALUE", file.id, message)
     if file.verify and file.read != w.FREE:
         yield _problem(f"{where}.verify", "PROFILE_VALUE", file.read, "不能自由读取的文件不能读回核对。")
-    end = 0
-    for field in sorted(file.fields, key=lambda each: each.at):
-        place = f"{where}.field[{field.name}]"
-        if field.at < end:
-            yield _problem(f"{place}.at", "PROFILE_OVERLAP", field.at, f"与前一项重叠，应不小于 {end}。")
-        end = field.at + field.length
-        if end > file.size:
-            message = f"到第 {end} 字节，超出文件的 {file.size} 字节。"
-            yield _problem(f"{place}.length", "PROFILE_SPACE", field.length, message)
-        yield from _field(profile, field, place)
+    yield from _stretches(file.fields, file.size, where)
+    for field in file.fields:
+        yield from _field(profile, field, f"{where}.field[{field.name}]")
 
 
 def _field(profile: Profile, field: Field, where: str) -> Iterator[LineProblem]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from xueka.contexts.personalization.domain import data_maps
 from xueka.contexts.personalization.domain import words as w
 from xueka.contexts.personalization.domain.profiles import Application, Field, File, Key, Profile
 
@@ -64,6 +65,9 @@ def _application(place: Application) -> Iterator[tuple[str, str]]:
         yield f"{place.title} / 密钥 {key.name}", _key(key)
     for file in place.files:
         yield from _file(place, file)
+    for mapped in place.maps:
+        for where, said in data_maps.lines(mapped):
+            yield f"{place.title} / 数据图 {mapped.id}{where}", said
 
 
 def _key(key: Key) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from xueka.contexts.personalization.domain import words as w
+from xueka.contexts.personalization.domain.data_maps import MapField, MapFile
 from xueka.contexts.personalization.domain.reading import Reader
 from xueka.kernel.errors import BadInput, LineProblem
 from xueka.kernel.text import parser_place
@@ -73,7 +74,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A directory with its keys and files; a `shell` has neither: its content comes as a partner's script."""
+    """A directory with its keys and files; a `shell` has neither: its content comes as a partner's script.
+
+    `maps` say what that script puts where, for those who read it; nothing is written by them.
+    """
 
     code: str
     title: str
@@ -87,6 +91,7 @@ class Application:
     keys: tuple[Key, ...] = ()
     files: tuple[File, ...] = ()
     proof: str = ""
+    maps: tuple[MapFile, ...] = ()
 
     def key(self, name: str) -> Key | None:
         return next((key for key in self.keys if key.name == name), None)
@@ -209,8 +214,11 @@ def _directory(
     keys = tuple(_key(each) for each in r.tables("key", needed=not shell))
     files = tuple(_file(each) for each in r.tables("file", needed=False))
     proof = r.text("proof", CODE, "一把内部认证密钥的名称", default="")
+    maps = tuple(_map_file(each) for each in r.tables("map", needed=False))
     r.done()
-    return Application(code, title, fid, name, space, shell, create, erase, key_space, keys, files, proof)
+    return Application(
+        code, title, fid, name, space, shell, create, erase, key_space, keys, files, proof, maps
+    )
 
 
 _CONDITIONS = "free、never、key:密钥名 或 mf:密钥名"
@@ -257,6 +265,36 @@ def _field(r: Reader) -> Field:
         source=r.choice("source", tuple(w.SOURCES)),
         encoding=r.choice("encoding", w.ENCODINGS),
         value=r.text("value", HEX, "偶数个小写十六进制数字", default=""),
+    )
+    r.done()
+    return found
+
+
+def _map_file(r: Reader) -> MapFile:
+    kind = r.choice("type", tuple(w.MAP_TYPES), default="binary")
+    found = MapFile(
+        id=r.text("id", FID, "4 位小写十六进制数字"),
+        title=r.words("title", 32),
+        type=kind,
+        size=r.number("size", 1, 4096),
+        records=r.number("records", 1, 255, default=0),
+        basis=r.words("basis", 64),
+        fields=tuple(_map_field(each) for each in r.tables("field", needed=False)),
+    )
+    if (kind == "binary") == bool(found.records):
+        r.problem("records", "PROFILE_VALUE", found.records, "记录文件写条数 records，二进制文件不写。")
+    r.done()
+    return found
+
+
+def _map_field(r: Reader) -> MapField:
+    ours = tuple(each for each in w.SOURCES if each not in ("constant", *w.ONLY_IF_ALLOWED))
+    found = MapField(
+        name=r.words("name", 32),
+        at=r.number("at", 0, 4095),
+        length=r.number("length", 1, 4096),
+        encoding=r.choice("encoding", w.ENCODINGS),
+        source=r.choice("source", (w.PARTNER, *ours), default=w.PARTNER),
     )
     r.done()
     return found

@@ -24,6 +24,8 @@ KEY_SIZE = 16
 FAMILIES = {"fmcos": "FMCOS 系列"}
 
 FILE_TYPES = {"binary": 0x28}
+#: Of files in a partner's data map.
+MAP_TYPES = {"binary": "二进制文件", "record": "记录文件", "cyclic": "循环记录文件"}
 FREE, NEVER = "free", "never"
 
 #: Where the value of a field comes from. Personal pictures and certificates only where `allows` names them.
@@ -41,5 +43,7 @@ SOURCES = {
     "photo": "照片",
     "certificate": "证书",
 }
+#: In a data map: what a partner writes of its own.
+PARTNER = "partner"
 ONLY_IF_ALLOWED = ("photo", "certificate")
 ENCODINGS = ("hex", "bcd", "ascii", "gb18030", "date")

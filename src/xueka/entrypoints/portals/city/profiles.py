@@ -108,8 +108,14 @@ def script(request: StaffRequest, id_: int) -> HttpResponse:
         Fact("自", formats.day(found.starts_on)),
         Fact("来源", found.source, found.document),
     ]
-    commands = [(each.apdu.hex(), "、".join(each.expect)) for each in content.commands]
-    return render(request, "city/script.html", {"head": head, "title": found.title, "commands": commands})
+    maps = personalization.maps_for(found)
+    told = personalization.explain([each.apdu for each in content.commands], maps)
+    commands = [
+        (each.apdu.hex(), said, "、".join(each.expect))
+        for each, said in zip(content.commands, told, strict=True)
+    ]
+    shown = {"head": head, "title": found.title, "commands": commands, "mapped": bool(maps)}
+    return render(request, "city/script.html", shown)
 
 
 @require_POST
