@@ -71,6 +71,23 @@ def test_an_address_that_there_is_not_is_refused_as_everything_else(db: None, ad
         assert code(answer) == (404, "ADDRESS_UNKNOWN")
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [
+        ("post", "/api/partner/v1/me", "GET"),
+        ("get", "/api/partner/v1/cards/validity", "POST"),
+        ("delete", "/api/agent/v1/poll", "POST"),
+    ],
+)
+def test_a_wrong_method_is_refused_as_everything_else(
+    db: None, method: str, address: str, allowed: str
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = getattr(client, method)(address)
+    assert code(answer) == (405, "METHOD_WRONG")
+    assert (answer.headers["Allow"], answer.json()["expected"]) == (allowed, allowed)
+
+
 def test_validity_of_own_cards_by_number_or_chip(partners: Partners, vendor: Partner) -> None:
     city = partners.city
     good, lost, gone = city.active(city.students(3))

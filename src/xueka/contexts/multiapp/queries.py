@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
+from xueka.contexts.keys import api as keys
+from xueka.contexts.multiapp.domain.grants import KEY_USAGES
 from xueka.contexts.multiapp.domain.transitions import HOLDING, OPEN, PROPOSED
 from xueka.contexts.multiapp.models import (
     ApiCall,
@@ -20,6 +22,7 @@ from xueka.contexts.multiapp.models import (
     StockTake,
     Unit,
 )
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
@@ -96,6 +99,26 @@ def shells(scope: Scope) -> QuerySet[Area]:
     """The directories that can be granted, by card kind."""
     rows = Area.objects.visible_to(scope).filter(is_shell=True, in_profile=True)
     return rows.select_related("kind").order_by("kind_id", "id")
+
+
+def grantable_keys(scope: Scope) -> list[tuple[str, str, str]]:
+    """(label, title, usage) of every key that may be granted for some directory, by label."""
+    if scope.level not in ("system", "city"):
+        return []
+    shells_ = set(shells(scope).values_list("code", flat=True))
+    rows = keys.keys(scope).filter(held=True, drill=False, level="master", kind__in=list(KEY_USAGES))
+    return [
+        (each.label, each.title, each.kind)
+        for each in rows.order_by("label")
+        if each.kind != "maintain" or each.application in shells_
+    ]
+
+
+def schools_of(scope: Scope, code: str) -> list[registry.School]:
+    """The schools that a unit serves, by name; none of one that serves the whole city, or of a stranger."""
+    found = units(scope).filter(code=code.strip().upper(), whole_city=False).first()
+    places = found.places.select_related("school").order_by("school__name") if found else []
+    return [each.school for each in places]
 
 
 def packs(scope: Scope, grant_: CardGrant) -> QuerySet[Pack]:

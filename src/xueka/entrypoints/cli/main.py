@@ -9,8 +9,8 @@ from types import FrameType
 
 import typer
 from typer import rich_utils
-from typer._click import core, exceptions
-from typer.core import TyperOption
+from typer._click import core, exceptions, formatting
+from typer.core import TyperArgument, TyperOption
 
 from xueka.entrypoints import cli
 from xueka.entrypoints.cli import common, usage
@@ -19,6 +19,20 @@ from xueka.platform.database.location import EmbeddedServerError
 
 SUFFIX = "_commands"
 _english_help_option = core.Command.get_help_option
+_english_usage = formatting.HelpFormatter.write_usage
+_english_type = {kind: kind.display_type for kind in (TyperArgument, TyperOption)}
+#: Typer's own words in the help; a switch takes no value, so that it has no type to show.
+_USAGE = {"[OPTIONS]": "[选项]", "COMMAND [ARGS]...": "命令 [参数]…"}
+_TYPES = {
+    "<bool>": "",
+    "<str>": "<文字>",
+    "<int>": "<整数>",
+    "<int range>": "<整数>",
+    "<float range>": "<数字>",
+    "<float>": "<数字>",
+    "<path>": "<文件>",
+    "<datetime>": "<日期>",
+}
 
 
 def build() -> typer.Typer:
@@ -33,6 +47,9 @@ def build() -> typer.Typer:
     rich_utils.DEFAULT_STRING = "[缺省：{}]"
     rich_utils.REQUIRED_LONG_STRING = "[必填]"
     core.Command.get_help_option = _help_option  # type: ignore[method-assign,assignment]
+    formatting.HelpFormatter.write_usage = _usage  # type: ignore[method-assign]
+    for kind in _english_type:
+        kind.display_type = _type  # type: ignore[method-assign]
     app = typer.Typer(
         name="xueka",
         help="学卡：城市学生卡管理系统。",
@@ -79,6 +96,19 @@ def _help_option(command: core.Command, context: core.Context) -> TyperOption | 
     if found is not None:
         found.help = "显示本说明。"
     return found
+
+
+def _usage(to: formatting.HelpFormatter, prog: str, args: str = "", prefix: str | None = None) -> None:
+    """The first line of a command's help."""
+    for english, chinese in _USAGE.items():
+        args = args.replace(english, chinese)
+    _english_usage(to, prog, args, "用法：" if prefix is None else prefix)
+
+
+def _type(param: TyperArgument | TyperOption, context: core.Context) -> str:
+    """What kind of value an option takes."""
+    found = _english_type[type(param)](param, context)
+    return _TYPES.get(found, found)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

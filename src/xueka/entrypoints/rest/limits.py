@@ -24,7 +24,19 @@ def machine_view(view: View) -> View:
             return problem(
                 413, "BODY_TOO_LARGE", "请求太大。", f"一次请求最多 {LARGEST // 1024} KB。", limit=LARGEST
             )
-        return view(request, *args, **kwargs)
+        answer = view(request, *args, **kwargs)
+        if answer.status_code == 405 and "json" not in answer.get("Content-Type", ""):
+            allowed = answer.get("Allow", "")
+            return problem(
+                405,
+                "METHOD_WRONG",
+                f"这个地址只接受 {allowed}。",
+                "请对照接口说明核对方法。",
+                headers={"Allow": allowed},
+                found=request.method,
+                expected=allowed,
+            )
+        return answer
 
     return limited
 

@@ -80,7 +80,7 @@ class Me(Schema):
     grants: list[dict[str, str]]
 
 
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503), Problem)
+REFUSALS = dict.fromkeys((400, 401, 403, 404, 405, 409, 413, 422, 429, 503), Problem)
 
 
 class PartnerAuth(HttpBasicAuth):

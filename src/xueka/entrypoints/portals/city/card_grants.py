@@ -44,10 +44,10 @@ class GrantForm(WordedForm):
         help_text="每行一个：文件号 名称 类型 字节 读条件 写条件，例如 0001 消费记录 循环记录 200 free"
         " key:education.adf.external。条件有 free、never、key:密钥名称。",
     )
-    keys = forms.CharField(
+    keys = forms.MultipleChoiceField(
         label="密钥",
-        widget=forms.Textarea(attrs=_LINES),
-        help_text="每行一个：密钥名称 用途，例如 education.adf.external 外部认证。",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="装进该单位安全模块的密钥；文件的条件里也写这里的密钥名称。",
     )
     schools = forms.CharField(
         label="学校",
@@ -60,8 +60,14 @@ class GrantForm(WordedForm):
 
     def __init__(self, *args: Any, choices: dict[str, list[tuple[str, str]]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if choices.get("schools"):
+            self.fields["schools"] = forms.MultipleChoiceField(
+                label="学校", required=False, widget=forms.CheckboxSelectMultiple,
+                help_text="不选就是该单位服务的全部学校。",
+            )  # fmt: skip
         for name, listed in choices.items():
-            self.fields[name].choices = listed  # type: ignore[attr-defined]
+            if listed:
+                self.fields[name].choices = listed  # type: ignore[attr-defined]
 
 
 class RenewForm(WordedForm):
@@ -144,14 +150,21 @@ def new(request: StaffRequest) -> HttpResponse:
         ],
     }
     start = {"unit": request.GET.get("unit", "")}
+    choices["keys"] = [
+        (f"{label} {usage}", f"{title}（{label}）· {multiapp.KEY_USAGES[usage]}")
+        for label, title, usage in multiapp.grantable_keys(scope)
+    ]
+    choices["schools"] = [(each.code, each.name) for each in multiapp.schools_of(scope, start["unit"])]
     form = GrantForm(request.POST or None, choices=choices, initial=start)
     problem = None
     if request.method == "POST" and form.is_valid():
         told = dict(form.cleaned_data)
         kind, _, area = told.pop("area").partition("/")
-        schools = told.pop("schools").replace("，", " ").replace(",", " ").split()
+        schools = told.pop("schools")
+        if isinstance(schools, str):
+            schools = schools.replace("，", " ").replace(",", " ").split()
         try:
-            wanted = multiapp.read_keys(told.pop("keys"))
+            wanted = multiapp.read_keys("\n".join(told.pop("keys")))
             made = multiapp.propose_grant(
                 request.actor,
                 told.pop("unit"),
