@@ -98,7 +98,7 @@ def _build_with_keys(batch_id: int) -> None:
     from xueka.platform.identity.actor import Actor
 
     _build(batch_id)
-    if not keys.uses(Actor.system("bench").scope).exists():
+    if not keys.uses(Actor.system("bench").scope).filter(usage="diversify").exists():
         raise AssertionError("no key was used")
 
 

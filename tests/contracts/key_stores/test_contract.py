@@ -58,6 +58,43 @@ def test_a_card_s_key_is_the_rule_s_to_the_last_byte(shelf):
         assert (card.label, card.version, card.algorithm) == ("test.internal", 1, name)
 
 
+def test_a_master_derived_level_by_level_makes_the_same_cards(shelf):
+    """City, issuer and application one after the other, or all levels at once: the card's key is the same."""
+    for name in algorithms(shelf):
+        city = shelf.take("city.external", MASTER, name)
+        issuer_spec = KeySpec("test.issuer", 1, name, "issuer.external", False)
+        issuer = shelf.store.derive(city, FACTORS[0], issuer_spec, shelf.root)
+        spec = KeySpec("test.external", 3, name, "external", True)
+        master = shelf.store.derive(issuer, FACTORS[1], spec, shelf.root)
+        card = shelf.store.diversify(master, FACTORS[2:])
+        assert card.plain_write_body(b"").hex() == LAST[name]
+        assert (card.label, card.version) == ("test.external", 3)
+        derived = card_ciphers.diversify(name, MASTER, *FACTORS[:2])
+        assert master.kcv == shelf.store.kcv(master) == card_ciphers.kcv(name, derived)
+        assert shelf.store.derive(city, FACTORS[1], issuer_spec, shelf.root).kcv != issuer.kcv
+        swapped = shelf.store.derive(
+            shelf.store.derive(city, FACTORS[1], issuer_spec, shelf.root), FACTORS[0], spec, shelf.root
+        )
+        assert swapped.kcv != master.kcv
+
+
+def test_a_master_above_opens_no_card_and_begets_its_own_kind_alone(shelf):
+    city, master = shelf.make("city.internal"), shelf.make("internal")
+    refusal("KEY_KIND", shelf.store.diversify, city, FACTORS[:1])
+    refusal("KEY_KIND", shelf.store.diversify_many, city, FACTORS[0])
+    for source, usage in (
+        (master, "internal"),
+        (city, "external"),
+        (city, "city.internal"),
+        (city, "blank"),
+        (shelf.make("issuer.internal"), "issuer.internal"),
+    ):
+        spec = KeySpec("test.below", 1, "3des", usage, False)
+        refusal("KEY_KIND", shelf.store.derive, source, FACTORS[0], spec, shelf.root)
+    spec = KeySpec("test.below", 1, "3des", "internal", False)
+    refusal("CARD_FACTOR_LENGTH", shelf.store.derive, city, bytes(7), spec, shelf.root)
+
+
 def test_a_new_key_is_new(shelf):
     for name in algorithms(shelf):
         first, second = shelf.make("control", name), shelf.make("control", name, version=2)

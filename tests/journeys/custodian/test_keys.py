@@ -71,6 +71,13 @@ def test_one_custodian_asks_and_another_confirms(page: Page, people: Town) -> No
     press(page, "确认执行", "确认执行")
     expect(page.locator("main")).to_contain_text("已执行")
     assert keys.active(CONTROL).version == 2
+    page.get_by_role("link", name="第 2 版").click()  # what it has made
+    expect(page.locator("main")).to_contain_text("使用中")
+
+    page.goto("/custodian/keys/city_sm4.internal/1/")  # what a leak above would open
+    expect(page.get_by_text("由它分散或保护的密钥")).to_be_visible()
+    expect(page.get_by_role("link", name="国密教育应用内部认证密钥 第 1 版")).to_be_visible()
+    assert_sound(page)
 
     page.goto(f"/custodian/keys/{CONTROL}/")
     expect(page.locator("main")).to_contain_text("仅验证")

@@ -86,6 +86,12 @@ def quiet_clock(key_stores: Path) -> Iterator[None]:
     yield from _fresh(key_stores)
 
 
+@pytest.fixture
+def fresh_stores(key_stores: Path) -> Iterator[None]:
+    """Empty stores, for a ceremony that begins one."""
+    yield from _fresh(key_stores)
+
+
 def _fresh(key_stores: Path) -> Iterator[None]:
     for name in ("cards", "cards-drill"):
         for file in (key_stores / name).glob("*"):

@@ -13,7 +13,8 @@ from xueka.kernel.errors import BadInput
 WRAPPING = bytes.fromhex("0123456789abcdeffedcba9876543210")
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
 SPEC = KeySpec("education.adf.internal", 3, "sm4", "internal", False)
-KINDS = ["control", "maintain", "internal", "external", "pin_unlock", "pin_reload", "blank", "kek", "partner"]
+KINDS = ["control", "maintain", "internal", "external", "pin_unlock", "pin_reload", "blank", "kek", "partner",
+         "city.control", "issuer.internal", "city.pin_reload"]  # fmt: skip
 
 
 def test_the_head_says_what_the_key_is():

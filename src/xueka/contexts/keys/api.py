@@ -29,6 +29,7 @@ from xueka.contexts.keys.models import (
 from xueka.contexts.keys.ports import KeySpec, KeyStore, StoredKey
 from xueka.contexts.keys.queries import (
     Exposure,
+    below,
     ceremonies,
     ceremony,
     change,
@@ -48,6 +49,7 @@ from xueka.contexts.keys.queries import (
     parts_kcv,
     parts_of,
     rewraps,
+    sources,
     subjects,
     uses,
     uses_by_day,
@@ -127,6 +129,7 @@ __all__ = [
     "active",
     "ask",
     "batch_keys",
+    "below",
     "bureau_keys",
     "by_code",
     "cancel_delivery",
@@ -174,6 +177,7 @@ __all__ = [
     "sealed_rows",
     "send_delivery",
     "share_sheet",
+    "sources",
     "subjects",
     "take_block",
     "take_part_back",

@@ -52,6 +52,19 @@ INVARIANTS = [
           FROM keys_keydelivery d JOIN keys_keyversion v ON v.id = d.version_id""",
     ),
     from_rows(
+        "keys_derived_from_their_source",
+        "由上级分散的密钥版本都来自登记的上级，类型、算法一致，分散时的使用已记录",
+        """
+        SELECT k.label || '/' || v.number,
+               k.source_id IS DISTINCT FROM s.key_id OR v.algorithm IS DISTINCT FROM s.algorithm
+               OR k.kind IS DISTINCT FROM a.kind OR k.level NOT IN ('issuer', 'master')
+               OR NOT EXISTS (SELECT 1 FROM keys_keyuse u WHERE u.version_id = s.id AND u.usage = 'derive')
+          FROM keys_keyversion v JOIN keys_key k ON k.id = v.key_id
+          LEFT JOIN keys_keyversion s ON s.id = v.derived_from_id
+          LEFT JOIN keys_key a ON a.id = s.key_id
+         WHERE k.source_id IS NOT NULL OR v.derived_from_id IS NOT NULL""",
+    ),
+    from_rows(
         "keys_one_active_version",
         "每个密钥最多一个使用中的版本，版本号连续",
         """

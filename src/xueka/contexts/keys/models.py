@@ -15,14 +15,18 @@ from xueka.platform.identity.scope import CityWork
 SOFTWARE, PKCS11, FILES, DRILL_STORE = "software", "pkcs11", "files", "drill"
 STORES = {SOFTWARE: "封存的软件库", PKCS11: "密码机", FILES: "系统密钥文件", DRILL_STORE: "演练库"}
 #: How a version came to be. `found`: it served before key management knew of it.
-ORIGINS = {"generated": "生成", "components": "分量导入", "block": "密钥块导入", "found": "沿用"}
+ORIGINS = {
+    "generated": "生成", "components": "分量导入", "block": "密钥块导入", "derived": "由上级分散",
+    "found": "沿用",
+}  # fmt: skip
 
 
 class Key(models.Model):
     """A key by its name, whatever its present version. A foreign one is named with owner and place, no more.
 
-    `parent` is the key under which new versions are wrapped; `application` and `kind` say what it opens on a
-    card. `held`, `drill` are repeated in the versions, where the database holds them together.
+    `parent` is the key under which new versions are wrapped, `source` the master that they are derived from
+    by `factor` (16 hexadecimal digits); a master without one is made here or brought in. `application` and
+    `kind` say what it opens on a card. `held`, `drill` are repeated in the versions, held together there.
     """
 
     label = models.CharField(max_length=64, unique=True)
@@ -33,6 +37,8 @@ class Key(models.Model):
     algorithm = models.CharField(max_length=16)
     usages = models.JSONField(default=list)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    source = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="derives")
+    factor = models.CharField(max_length=16, blank=True)
     held = models.BooleanField(default=True)
     drill = models.BooleanField(default=False)
     owner = models.CharField(max_length=64, blank=True)
@@ -61,13 +67,25 @@ class Key(models.Model):
                 name="keys_foreign_has_owner",
             ),
             models.UniqueConstraint(fields=["id", "held", "drill"], name="keys_identity"),
+            models.CheckConstraint(
+                condition=Q(source=None, factor="")
+                | Q(
+                    source__isnull=False,
+                    factor__regex=r"^[0-9a-f]{16}$",
+                    held=True,
+                    level__in=[level for level, above in v.SOURCES.items() if above],
+                ),
+                name="keys_source_has_factor",
+            ),
+            models.UniqueConstraint(fields=["source", "factor"], name="keys_factor_once"),
         ]
 
 
 class KeyVersion(models.Model):
     """One version of a held key. `block` is its key block under `wrapped_by`; a module has a handle instead.
 
-    `kcv` are the six digits people compare. `asked_by`, `confirmed_by` are the two who made it.
+    `derived_from` is the version of the master above that it was made from. `kcv` are the six digits people
+    compare. `asked_by`, `confirmed_by` are the two who made it.
     """
 
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="versions")
@@ -80,6 +98,7 @@ class KeyVersion(models.Model):
     handle = models.CharField(max_length=128, blank=True)
     block = models.BinaryField(null=True)
     wrapped_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="wraps")
+    derived_from = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="derived")
     origin = models.CharField(max_length=16)
     held = models.BooleanField(default=True)
     drill = models.BooleanField(default=False)
@@ -121,6 +140,12 @@ class KeyVersion(models.Model):
                 | (~Q(asked_by="") & ~Q(confirmed_by="") & ~Q(asked_by=F("confirmed_by"))),
                 name="keys_version_two_people",
             ),
+            models.CheckConstraint(
+                condition=Q(origin="derived", derived_from__isnull=False)
+                | (~Q(origin="derived") & Q(derived_from=None)),
+                name="keys_derived_from_one",
+            ),
+            models.UniqueConstraint(fields=["key", "derived_from"], name="keys_derived_once"),
         ]
         indexes = [models.Index(fields=["wrapped_by", "id"], name="keys_wrapped_by")]
 

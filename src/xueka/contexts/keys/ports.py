@@ -73,6 +73,14 @@ class KeyStore(Protocol):
     def export_block(self, key: StoredKey, transport: StoredKey) -> bytes:
         """The key block of an exportable key under `transport`. Raises Refused `KEY_NOT_EXPORTABLE`."""
 
+    def derive(
+        self, key: StoredKey, factor: bytes, spec: KeySpec, under: StoredKey | None = None
+    ) -> StoredKey:
+        """The master `spec` (of an issuer or an application) of a city's or an issuer's master `key`.
+
+        `factor` has 8 bytes. Type and algorithm are the source's, or Refused `KEY_KIND`.
+        """
+
     def kcv(self, key: StoredKey) -> str:
         """The check value, computed again from the key itself."""
 

@@ -22,7 +22,7 @@ from xueka.contexts.keys.models import (
     KeyVersion,
     Rewrap,
 )
-from xueka.contexts.keys.services import components, field_keys, stores
+from xueka.contexts.keys.services import components, deriving, field_keys, stores
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity import accounts
@@ -31,10 +31,11 @@ from xueka.platform.identity.scope import Scope
 
 def keys(scope: Scope) -> QuerySet[Key]:
     """All keys by name; `versions.all()` of each is there already, the newest first."""
-    versions = KeyVersion.objects.select_related("key", "wrapped_by__key").order_by("-number")
+    above = ("key", "wrapped_by__key", "derived_from__key")
+    versions = KeyVersion.objects.select_related(*above).order_by("-number")
     return (
         Key.objects.visible_to(scope)
-        .select_related("parent")
+        .select_related("parent", "source")
         .prefetch_related(Prefetch("versions", versions))
     )
 
@@ -50,7 +51,7 @@ def key(scope: Scope, label: str) -> Key:
 def version(scope: Scope, label: str, number: int) -> KeyVersion:
     """Raises NotFound `KEY_VERSION_NOT_FOUND`."""
     rows = KeyVersion.objects.visible_to(scope).select_related(
-        "key", "wrapped_by__key", "change", "ceremony", "removal"
+        "key", "wrapped_by__key", "derived_from__key", "change", "ceremony", "removal"
     )
     found = rows.filter(key__label=label, number=number).first()
     if found is None:
@@ -186,9 +187,10 @@ class Exposure:
     by_district: Mapping[str, int] = field(default_factory=dict)
 
 
-def subjects(scope: Scope, found: KeyVersion) -> QuerySet[KeyUse]:
-    """What the version was used for, each once: numbers of cards and of batches."""
-    return uses(scope).filter(version=found).order_by().values_list("subject", flat=True).distinct()  # type: ignore[return-value]
+def subjects(scope: Scope, found: Iterable[KeyVersion]) -> QuerySet[KeyUse]:
+    """What these versions were used for, each once: numbers of cards and of batches."""
+    rows = uses(scope).filter(version__in=[each.pk for each in found]).order_by()
+    return rows.values_list("subject", flat=True).distinct()  # type: ignore[return-value]
 
 
 def exposure(rows: QuerySet[cards.Card]) -> Exposure:
@@ -211,6 +213,16 @@ def partner_keys(scope: Scope) -> list[Key]:
 def wrapping_keys(scope: Scope) -> list[Key]:
     """What new keys may lie under."""
     return list(Key.objects.visible_to(scope).filter(level__in=["local", "kek"], drill=False))
+
+
+def below(scope: Scope, found: KeyVersion) -> list[KeyVersion]:
+    """Every version that this one opens: derived from it or lying under it, and so on down; by name."""
+    return deriving.below(found) if scope.level in ("system", "city") else []
+
+
+def sources(scope: Scope) -> list[Key]:
+    """Masters that others may be derived from."""
+    return list(Key.objects.visible_to(scope).filter(level__in=["city", "issuer"], held=True, drill=False))
 
 
 def closed_stores(found: Iterable[Key]) -> list[str]:

@@ -40,6 +40,8 @@ def list_(username: common.As = None, as_json: common.Json = False) -> None:
                     "algorithm": key.algorithm,
                     "usages": key.usages,
                     "parent": key.parent.label if key.parent else None,
+                    "source": key.source.label if key.source else None,
+                    "factor": key.factor or None,
                     "held": key.held,
                     "drill": key.drill,
                     "owner": key.owner or None,
@@ -52,6 +54,7 @@ def list_(username: common.As = None, as_json: common.Json = False) -> None:
                             "store": each.store,
                             "origin": each.origin,
                             "wrapped_by": str(each.wrapped_by) if each.wrapped_by else None,
+                            "derived_from": str(each.derived_from) if each.derived_from else None,
                             "uses": used.get(each.pk, (0, 0))[0],
                             "cards": used.get(each.pk, (0, 0))[1],
                         }

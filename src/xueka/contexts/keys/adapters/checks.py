@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from xueka.contexts.keys.domain.key_block import KEY_SIZES, KeySpec
+from xueka.contexts.keys.domain.key_block import DERIVING, KEY_SIZES, KeySpec
 from xueka.contexts.keys.ports import StoredKey
 from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.crypto.card_ciphers import FACTOR_SIZE
@@ -45,6 +45,16 @@ def kind(spec: KeySpec, allowed: Collection[str], *, purpose: str) -> None:
             expected="、".join(sorted(allowed)),
             action="用途与密钥绑定，不能更改；请核对所用的密钥。",
         )
+
+
+def derives(source: KeySpec, spec: KeySpec) -> None:
+    """A master comes from one of its own type and algorithm, a level up. Raises Refused `KEY_KIND`."""
+    kind(source, DERIVING, purpose="分散下级主密钥")
+    level, _, of = source.usage.partition(".")
+    below = {of, f"issuer.{of}"} if level == "city" else {of}
+    if spec.algorithm != source.algorithm:
+        below = set()
+    kind(spec, below, purpose=f"由 {source.label} 分散得到")
 
 
 def exportable(spec: KeySpec) -> None:

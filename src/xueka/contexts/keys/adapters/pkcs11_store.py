@@ -18,6 +18,7 @@ from xueka.contexts.keys.adapters.pkcs11_session import Sessions
 from xueka.contexts.keys.adapters.pkcs11_table import Algorithm, Module
 from xueka.contexts.keys.domain.key_block import (
     AES_BLOCK,
+    DERIVING,
     DIVERSIFIED,
     WRAPPING,
     KeySpec,
@@ -110,6 +111,19 @@ class Pkcs11Store:
             return head + (cipher + mac).hex().upper().encode("ascii")
 
         return self._sessions.run(wrap)
+
+    def derive(
+        self, key: StoredKey, factor: bytes, spec: KeySpec, under: StoredKey | None = None
+    ) -> StoredKey:
+        """Inside the module, where the new key stays; a DES key gets its parity bits, and works the same."""
+        checks.derives(self._spec(key), spec)
+        checks.levels([factor])
+        how = _string_data(card_batches.blocks_of(factor), self._algorithm(spec).derive)
+        return self._kept(
+            spec,
+            self._template(spec),
+            lambda session, full: session.deriveKey(self._found(session, key), full, how),
+        )
 
     def kcv(self, key: StoredKey) -> str:
         spec = self._spec(key)
@@ -238,7 +252,7 @@ class Pkcs11Store:
             (PyKCS11.CKA_EXTRACTABLE, CK_TRUE if leaves else CK_FALSE),
             (PyKCS11.CKA_ENCRYPT, CK_TRUE),
             (PyKCS11.CKA_DECRYPT, CK_FALSE),
-            (PyKCS11.CKA_DERIVE, CK_TRUE if wraps or spec.usage in DIVERSIFIED else CK_FALSE),
+            (PyKCS11.CKA_DERIVE, CK_TRUE if wraps or spec.usage in DIVERSIFIED | DERIVING else CK_FALSE),
             (PyKCS11.CKA_WRAP, CK_FALSE),
             (PyKCS11.CKA_UNWRAP, CK_FALSE),
             (PyKCS11.CKA_SIGN, CK_FALSE),

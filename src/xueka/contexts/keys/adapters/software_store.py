@@ -68,6 +68,14 @@ class SoftwareStore:
         checks.kind(wrapping, _TRAVEL, purpose="保护导出的密钥")
         return key_blocks.seal(spec, value, under, wrapping.algorithm)
 
+    def derive(
+        self, key: StoredKey, factor: bytes, spec: KeySpec, under: StoredKey | None = None
+    ) -> StoredKey:
+        source, value = self._open(key)
+        checks.derives(source, spec)
+        checks.levels([factor])
+        return self._keep(spec, card_ciphers.diversify(source.algorithm, value, factor), under)
+
     def kcv(self, key: StoredKey) -> str:
         spec, value = self._open(key)
         return card_ciphers.kcv(spec.algorithm, value)

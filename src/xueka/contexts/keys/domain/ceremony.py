@@ -14,14 +14,14 @@ from xueka.contexts.keys.domain import vocabulary as v
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.kernel.text import parser_place
 
-GENERATE, COMPONENTS, BLOCK = "generate", "components", "block"
-HOW = {GENERATE: "生成", COMPONENTS: "分量导入", BLOCK: "密钥块导入"}
+GENERATE, COMPONENTS, BLOCK, DERIVE = "generate", "components", "block", "derive"
+HOW = {GENERATE: "生成", COMPONENTS: "分量导入", BLOCK: "密钥块导入", DERIVE: "由上级分散"}
 MOST_SHARES = 16
 
 _TOP = {"title", "drill", "threshold", "led_by", "reviewed_by", "custodians", "keys", "foreign", "reseal"}
 _KEY = {
     "label", "title", "kind", "algorithm", "usages", "application", "parent", "how", "components", "block",
-    "kcv", "under", "activate",
+    "kcv", "under", "activate", "level", "source", "factor",
 }  # fmt: skip
 _FOREIGN = {"label", "title", "kind", "algorithm", "usages", "application", "owner", "place"}
 
@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PlannedKey:
-    """One key to be made. `kcv`: what it must come out as; `components`: how many people bring one."""
+    """One key to be made. `kcv`: what it must come out as; `components`: how many people bring one.
+
+    `level` is filled for masters of a city or an issuer; `source`, `factor` for one that is derived.
+    """
 
     label: str
     title: str
@@ -48,6 +51,9 @@ class PlannedKey:
     block: str = ""
     kcv: str = ""
     under: str = ""
+    level: str = ""
+    source: str = ""
+    factor: str = ""
     activate: bool = True
 
     def definition(self) -> dict[str, Any]:
@@ -58,6 +64,9 @@ class PlannedKey:
             "usages": list(self.usages),
             "application": self.application,
             "parent": self.parent,
+            "level": self.level,
+            "source": self.source,
+            "factor": self.factor,
         }
 
 
@@ -152,6 +161,10 @@ def canonical(lines: object) -> bytes:
 
 def _key(given: Mapping[str, Any]) -> PlannedKey:
     values = {**given, "usages": tuple(given["usages"])}
+    values["level"] = given.get("level") or v.TYPES[given["kind"]].level
+    values["factor"] = policy.check_source(
+        given["label"], values["level"], given.get("source", ""), given.get("factor", "")
+    )
     if "kcv" in values:
         values["kcv"] = v.check_kcv(values["kcv"])
     return PlannedKey(**values)
@@ -227,11 +240,15 @@ def _keys(data: Mapping[str, Any], drill: bool) -> Iterator[Problem]:
 
 def _definition(each: Mapping[str, Any], drill: bool) -> str:
     texts = all(isinstance(each.get(name), str) for name in ("label", "title", "kind", "algorithm"))
+    texts = texts and all(isinstance(each.get(name, ""), str) for name in ("level", "source", "factor"))
     usages = each.get("usages")
     if not texts or not isinstance(usages, list) or not all(isinstance(usage, str) for usage in usages):
         return "须有 label、title、kind、algorithm（文字）和 usages（列表）。"
     try:
-        policy.check_definition(each["label"], each["kind"], each["algorithm"], usages, drill=drill)
+        level = policy.check_definition(
+            each["label"], each["kind"], each["algorithm"], usages, drill=drill, level=each.get("level", "")
+        )
+        policy.check_source(each["label"], level, each.get("source", ""), each.get("factor", ""))
     except XuekaError as refusal:
         return f"{refusal.message}应为：{refusal.expected}。"
     return ""
@@ -252,7 +269,9 @@ def _making(where: str, each: Mapping[str, Any], custodians: int) -> Iterator[Pr
         yield where, "本地主密钥不由别的密钥保护。"
     if level == v.PLATFORM:
         yield where, "系统密钥由系统自己生成，不在仪式里做。"
-    if how != GENERATE:
+    if (how == DERIVE) != bool(each.get("source")):
+        yield where, '由上级分散的密钥写 how = "derive"、source 和 factor；其他的都不写。'
+    if how in (COMPONENTS, BLOCK):
         try:
             v.check_kcv(each.get("kcv", ""))
         except BadInput:

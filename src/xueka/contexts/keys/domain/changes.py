@@ -6,7 +6,7 @@ from typing import Any
 
 from xueka.contexts.keys.domain import deliveries
 from xueka.contexts.keys.domain import vocabulary as v
-from xueka.contexts.keys.domain.policy import check_definition
+from xueka.contexts.keys.domain.policy import check_definition, check_source
 from xueka.kernel.errors import BadInput
 
 REGISTER, FOREIGN, GENERATE, IMPORT, EXPORT = "register", "foreign", "generate", "import", "export"
@@ -32,7 +32,17 @@ _DEFINITION = {"title": "名称", "kind": "类型", "algorithm": "算法", "usag
 KINDS: dict[str, ChangeKind] = {
     each.code: each
     for each in (
-        ChangeKind(REGISTER, "登记密钥", {**_DEFINITION, "parent": "由谁保护"}),
+        ChangeKind(
+            REGISTER,
+            "登记密钥",
+            {
+                **_DEFINITION,
+                "parent": "由谁保护",
+                "level": "层级",
+                "source": "由谁分散",
+                "factor": "分散因子",
+            },
+        ),
         ChangeKind(
             FOREIGN,
             "登记外部密钥",
@@ -82,7 +92,7 @@ def check_params(kind: str, label: str, params: Mapping[str, Any]) -> dict[str, 
     if unknown := sorted(set(params) - set(found.params)):
         raise BadInput("KEY_CHANGE_PARAM", f"{found.label}不需要 {unknown[0]}。", where=unknown[0])
     tidy = {name: _tidy(params.get(name, "")) for name in found.params}
-    optional = {"application", "parent"}
+    optional = {"application", "parent", "level", "source", "factor"}
     if missing := [name for name, value in tidy.items() if value in ("", [], None) and name not in optional]:
         raise BadInput(
             "KEY_CHANGE_PARAM",
@@ -92,7 +102,17 @@ def check_params(kind: str, label: str, params: Mapping[str, Any]) -> dict[str, 
         )
     if kind in (REGISTER, FOREIGN):
         drill = label.startswith(v.DRILL_PREFIX)
-        check_definition(label, tidy["kind"], tidy["algorithm"], tidy["usages"], drill=drill)
+        level = check_definition(
+            label,
+            tidy["kind"],
+            tidy["algorithm"],
+            tidy["usages"],
+            drill=drill,
+            level=tidy.get("level", ""),
+        )
+        if kind == REGISTER:
+            tidy["level"] = level
+            tidy["factor"] = check_source(label, level, tidy["source"], tidy["factor"])
     if "version" in tidy:
         tidy["version"] = _number(tidy["version"])
     if kind in (IMPORT, COMPONENTS):

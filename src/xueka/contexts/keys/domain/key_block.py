@@ -15,6 +15,7 @@ HEAD = 16
 LONGEST = 512
 MAC_DIGITS = 32
 
+_MASTERS = ("control", "maintain", "internal", "external", "pin_unlock", "pin_reload")
 #: Our kinds of keys: usage code and mode of use. Codes of two digits are the standard's range for owners.
 _KINDS = {
     "kek": ("K1", "B"),
@@ -28,6 +29,9 @@ _KINDS = {
     "pin_reload": ("15", "X"),
     "master": ("19", "X"),
     "blank": ("20", "B"),
+    # Masters of a city and of an issuer: applications' masters are derived from them, cards' keys never.
+    **{f"city.{kind}": (f"3{place}", "X") for place, kind in enumerate(_MASTERS)},
+    **{f"issuer.{kind}": (f"4{place}", "X") for place, kind in enumerate(_MASTERS)},
 }
 _BY_CODE = {code: kind for kind, code in _KINDS.items()}
 _ALGORITHMS = {"3des": "T", "sm4": "S", "aes": "A"}
@@ -35,8 +39,10 @@ _BY_LETTER = {letter: name for name, letter in _ALGORITHMS.items()}
 #: Bytes of a key.
 KEY_SIZES = {"3des": (16,), "sm4": (16,), "sm1": (16,), "aes": (16, 32)}
 
-#: Keys that are diversified, that wrap others, that stand in the file of local master keys.
-DIVERSIFIED = frozenset({"control", "maintain", "internal", "external", "pin_unlock", "pin_reload", "master"})
+#: Keys that cards' keys come from, that masters come from, that wrap others, that stand in the file of local
+#: master keys.
+DIVERSIFIED = frozenset({*_MASTERS, "master"})
+DERIVING = frozenset(f"{level}.{kind}" for level in ("city", "issuer") for kind in _MASTERS)
 WRAPPING = frozenset({"local", "kek", "partner", "batch"})
 LOCAL = "local"
 
@@ -46,7 +52,9 @@ _FIXED = re.compile(r"([12])(\d{4})([0-9A-Z]{2})([A-Z])([A-Z])([0-9A-F]{2})([EN]
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What a key is. `usage` is its kind (`control`, `kek`, `blank` …), `version` 1 to 255."""
+    """What a key is. `usage` is its kind (`control`, `kek`, `blank` …, of a city's or an issuer's master
+    `city.control` …), `version` 1 to 255.
+    """
 
     label: str
     version: int

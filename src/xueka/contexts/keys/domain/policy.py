@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from xueka.contexts.keys.domain import factors
 from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.transitions import ACTIVE, KEY_VERSION, VERIFY_ONLY
 from xueka.kernel.errors import BadInput, Refused
@@ -47,17 +48,26 @@ def check_reason(purpose: str, subject: str) -> None:
 
 
 def check_definition(
-    label: str, kind: str, algorithm: str, usages: Collection[str], *, drill: bool
-) -> v.KeyType:
-    """The type of a key that is to be registered, when everything fits.
+    label: str, kind: str, algorithm: str, usages: Collection[str], *, drill: bool, level: str = ""
+) -> str:
+    """The level of a key that is to be registered, when everything fits; unless said, that of its type.
 
-    Raises BadInput `KEY_LABEL`, `KEY_TYPE`, `KEY_ALGORITHM`, `KEY_USAGE_UNKNOWN`.
+    Raises BadInput `KEY_LABEL`, `KEY_TYPE`, `KEY_LEVEL`, `KEY_ALGORITHM`, `KEY_USAGE_UNKNOWN`.
     """
     v.check_label(label, drill=drill)
     found = v.TYPES.get(kind)
     if found is None:
         raise BadInput(
             "KEY_TYPE", f"密钥 {label}：没有这种类型。", where=label, found=kind, expected="、".join(v.TYPES)
+        )
+    level = level or found.level
+    if level not in found.levels:
+        raise BadInput(
+            "KEY_LEVEL",
+            f"密钥 {label}：{found.label}不能在这一层。",
+            where=label,
+            found=level,
+            expected="、".join(found.levels),
         )
     if algorithm not in found.algorithms:
         raise BadInput(
@@ -67,12 +77,31 @@ def check_definition(
             found=algorithm,
             expected="、".join(found.algorithms),
         )
-    if not usages or (wrong := sorted(set(usages) - set(found.usages))):
+    allowed = found.usages_at(level)
+    if not usages or (wrong := sorted(set(usages) - set(allowed))):
         raise BadInput(
             "KEY_USAGE_UNKNOWN",
             f"密钥 {label}：{found.label}不能有这种用途。",
             where=label,
             found="、".join(wrong) if usages else "无",
-            expected="、".join(found.usages),
+            expected="、".join(allowed),
         )
-    return found
+    return level
+
+
+def check_source(label: str, level: str, source: str, factor: str) -> str:
+    """The factor (16 hexadecimal digits) by which a master is derived from `source`; empty without one.
+
+    Raises BadInput `KEY_SOURCE`, `KEY_FACTOR`.
+    """
+    if not source and not factor:
+        return ""
+    if not (source and factor and v.SOURCES.get(level)):
+        raise BadInput(
+            "KEY_SOURCE",
+            f"密钥 {label}：上级主密钥和分散因子要一起写，只有发卡方和应用主密钥由上级分散。",
+            where=label,
+            found=f"{v.LEVELS[level]}；上级 {source or '无'}；因子 {factor or '无'}",
+            expected="两项都写，或都不写",
+        )
+    return factors.from_digits(factor).hex()

@@ -5,17 +5,25 @@ from dataclasses import dataclass
 
 from xueka.kernel.errors import BadInput
 
-LOCAL, KEK, MASTER, TRANSPORT, PLATFORM = "local", "kek", "master", "transport", "platform"
+LOCAL, KEK, CITY, ISSUER, MASTER = "local", "kek", "city", "issuer", "master"
+TRANSPORT, PLATFORM = "transport", "platform"
 LEVELS = {
     LOCAL: "本地主密钥",
     KEK: "密钥加密密钥",
+    CITY: "城市主密钥",
+    ISSUER: "发卡方主密钥",
     MASTER: "应用主密钥",
     TRANSPORT: "传输密钥",
     PLATFORM: "系统密钥",
 }
 
-DIVERSIFY, MAC, WRAP, EXPORT, SEAL, SIGN = "diversify", "mac", "wrap", "export", "seal", "sign"
+#: Masters by level → the levels whose keys they may be derived from. A city's is brought in or generated.
+SOURCES: dict[str, tuple[str, ...]] = {CITY: (), ISSUER: (CITY,), MASTER: (CITY, ISSUER)}
+
+DERIVE, DIVERSIFY, MAC, WRAP, EXPORT = "derive", "diversify", "mac", "wrap", "export"
+SEAL, SIGN = "seal", "sign"
 USAGES = {
+    DERIVE: "分散下级主密钥",
     DIVERSIFY: "分散卡密钥",
     MAC: "加密和计算 MAC",
     WRAP: "保护其他密钥",
@@ -24,7 +32,12 @@ USAGES = {
     SIGN: "签名、登录",
 }
 #: What keys are used for, as those who use them say it.
-PURPOSES = {"personalization": "柜台写卡", "production": "卡厂制卡", "export": "导出"}
+PURPOSES = {
+    "personalization": "柜台写卡",
+    "production": "卡厂制卡",
+    "export": "导出",
+    "derivation": "分散下级主密钥",
+}
 
 THREE_DES, SM4, SM1, AES = "3des", "sm4", "sm1", "aes"
 SM2, HMAC_SM3, ED25519 = "sm2", "hmac-sm3", "ed25519"
@@ -52,13 +65,22 @@ KCV = re.compile(r"[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """`level`: where it stands; `usages` it may have at most; `algorithms` it may be of."""
+    """`level`: where it stands unless said otherwise; `usages` it may have at most there; `algorithms`."""
 
     code: str
     label: str
     level: str
     usages: tuple[str, ...]
     algorithms: tuple[str, ...]
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Where it may stand: each type of master exists for a city, an issuer and an application."""
+        return tuple(SOURCES) if self.level == MASTER else (self.level,)
+
+    def usages_at(self, level: str) -> tuple[str, ...]:
+        """A city's and an issuer's master open no card: others are derived from them."""
+        return (DERIVE, EXPORT) if level in (CITY, ISSUER) else self.usages
 
 
 def _types(*types: KeyType) -> dict[str, KeyType]:

@@ -16,7 +16,7 @@ from xueka.contexts.keys.domain import vocabulary as v
 from xueka.contexts.keys.domain.ceremony import Person, Plan, PlannedKey
 from xueka.contexts.keys.models import Ceremony, Key, KeyVersion
 from xueka.contexts.keys.ports import StoredKey
-from xueka.contexts.keys.services import asking, changes, finding, keeping, stores, versions
+from xueka.contexts.keys.services import asking, changes, deriving, finding, keeping, stores, versions
 from xueka.contexts.keys.services.asking import Asker
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused
@@ -147,11 +147,11 @@ def transcript_digest(lines: object) -> str:
 
 
 def _obstacles(plan: Plan) -> Iterator[str]:
-    known = {key.label: key for key in Key.objects.all()}
+    known = {key.label: key for key in Key.objects.select_related("source")}
     planned: dict[str, str] = {}
     outside = stores.wraps_outside(stores.name_for(drill=plan.drill))
     for each in plan.keys:
-        level = v.TYPES[each.kind].level
+        level = each.level
         if level != v.LOCAL and (each.parent or outside):
             wanted = v.LOCAL if level == v.KEK else v.KEK
             found = planned.get(each.parent) or (known[each.parent].level if each.parent in known else "")
@@ -159,10 +159,13 @@ def _obstacles(plan: Plan) -> Iterator[str]:
                 above = each.parent or "空"
                 yield f"密钥 {each.label} 须由一个{v.LEVELS[wanted]}保护，{above}不是，或排在它后面。"
         planned[each.label] = level
+        if each.source and not (each.source in planned or each.source in known):
+            yield f"密钥 {each.label} 的上级 {each.source} 没有登记，也没有排在它前面。"
         if each.label in known:
             there = known[each.label]
-            if (there.held, there.kind, there.algorithm, sorted(there.usages)) != (
-                True, each.kind, each.algorithm, sorted(each.usages),
+            above = there.source.label if there.source else ""
+            if (there.held, there.kind, there.level, there.algorithm, sorted(there.usages), above) != (
+                True, each.kind, each.level, each.algorithm, sorted(each.usages), each.source,
             ):  # fmt: skip
                 yield f"密钥 {each.label} 已登记为另一种密钥。"
             elif each.activate and finding.active(there) is not None:
@@ -236,19 +239,30 @@ def _made(
         changes.register(leader, planned.label, planned.definition(), held=True)
     key = finding.locked(planned.label)
     number = versions.next_number(key)
-    stored, wrapped_by = _stored(plan, planned, key, number, asker)
+    source: KeyVersion | None = None
+    if key.source is not None:
+        stored, wrapped_by, source = deriving.made(leader, key, number)
+        keeping.expected(key, planned.kcv, stored)
+    else:
+        stored, wrapped_by = _stored(plan, planned, key, number, asker)
     made = versions.add(
         reviewer, key, stored, number=number, origin=_ORIGIN[planned.how], asked_by=leader.username,
-        wrapped_by=wrapped_by, ceremony_id=ceremony,
+        wrapped_by=wrapped_by, derived_from=source, ceremony_id=ceremony,
     )  # fmt: skip
     if planned.activate:
         versions.activate(reviewer, made)
     words = f"{rules.HOW[planned.how]} {planned.label} 第 {number} 版，校验值 {made.kcv}"
-    notes.add("key", words, label=planned.label, version=number, kcv=made.kcv, how=planned.how)
+    more = {"source": str(source), "factor": key.factor} if source else {}
+    notes.add("key", words, label=planned.label, version=number, kcv=made.kcv, how=planned.how, **more)
     asker.told(words)
 
 
-_ORIGIN = {rules.GENERATE: "generated", rules.COMPONENTS: "components", rules.BLOCK: "block"}
+_ORIGIN = {
+    rules.GENERATE: "generated",
+    rules.COMPONENTS: "components",
+    rules.BLOCK: "block",
+    rules.DERIVE: "derived",
+}
 
 
 def _stored(

@@ -14,6 +14,7 @@ from xueka.contexts.keys.models import Key, KeyChange, KeyVersion
 from xueka.contexts.keys.services import (
     components,
     deliveries,
+    deriving,
     exports,
     field_keys,
     finding,
@@ -129,6 +130,7 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
             raise Conflict("KEY_LABEL_TAKEN", "这个密钥名称已登记。", where=label, action="请换一个名称。")
         if kind == rules.REGISTER:
             _parent(label, params)
+            deriving.source_of(label, params)
         return
     key = finding.locked(label)
     if key.level == v.PLATFORM and (kind, label) != (rules.ROTATE, field_keys.LABEL):
@@ -143,8 +145,12 @@ def _check(kind: str, label: str, params: Mapping[str, Any]) -> None:
 
 def _check_new(kind: str, key: Key, params: Mapping[str, Any]) -> None:
     """Of changes that make a version."""
+    if kind in (rules.IMPORT, rules.COMPONENTS):
+        deriving.not_derived(key)
     if kind == rules.COMPONENTS:
         components.possible(key, params["people"])
+    if key.source is not None and (kind == rules.GENERATE or _waiting(key) is None):
+        deriving.possible(key)
     if key.label == field_keys.LABEL:
         field_keys.not_under_way()
     if kind == rules.ROTATE and finding.active(key) is None:
@@ -172,7 +178,7 @@ def _check_version(kind: str, version: KeyVersion, params: Mapping[str, Any]) ->
 
 def _parent(label: str, params: Mapping[str, Any]) -> Key | None:
     """The wrapping key of a new one: none for the local master key, and none in a module."""
-    level = v.TYPES[params["kind"]].level
+    level = params.get("level") or v.TYPES[params["kind"]].level
     drill = label.startswith(v.DRILL_PREFIX)
     if level == v.LOCAL or (not params["parent"] and not stores.wraps_outside(stores.name_for(drill=drill))):
         return None
@@ -195,12 +201,14 @@ def register(actor: Actor, label: str, params: Mapping[str, Any], *, held: bool)
     return Key.objects.create(
         label=label,
         title=params["title"],
-        level=kind.level,
+        level=params.get("level") or kind.level,
         kind=kind.code,
         application=params.get("application", ""),
         algorithm=params["algorithm"],
         usages=list(params["usages"]),
         parent=_parent(label, params) if held else None,
+        source=deriving.source_of(label, params) if held else None,
+        factor=params.get("factor", ""),
         held=held,
         drill=label.startswith(v.DRILL_PREFIX),
         owner=params.get("owner", ""),
@@ -243,12 +251,15 @@ def _do_rotate(actor: Actor, asked: KeyChange) -> dict[str, Any]:
     if key.label == field_keys.LABEL:
         task = field_keys.start(actor, asked)
         return {"version": task.number, "before": task.source.number}
-    waiting = (
-        KeyVersion.objects.filter(key=key, state=PRE_ACTIVE).select_related("key").order_by("number").last()
-    )
-    made = waiting or _generate(actor, asked)
+    made = _waiting(key) or _generate(actor, asked)
     versions.activate(actor, made, reason=asked.reason)
     return {**_told(made), "before": before.number if before else None, **_moved(actor, key, before, made)}
+
+
+def _waiting(key: Key) -> KeyVersion | None:
+    """The newest version that was made and not yet put to use."""
+    rows = KeyVersion.objects.filter(key=key, state=PRE_ACTIVE).select_related("key")
+    return rows.order_by("number").last()
 
 
 def _moved(actor: Actor, key: Key, before: KeyVersion | None, made: KeyVersion) -> dict[str, int]:
@@ -301,11 +312,22 @@ _DO: dict[str, Callable[[Actor, KeyChange], dict[str, Any]]] = {
 def _generate(actor: Actor, asked: KeyChange) -> KeyVersion:
     key = finding.locked(asked.label)
     number = versions.next_number(key)
-    stored, wrapped_by = keeping.generate(key, number)
+    source: KeyVersion | None = None
+    if key.source is not None:
+        stored, wrapped_by, source = deriving.made(actor, key, number)
+    else:
+        stored, wrapped_by = keeping.generate(key, number)
     return versions.add(
-        actor, key, stored, number=number, origin="generated", asked_by=asked.asked_by, wrapped_by=wrapped_by,
+        actor,
+        key,
+        stored,
+        number=number,
+        origin="derived" if source else "generated",
+        asked_by=asked.asked_by,
+        wrapped_by=wrapped_by,
+        derived_from=source,
         change=asked,
-    )  # fmt: skip
+    )
 
 
 def _told(version: KeyVersion) -> dict[str, Any]:

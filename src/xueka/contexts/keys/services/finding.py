@@ -9,7 +9,7 @@ from xueka.kernel.errors import NotFound, Refused
 
 def key(label: str) -> Key:
     """Raises NotFound `KEY_NOT_FOUND`."""
-    found = Key.objects.filter(label=label).select_related("parent").first()
+    found = Key.objects.filter(label=label).select_related("parent", "source").first()
     if found is None:
         raise NotFound("KEY_NOT_FOUND", "没有登记这个密钥。", found=label[:80], action="请核对密钥名称。")
     return found
@@ -32,7 +32,7 @@ def held(label: str) -> Key:
 def locked(label: str) -> Key:
     """A held key, its row locked: who changes versions of one key does it one after the other."""
     held(label)
-    return Key.objects.select_for_update(of=("self",)).select_related("parent").get(label=label)
+    return Key.objects.select_for_update(of=("self",)).select_related("parent", "source").get(label=label)
 
 
 def active(of: Key) -> KeyVersion | None:

@@ -13,7 +13,8 @@ PROBES = 64  # cards of a batch whose check value is computed a second time, on 
 
 
 def spec_of(key: Key, number: int) -> KeySpec:
-    return KeySpec(key.label, number, key.algorithm, key.kind, v.EXPORT in key.usages)
+    usage = f"{key.level}.{key.kind}" if key.level in (v.CITY, v.ISSUER) else key.kind
+    return KeySpec(key.label, number, key.algorithm, usage, v.EXPORT in key.usages)
 
 
 def stored(version: KeyVersion) -> StoredKey:
@@ -28,6 +29,24 @@ def generate(key: Key, number: int) -> tuple[StoredKey, KeyVersion | None]:
     store = stores.for_new(key)
     _clear(store, key, number)
     return store.generate(spec_of(key, number), stored(above) if above else None), above
+
+
+def derived(key: Key, number: int, source: KeyVersion) -> tuple[StoredKey, KeyVersion | None]:
+    """The next version of a key as its source gives it by the key's factor."""
+    above = _above(key)
+    store = stores.for_new(key)
+    under = stored(above) if above else None
+    return store.derive(stored(source), bytes.fromhex(key.factor), spec_of(key, number), under), above
+
+
+def derived_kcv(version: KeyVersion, source: KeyVersion) -> str:
+    """The check value of what the source gives today; what was made for it is taken away again."""
+    store = _store(source)
+    under = stored(version.wrapped_by) if version.wrapped_by else None
+    factor = bytes.fromhex(version.key.factor)
+    made = store.derive(stored(source), factor, spec_of(version.key, version.number), under)
+    store.destroy(made)
+    return made.kcv
 
 
 def from_components(
@@ -50,17 +69,24 @@ def take_in(
     said, made = stores.for_new(key).import_block(
         block.strip().encode(), stored(transport), stored(above) if above else None, (key.label, number)
     )
-    if (said.algorithm, said.usage) != (key.algorithm, key.kind):
+    wanted = spec_of(key, number)
+    if (said.algorithm, said.usage) != (wanted.algorithm, wanted.usage):
         raise Refused(
             "KEY_BLOCK_OTHER",
             "密钥块里的密钥不是登记的那一种，没有导入。",
             where=key.label,
             found=f"{said.usage} / {said.algorithm}",
-            expected=f"{key.kind} / {key.algorithm}",
+            expected=f"{wanted.usage} / {wanted.algorithm}",
             action="请核对密钥块，或请对方重新导出。",
         )
     _same(key, kcv, made.kcv)
     return made, above
+
+
+def expected(key: Key, kcv: str, made: StoredKey) -> None:
+    """Raises XuekaError `KCV_DIFFERS` where a reviewed file says another check value; it may say none."""
+    if kcv:
+        _same(key, kcv, made.kcv)
 
 
 def rewrap(version: KeyVersion, target: KeyVersion) -> bytes:

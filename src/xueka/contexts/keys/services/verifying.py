@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from xueka.contexts.keys.domain.transitions import DESTROYED
 from xueka.contexts.keys.models import FILES, Ceremony, KeyVersion
-from xueka.contexts.keys.services import keeping, platform_keys, stores
+from xueka.contexts.keys.services import deriving, keeping, platform_keys, stores
 from xueka.contexts.keys.services.ceremonies import transcript_digest
 from xueka.kernel.errors import XuekaError
 from xueka.platform.audit import queries as audit
@@ -44,6 +44,7 @@ def verify(actor: Actor) -> Verified:
     rows = (
         KeyVersion.objects.exclude(state=DESTROYED)
         .select_related("key", "wrapped_by__wrapped_by")
+        .select_related("derived_from__key", "derived_from__wrapped_by__wrapped_by")
         .order_by("key__label", "number")
     )
     opened = 0
@@ -60,6 +61,8 @@ def verify(actor: Actor) -> Verified:
 def _key(version: KeyVersion) -> str:
     try:
         kcv = platform_keys.kcv(version) if version.store == FILES else keeping.kcv(version)
+        if not deriving.fits(version):
+            return f"与上级 {version.derived_from} 分散的结果不符。"
     except XuekaError as refusal:
         return refusal.message
     return "" if kcv == version.kcv else f"校验值为 {kcv}，记录为 {version.kcv}。"

@@ -35,6 +35,7 @@ def add(
     origin: str,
     asked_by: str,
     wrapped_by: KeyVersion | None,
+    derived_from: KeyVersion | None = None,
     change: KeyChange | None = None,
     ceremony_id: int | None = None,
 ) -> KeyVersion:
@@ -51,6 +52,7 @@ def add(
         handle=stored.handle,
         block=stored.block or None,
         wrapped_by=wrapped_by,
+        derived_from=derived_from,
         origin=origin,
         drill=key.drill,
         created_at=now,
@@ -59,7 +61,10 @@ def add(
         change=change,
         ceremony_id=ceremony_id,
     )
-    begin(KEY_VERSION, [made.pk], actor, detail={"kcv": stored.kcv, "origin": origin})
+    told = {"kcv": stored.kcv, "origin": origin}
+    if derived_from is not None:
+        told["derived_from"] = str(derived_from)
+    begin(KEY_VERSION, [made.pk], actor, detail=told)
     return made
 
 

@@ -245,7 +245,8 @@ def _keys(wanted: Mapping[str, str], area: str) -> list[keys.Key]:
     found = []
     for label, usage in wanted.items():
         key = keys.held(label)
-        rules.check_key(label, key.title, key.kind, key.application, key.drill, usage, area)
+        kind = key.kind if key.level == "master" else keys.LEVELS[key.level]
+        rules.check_key(label, key.title, kind, key.application, key.drill, usage, area)
         found.append(key)
     return found
 

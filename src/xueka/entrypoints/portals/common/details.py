@@ -220,6 +220,8 @@ KEYS = {
     "why": "原因",
     "work": "未办结的事",
     "kcv": "校验值",
+    "factor": "分散因子",
+    "parent": "由谁保护",
     "shares": "份额",
     "change": "变更编号",
     "params": "参数",

@@ -72,6 +72,18 @@ class DefinitionForm(WordedForm):
     usages = forms.MultipleChoiceField(label="用途", widget=forms.CheckboxSelectMultiple)
     application = forms.CharField(label="应用", max_length=32, required=False)
     parent = forms.ChoiceField(label="由谁保护", required=False, help_text="本系统持有的密钥须选。")
+    level = forms.ChoiceField(
+        label="层级", required=False, help_text="主密钥可属城市、发卡方或应用；其他类型不用选。"
+    )
+    source = forms.ChoiceField(
+        label="由谁分散", required=False, help_text="由上级主密钥分散得到的须选，连同分散因子。"
+    )
+    factor = forms.CharField(
+        label="分散因子",
+        max_length=16,
+        required=False,
+        help_text="发卡方代码或应用标识，取右 16 位，前补零。",
+    )
     owner = forms.CharField(label="所有者", max_length=64, required=False, help_text="外部密钥须填。")
     place = forms.CharField(label="存放处", max_length=100, required=False, help_text="外部密钥须填。")
     why = forms.CharField(label="原因", max_length=200)
@@ -85,6 +97,7 @@ def new(request: StaffRequest) -> HttpResponse:
     parents = [
         (each.label, f"{each.title}（{each.label}）") for each in keys.wrapping_keys(request.actor.scope)
     ]
+    sources = keys.sources(request.actor.scope)
     types = [
         (each.code, each.label) for each in keys.TYPES.values() if each.level not in ("platform", "local")
     ]
@@ -93,6 +106,8 @@ def new(request: StaffRequest) -> HttpResponse:
         ("algorithm", list(keys.ALGORITHMS.items())[:4]),
         ("usages", [each for each in keys.USAGES.items() if each[0] not in ("seal", "sign")]),
         ("parent", [("", "无"), *parents]),
+        ("level", [("", "按类型"), *((code, keys.LEVELS[code]) for code in ("city", "issuer", "master"))]),
+        ("source", [("", "无"), *((each.label, f"{each.title}（{each.label}）") for each in sources)]),
     ):
         field = form.fields[name]
         assert isinstance(field, forms.ChoiceField | forms.MultipleChoiceField)

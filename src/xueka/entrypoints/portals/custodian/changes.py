@@ -16,6 +16,7 @@ from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Lin
 from xueka.entrypoints.portals.custodian.nav import READ
 from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.history import queries as history
+from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -76,7 +77,7 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
         "warns": kind.warns,
         **_parts(request, found),
         "params": _params(found),
-        "result": _result(found),
+        "result": _result(request.actor.scope, found) if found.state == "done" else [],
         "events": shapes.steps(history.timeline({"key_change": [found.pk]}), labels | {"create": "申请"}),
     }
     return render(request, "custodian/change.html", shown)
@@ -148,6 +149,7 @@ def _params(found: keys.KeyChange) -> list[Fact]:
         "receivers": "、".join,
         "receiver_kind": lambda code: keys.RECEIVERS[code],
         "way": lambda code: keys.WAYS[code],
+        "level": lambda code: keys.LEVELS[code],
     }
     facts = []
     for name, value in found.params.items():
@@ -162,7 +164,7 @@ def _params(found: keys.KeyChange) -> list[Fact]:
     return facts
 
 
-def _result(found: keys.KeyChange) -> list[Fact]:
+def _result(scope: Scope, found: keys.KeyChange) -> list[Fact]:
     named = {
         "version": "版本",
         "kcv": "校验值",
@@ -171,7 +173,17 @@ def _result(found: keys.KeyChange) -> list[Fact]:
         "under": "传输密钥",
         "deliveries": "排入交付计划",
     }
-    return [Fact(named[name], value) for name, value in found.result.items() if name in named and value]
+    there = set(keys.key(scope, found.label).versions.values_list("number", flat=True))
+    told = [] if found.result.get("version") else [Fact("密钥", Link(found.label, key_url(found)))]
+    for name, value in found.result.items():
+        if name in ("version", "before") and value in there:  # a new field key is made by the sweep
+            url = reverse("custodian:version", args=[found.label, value])
+            told.append(Fact(named[name], Link(f"第 {value} 版", url)))
+        elif name in named and value:
+            told.append(Fact(named[name], value))
+    if found.kind == "deliver":
+        told.append(Fact("交付计划", Link("看全部", reverse("custodian:deliveries"))))
+    return told
 
 
 def _actions(request: StaffRequest, found: keys.KeyChange) -> list[Action]:

@@ -14,11 +14,14 @@ _ROOTS = ("local", "platform")
 
 
 def tree(found: Iterable[keys.Key], counts: Mapping[int, tuple[int, int]]) -> Tree:
-    """Local master keys with all that hangs below them, then the platform's keys, then foreign ones."""
+    """Local master keys with all that hangs below them, then the platform's keys, then foreign ones.
+
+    A derived master stands beside the one that it comes from, any other beside what protects it.
+    """
     rows = list(found)
     below: dict[int | None, list[keys.Key]] = {}
     for key in rows:
-        below.setdefault(key.parent_id, []).append(key)
+        below.setdefault(key.source_id or key.parent_id, []).append(key)
 
     def node(key: keys.Key) -> Node:
         children = [node(child) for child in below.get(key.pk, [])]
@@ -46,7 +49,8 @@ def _note(key: keys.Key, counts: Mapping[int, tuple[int, int]]) -> str:
         return f"{key.label} · {key.owner}持有"
     cards = sum(counts.get(version.pk, (0, 0))[1] for version in key.versions.all())
     told = f" · {cards:,} 张次" if cards and key.level == "master" else ""
-    return f"{key.label} · {keys.ALGORITHMS[key.algorithm]}{told}"
+    level = f" · {keys.LEVELS[key.level]}" if key.level in ("city", "issuer") else ""
+    return f"{key.label} · {keys.ALGORITHMS[key.algorithm]}{level}{told}"
 
 
 def usages(key: keys.Key) -> str:

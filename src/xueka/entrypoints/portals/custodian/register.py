@@ -115,6 +115,7 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
     scope = request.actor.scope
     found = keys.version(scope, label, number)
     labels = {code: keys.KEY_VERSION.event_label(code) for code in keys.KEY_VERSION.event_codes}
+    opens = keys.below(scope, found)
     exposed = lineage.exposed(scope, found)
     uses, cards = keys.uses_by_version(scope).get(found.pk, (0, 0))
     shown = {
@@ -128,7 +129,8 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
                 Fact("算法", keys.ALGORITHMS[found.algorithm]),
                 Fact("存放", _place(found)),
                 Fact("来源", keys.ORIGINS[found.origin]),
-                Fact("由谁保护", _wrapped(found)),
+                *([Fact("由谁分散", _to(found.derived_from))] if found.derived_from else []),
+                Fact("由谁保护", _to(found.wrapped_by) if found.wrapped_by else "—"),
                 Fact("申请", shapes.actor_name(found.asked_by) or "—"),
                 Fact("确认", shapes.actor_name(found.confirmed_by) or "—"),
                 Fact("用过", f"{uses:,} 次，{cards:,} 张次"),
@@ -147,6 +149,7 @@ def version(request: StaffRequest, label: str, number: int) -> HttpResponse:
         ],
         "back": Link(found.key.title, reverse("custodian:key", args=[label])),
         "exposed": exposed,
+        "opens": [(_to(each), each.kcv, states.badge("key_version", each.state)) for each in opens],
         "charts": [
             ("各卡种", exposed.by_kind),
             ("各状态", {states.badge("card", code).text: n for code, n in exposed.by_state.items()}),
@@ -216,15 +219,16 @@ def _facts(key: keys.Key) -> list[Fact]:
         return [*facts, Fact("所有者", key.owner), Fact("存放处", key.place)]
     above = key.parent
     link = Link(above.title, reverse("custodian:key", args=[above.label])) if above else "—"
-    return [*facts, Fact("由谁保护", link), Fact("应用", key.application or "—")]
+    facts += [Fact("由谁保护", link), Fact("应用", key.application or "—")]
+    if key.source:
+        source = Link(key.source.title, reverse("custodian:key", args=[key.source.label]))
+        facts += [Fact("由谁分散", source), Fact("分散因子", key.factor)]
+    return facts
 
 
-def _wrapped(found: keys.KeyVersion) -> Link | str:
-    above = found.wrapped_by
-    if above is None:
-        return "—"
-    url = reverse("custodian:version", args=[above.key.label, above.number])
-    return Link(f"{above.key.title} 第 {above.number} 版", url)
+def _to(found: keys.KeyVersion) -> Link:
+    url = reverse("custodian:version", args=[found.key.label, found.number])
+    return Link(f"{found.key.title} 第 {found.number} 版", url)
 
 
 def _key_actions(request: StaffRequest, key: keys.Key) -> list[Action]:
@@ -235,10 +239,12 @@ def _key_actions(request: StaffRequest, key: keys.Key) -> list[Action]:
     actions = [_post(key, "generate", "生成新版本", "plus")]
     if _active(key) is not None:
         actions.insert(0, _post(key, "rotate", "轮换", "refresh", "primary"))
-    if key.level in ("master", "transport"):
+    if key.source_id:
+        return actions
+    if key.level in ("city", "issuer", "master", "transport"):
         url = reverse("custodian:import", args=[key.label])
         actions.append(Action("导入密钥块", url, icon="file-import"))
-    if key.level in ("kek", "master", "transport") and key.algorithm != "sm1":
+    if key.level in ("kek", "city", "issuer", "master", "transport") and key.algorithm != "sm1":
         url = reverse("custodian:components", args=[key.label])
         actions.append(Action("分量导入", url, icon="puzzle"))
     return actions
