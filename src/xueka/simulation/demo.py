@@ -3,19 +3,20 @@
 import json
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from django.db import transaction
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.closing import api as closing
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
-from xueka.kernel.clock import SimulatedClock, simulated
+from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
 from xueka.platform.audit import chain
 from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
@@ -44,15 +45,19 @@ def build_demo_city() -> None:
     """Play the year, then leave newcomers at every stage of the line, and make one account per role."""
     plan = year.Plan(students=STUDENTS, seed=SEED, schools=SCHOOLS, faults=FAULTS)
     year.simulate(plan, bureau_home(), _tell)
-    world = World(SEED, SimulatedClock(clock.now() - timedelta(days=12)), _tell)
+    monday = closing.monday_of(clock.today()) - timedelta(days=7)
+    start = min(year.ENDS, datetime.combine(monday, time(8), SHANGHAI))
+    world = World(SEED, SimulatedClock(start), _tell)
     with (
-        simulated(world.clock),
         bureau.running(bureau_home(), seed=SEED, faults=FAULTS),
         tills.running(seed=SEED, faults=FAULTS) as bank,
     ):
-        _tell("今天：新生补办，各处都有待办的事")
-        fresh_money.leave(world, bank)
-        _leave_work(world, _newcomers(world))
+        now = clock.now()
+        with simulated(world.clock):
+            _tell("每周结账，到今天：新生补办，各处都有待办的事")
+            fresh_money.leave_a_week_to_close(world, bank, monday)
+            _leave_work(world, _newcomers(world), rest=(now - clock.now()) / 4)
+        fresh_money.compare(bank, monday)
     school = registry.School.objects.order_by("code")[0]
     with transaction.atomic():
         keys.make_demo_keys()
@@ -112,8 +117,10 @@ def _newcomers(world: World) -> list[SyntheticStudent]:
     return people.students(world.dice("newcomers"), schools[:16], NEWCOMERS, year.SCHOOL_YEAR + 1)
 
 
-def _leave_work(world: World, newcomers: list[SyntheticStudent]) -> None:
-    """Of each school's newcomers a quarter on the road, locked, in review, not yet asked for."""
+def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta) -> None:
+    """Of each school's newcomers a quarter on the road, locked, in review, not yet asked for. Between the
+    quarters there is a `rest`.
+    """
     first, second = staff.operator("a"), staff.operator("b")
     with world.work(minutes=30):
         registry.import_roster(first, files.roster_csv(newcomers), "roster-newcomers.csv")
@@ -133,14 +140,14 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent]) -> None:
                 waybill=f"SF{delivery.number[2:]}",
                 expected_on=clock.today() + timedelta(days=4),
             )
-    world.clock.advance(timedelta(days=3))
+    world.clock.advance(rest)
     accepted = issuing.apply_for(world, ordered, "new", photos=True)
     with world.work(minutes=30):
         batch = production.create_batch(second, issuing.KIND, accepted, "新生补办第二批")
     with world.work(minutes=30):
         production.lock(second, batch.id)
     _at_the_counter(world)
-    world.clock.advance(timedelta(days=3))
+    world.clock.advance(rest)
     issuing.submit(world, in_review, "new", photos=True)
 
 

@@ -2,11 +2,14 @@
 
 from datetime import date, datetime, time, timedelta
 
+from django.db import transaction
+
 from xueka.contexts.closing import api as closing
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.kernel import clock
+from xueka.kernel.calendar import Calendar
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import XuekaError
 from xueka.platform.identity.scope import EVERYWHERE
@@ -18,6 +21,35 @@ from xueka.simulation.world import World
 KINDS = {"trade": "trade", "fund": "fundflow"}
 MERCHANTS = ("wechat", "alipay")
 _TRIES = 8
+
+
+def live_until(world: World, tills: Tills | None, moment: datetime) -> None:
+    """Time goes on, and every week that ends meanwhile is closed on its due day.
+
+    Raises XuekaError `CALENDAR_YEAR_MISSING`.
+    """
+    calendar, monday = Calendar.default(), closing.monday_of(clock.today()) - timedelta(days=7)
+    while (due := datetime.combine(closing.due(calendar, monday), time(11), SHANGHAI)) <= moment:
+        if due > clock.now():
+            world.clock.set(due)
+        close_weeks(world, tills)
+        monday += timedelta(days=7)
+    if moment > clock.now():
+        world.clock.set(moment)
+
+
+def compare(tills: Tills, monday: date) -> None:
+    """A week's statements as the channels mean them, and what comes of them against our side."""
+    finance, days = staff.finance("a"), [monday + timedelta(days=n) for n in range(7)]
+    for day in days:
+        for channel in MERCHANTS:
+            for kind, word in KINDS.items():
+                raw = tills.channels.right_statement(channel, word, day)
+                with transaction.atomic():
+                    treasury.take_statement(finance, channel, kind, day, raw)
+    treasury.post_all()
+    with transaction.atomic():
+        treasury.reconcile(finance, days[0], days[-1])
 
 
 def close_weeks(world: World, tills: Tills | None, *, until: date | None = None) -> None:
@@ -112,4 +144,9 @@ def _close(world: World, monday: date) -> None:
             slip = f"JK{signed.number}{part.channel}"
             closing.record_remittance(first, signed.id, part.channel, slip, clock.today())
         world.count("remitted_fen", part.to_remit_fen)
+    for bearer in payments.FEE_BEARERS:
+        owed = ledger.balances_of(EVERYWHERE, bearer).get(ledger.FEES, 0)
+        if owed > 0:
+            with world.work(minutes=10):
+                treasury.take_fees(first, bearer, owed, f"HD{signed.number}{bearer}", clock.today())
     world.count("closes")

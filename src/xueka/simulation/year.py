@@ -34,6 +34,8 @@ from xueka.simulation.world import (
 )
 
 SCHOOL_YEAR = 2025
+#: By then every week of the year is closed.
+ENDS = datetime(SCHOOL_YEAR + 1, 7, 8, 9, tzinfo=SHANGHAI)
 STUDENTS_PER_SCHOOL = 350
 FEWEST_SCHOOLS = 16
 #: Above this many students only a sample gets photos, and the card kind asks for none.
@@ -158,9 +160,8 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
     """The rest of the year: some lose their card, break it, change their name or their school."""
     by_id = {student.education_id: student for student in city}
     for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
-        world.until(month, day, year=year)
         world.tell(f"{year} 年 {month} 月：对账、周结；挂失、换卡、转学")
-        weeks.close_weeks(world, bank)
+        weeks.live_until(world, bank, datetime(year, month, day, 9, tzinfo=SHANGHAI))
         season = f"{year}-{month:02d}"
         fates = _fates(world, season)
         wishes = []
@@ -175,9 +176,8 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
             wishes.append((reason, students))
         families.replace(world, bank, wishes, f"{month} 月补换")
         weeks.pay_back(world, season)
-    world.until(7, 6, year=SCHOOL_YEAR + 1)
     world.tell("每周对账、结账、上缴")
-    weeks.close_weeks(world, bank)
+    weeks.live_until(world, bank, ENDS)
 
 
 def _fates(world: World, season: str) -> dict[str, list[str]]:

@@ -118,7 +118,8 @@ def _supervise(supervisor: Supervisor, listener: socket.socket, greeting: str) -
         signal.signal(number, lambda number, frame: supervisor.stop())
     try:
         supervisor.start()
-        if _wait_for_web(supervisor, listener):
+        _wait_for_web(supervisor, listener)
+        if not supervisor.stopping.is_set():
             sys.stdout.write(greeting)
             sys.stdout.flush()
         supervisor.run()

@@ -323,6 +323,11 @@ def _actions(actor: Actor, week: Week, found: closing.Proposal, close: closing.C
         )
         gone = Confirm(f"作废 {close.number}", "可以重新拟制。", "作废", "required", reason_label="原因")
         actions.append(post("drop", "作废", "x", confirm=gone, params=seen))
+    done = _slips(close) if found.state == "signed" and actor.may(REMIT) else None
+    left = [each.channel for each in found.channels if each.to_remit_fen and each.channel not in (done or {})]
+    if done is not None and left:
+        url, label = reverse("finance:remit", args=[week.code, left[0]]), f"上缴{looks.CHANNELS[left[0]]}款项"
+        actions.append(Action(label, url, icon="building-bank", tone="primary"))
     if found.state in ("signed", "remitted"):
         url = reverse("finance:close_document", args=[week.code])
         actions.append(Action("下载签名文件", url, icon="download"))
