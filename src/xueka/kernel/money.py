@@ -24,8 +24,8 @@ def parse_yuan(text: str) -> int:
             "MONEY_FORMAT",
             f"金额“{text}”无法识别。",
             found=text,
-            expected="3650712.00",
-            action="请填写以元为单位的金额，最多两位小数，例如 20 或 3,650,712.00。",
+            expected="20、20.50 这样的金额",
+            action="请填写以元为单位的金额，用半角数字，最多两位小数，例如 20 或 1,234.50。",
         )
     part = (match["part"] or "").rstrip("0")
     if len(part) > 2:

@@ -176,6 +176,7 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
             wishes.append((reason, students))
         families.replace(world, bank, wishes, f"{month} 月补换")
         weeks.pay_back(world, season)
+        bank.sweep()  # its receipt is reversed at once
     world.tell("每周对账、结账、上缴")
     weeks.live_until(world, bank, ENDS)
 

@@ -80,22 +80,23 @@ class FeesForm(WordedForm):
 @portal_view("city:ledger:post")
 def fees(request: StaffRequest) -> HttpResponse:
     """Whoever bears the channels' fees has paid them into the collection account."""
-    form = FeesForm(request.POST if request.method == "POST" else None, initial={"on": clock.today()})
+    left = {
+        code: ledger.balances_of(request.actor.scope, code).get(ledger.FEES, 0) for code, _label in _BEARERS
+    }
+    first = {"on": clock.today(), "bearer": max(left, key=lambda code: left[code])}
+    form = FeesForm(request.POST if request.method == "POST" else None, initial=first)
     problem: XuekaError | None = None
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
             fen = parse_yuan(given["amount"])
-            left = treasury.take_fees(request.actor, given["bearer"], fen, given["slip"], given["on"])
+            rest = treasury.take_fees(request.actor, given["bearer"], fen, given["slip"], given["on"])
         except XuekaError as refusal:
             problem = refusal
         else:
-            flash(request, f"已登记，尚未补足 {formats.yuan(left)}。")
+            flash(request, f"已登记，尚未补足 {formats.yuan(rest)}。")
             return redirect("finance:books")
-    owed = [
-        f"{label}尚未补足 {formats.yuan(ledger.balances_of(request.actor.scope, code).get(ledger.FEES, 0))}"
-        for code, label in _BEARERS
-    ]
+    owed = [f"{label}尚未补足 {formats.yuan(left[code])}" for code, label in _BEARERS]
     shown = {
         "title": "手续费补足",
         "sub": f"渠道扣下的手续费由承担方补进归集户，款项足额上缴。{'；'.join(owed)}。",
