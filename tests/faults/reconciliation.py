@@ -86,14 +86,26 @@ class World:
             self.confirmed.append(told)
 
     def plant(self) -> None:
-        faults = sorted(name for name in dir(self) if name.startswith("fault_"))
+        faults = self.faults()
         for o in self.dice.sample(self.ours, int(len(self.ours) * RATE)):
             kind = self.dice.choice(faults)
             if getattr(self, kind)(self.by_number[o["number"]]):
                 self.planted[kind] += 1
+        self.number_lines()
+        self.quiet_day()
+
+    @classmethod
+    def faults(cls) -> list[str]:
+        return sorted(name for name in dir(cls) if name.startswith("fault_"))
+
+    def plant_one(self, kind: str) -> None:
+        """One fault in a world that agrees otherwise."""
+        any(getattr(self, kind)(self.by_number[o["number"]]) for o in list(self.ours))
+        self.number_lines()
+
+    def number_lines(self) -> None:
         for place, line in enumerate(self.theirs):
             line["place"] = place
-        self.quiet_day()
 
     def quiet_day(self) -> None:
         """Money on a day on which nobody ordered anything."""

@@ -24,3 +24,11 @@ def test_ten_runs_say_the_same(db: None) -> None:
     sides = load(world)
     first = judged(sides)
     assert first.breaks and all(judged(sides) == first for _ in range(RUNS - 1))
+
+
+@pytest.mark.parametrize("kind", World.faults())
+def test_one_fault_alone_is_found_where_all_else_agrees(db: None, kind: str) -> None:
+    """Sides that agree as a whole are not joined: none may be taken for one of them."""
+    world = World(SEEDS[0], 100)
+    world.plant_one(kind)
+    assert world.truth and {(each.kind, each.key) for each in judged(load(world)).breaks} == world.truth
