@@ -17,6 +17,7 @@ from xueka.contexts.payments import api as payments
 from xueka.contexts.payments.services import settling
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow
+from xueka.entrypoints.portals.finance import stories
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
@@ -91,12 +92,15 @@ def test_money_settles_gross_and_fees_stand_under_their_bearer(town: Town) -> No
 
 
 def test_an_orders_story_holds_its_own_postings_alone(town: Town) -> None:
-    _, paid, _ = town
+    _, paid, rows = town
+    take(statement(rows))
     take_fund(flow(paid))
     treasury.post_all()
     story = treasury.story_of_order(EVERYWHERE, paid[0].order.number)
     assert [each.kind for each in story.entries] == ["payment", "settlement"]
     assert [each.reference for each in story.entries[1].postings.all()] == [paid[0].out_trade_no]
+    shown = {step.label: (step.state, step.note) for step in stories.steps(story)}
+    assert shown["渠道账单"] == ("done", "¥20.00"), "the fund flow says the same money once more"
 
 
 def test_a_corrected_statement_posts_the_difference_alone(town: Town) -> None:

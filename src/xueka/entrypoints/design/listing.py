@@ -137,7 +137,7 @@ class _Shown:
     without: str
 
 
-_KINDS = {"number": "xk-num", "money": "xk-num", "code": "xk-code"}
+_KINDS = {"number": "xk-num", "money": "xk-num xk-code", "code": "xk-code"}
 
 
 def _opening(column: Column, *, first: bool) -> SafeString:

@@ -119,7 +119,11 @@ def _outside(story: treasury.Story, paid: payments.Payment) -> Step:
         same = sum(each.amount_fen for each in told) == paid.received_fen
         fen = sum(each.amount_fen for each in told)
         return Step("财政确认", "done" if same else "bad", formats.yuan(fen), told[0].at)
-    lines = [each for each in story.lines if each.kind == treasury.PAYMENT and each.key == paid.channel_id]
+    lines = [
+        each
+        for each in story.lines
+        if each.kind == treasury.PAYMENT and each.key == paid.channel_id and each.statement.kind == "trade"
+    ]
     if not lines:
         return Step("渠道账单", "now", "当日账单里还没有")
     fen = sum(each.amount_fen for each in lines)
