@@ -1,7 +1,7 @@
 """Writing cards: profiles, scripts, agents, sessions. The only door into this context."""
 
 from xueka.contexts.personalization.domain.compiling import compile_plan, listing
-from xueka.contexts.personalization.domain.data_maps import decode, explain
+from xueka.contexts.personalization.domain.data_maps import Stretch, decode, explain
 from xueka.contexts.personalization.domain.differences import Change, condition, difference, lines
 from xueka.contexts.personalization.domain.encoding import SAMPLE
 from xueka.contexts.personalization.domain.profiles import Profile, ProfileRejected, parse, summary
@@ -109,6 +109,7 @@ __all__ = [
     "Script",
     "Session",
     "StepView",
+    "Stretch",
     "abort",
     "agent",
     "agents",

@@ -1,6 +1,7 @@
 """The card engineer's calculator, for test keys. It touches no database and keeps nothing."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -114,9 +115,11 @@ def read(
 
     places = {each.code: each for each in arguments.read(personalization.read_profile, content).applications}
     here = places.get(application)
-    known = {each.id: each for each in (*here.files, *here.maps)} if here else {}
+    files = [(each.id, each.fields) for each in here.files] if here else []
+    maps = [(each.id, each.fields) for each in here.maps] if here else []
+    known: dict[str, Sequence[personalization.Stretch]] = {**dict(files), **dict(maps)}
     if file not in known:
-        offered = known if here else places
+        offered = list(known if here else places)
         arguments.wrong_usage(
             BadInput(
                 "LAB_FILE",
@@ -125,7 +128,7 @@ def read(
                 expected="、".join(offered) or "这个应用没有写明文件",
             )
         )
-    _answer(dict(personalization.decode(known[file].fields, raw)), as_json)
+    _answer(dict(personalization.decode(known[file], raw)), as_json)
 
 
 def _hex(option: str, text: str) -> bytes:

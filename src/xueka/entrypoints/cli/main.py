@@ -47,9 +47,9 @@ def build() -> typer.Typer:
     rich_utils.DEFAULT_STRING = "[缺省：{}]"
     rich_utils.REQUIRED_LONG_STRING = "[必填]"
     core.Command.get_help_option = _help_option  # type: ignore[method-assign,assignment]
-    formatting.HelpFormatter.write_usage = _usage  # type: ignore[method-assign]
+    formatting.HelpFormatter.write_usage = _usage  # type: ignore[method-assign,assignment]
     for kind in _english_type:
-        kind.display_type = _type  # type: ignore[method-assign]
+        kind.display_type = _type  # type: ignore[method-assign,assignment]
     app = typer.Typer(
         name="xueka",
         help="学卡：城市学生卡管理系统。",
