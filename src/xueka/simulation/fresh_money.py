@@ -39,7 +39,7 @@ def leave_a_week_to_close(world: World, tills: Tills, monday: date) -> None:
     """
     with _calendar_may_end():
         weeks.live_until(world, tills, datetime.combine(monday, time(9), SHANGHAI))
-    for day, holding in enumerate(_groups(2)):
+    for day, holding in enumerate(_groups(2), start=1):
         morning = datetime.combine(monday + timedelta(days=day), time(9, 30), SHANGHAI)
         world.pass_time(minutes=max(0, (morning - clock.now()).total_seconds() / 60))
         _close(world, tills)
