@@ -26,7 +26,7 @@ from xueka.sandbox.couriers import follower
 from xueka.sandbox.couriers.follower import Follower
 from xueka.sandbox.couriers.parcels import SCHEMA, Parcels
 
-PARTNER_ID, MONTHLY_CARD = "XUEKA_DEMO", "7551234567"
+PARTNER_ID, MONTHLY_CARD = "DEMOXK", "7551234567"
 SF_GAPS = (60, 300, 600, 1800, 3600, 7200, 21600)
 KUAIDI_GAPS = (60, 300, 1800, 3600, 21600)
 TOLERANCE = 600
@@ -195,7 +195,7 @@ class House:
         drift = self.dial.strikes("drift", f"answer/{self.store.number('answers')}")
         data: Any = json.dumps(result, ensure_ascii=False) if result is not None else ""
         if drift and result is not None:
-            self.dial.record("drift", "sf", "answer")
+            self.dial.record("drift", "sf", code)
             data = {**result, "traceId": secrets.token_hex(4), "cost": 3}
         said = "" if code == "A1000" else f"错误 {code}"
         value = {
