@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
+from tests.support.commands import Run, xueka
 from tests.support.machines import assert_every_pair
 from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
 from tests.unit.interop.test_cards_told import numbers
@@ -26,6 +27,7 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 
+__all__ = ["xueka"]
 DATASET = interop.CARD_STATUS
 
 
@@ -263,6 +265,27 @@ def test_each_invariant_is_seen_to_be_violated(name: str, city: City, tong: Tong
     with connection.cursor() as cursor:
         cursor.execute(VIOLATIONS[name])
     assert check(wanted).violated
+
+
+def test_the_commands(city: City, tong: Tong, xueka: Run) -> None:
+    interop.follow_all()
+    [number] = numbers(city.active(city.students(1)))
+    code, told = xueka("interop", "reconcile", CODE, "--send")
+    assert (code, told["sent"], told["comparisons"][0]["differing"]) == (1, 1, 1)
+    send()
+    code, told = xueka("interop", "reconcile", CODE)
+    assert (code, told["comparisons"][0]["agreeing"]) == (0, 1)
+    code, told = xueka("interop", "status")
+    assert code == 0 and {"queued", "delivered", "failed", "dead", "oldest_seconds", "quality"} <= set(
+        told[CODE]
+    )
+    code, told = xueka("interop", "trace", number)
+    assert (code, told["messages"][0]["state"], told["messages"][0]["tries"]) == (0, "delivered", 1)
+    words = ("interop", "replay", CODE, "--reason", "试", "--card", number)
+    assert xueka(*words) == (0, {"done": False, "matched": 1, "messages": 1, "keys": 1, "forgotten": 0})
+    assert xueka(*words, "--do")[1]["done"] and xueka("interop", "status")[1][CODE]["queued"] == 1
+    code, told = xueka("interop", "reconcile", "nobody")
+    assert (code, told["error"]["code"]) == (1, "COUNTERPART_UNKNOWN")
 
 
 def test_comparisons_stay(city: City, tong: Tong) -> None:

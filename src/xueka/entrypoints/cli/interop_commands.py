@@ -44,7 +44,7 @@ def status(user: common.As = None, as_json: common.Json = False) -> None:
         if not rows:
             typer.echo("还没有对接方。")
 
-    common.answer({"counterparts": rows}, as_json, human)
+    common.answer({row["code"]: row for row in rows}, as_json, human)
     bad = any(row["dead"] or row["incoming_dead"] or row["differences"] or not row["usable"] for row in rows)
     raise typer.Exit(1 if bad else 0)
 
