@@ -117,6 +117,22 @@ def test_a_refused_refund_is_owed_again_and_may_be_asked_for_anew(cashier: Cashi
     everything_holds()
 
 
+def test_a_failed_refund_whose_place_another_has_taken_is_not_asked_for_anew(cashier: Cashier) -> None:
+    order = cashier.paid()
+    failed = payments.refund(FINANCE, order.id, FEN, "x", "k")
+    BANKS["wechat"].refuse_refunds = True
+    settle(cashier, 1)
+    BANKS["wechat"].refuse_refunds = False
+    payments.refund(FINANCE, order.id, 500, "x", "k2")
+    with pytest.raises(Refused) as refused:
+        payments.refund_again(FINANCE, failed.id)
+    assert (refused.value.code, refused.value.expected) == ("REFUND_TOO_MUCH", "最多 ¥15.00")
+    settle(cashier, 2)
+    with pytest.raises(Refused, match="退款合计"):
+        payments.refund_again(FINANCE, failed.id)
+    everything_holds()
+
+
 def test_an_abnormal_refund_waits_for_the_merchant_platform(cashier: Cashier) -> None:
     order = cashier.paid()
     made = payments.refund(FINANCE, order.id, FEN, "x", "k")

@@ -60,15 +60,7 @@ def refund(actor: Actor, order_id: int, amount_fen: int, reason: str, key: str) 
         label = ORDER.state(order.state).label
         raise Refused("ORDER_NOT_PAID", f"订单{label}，不能退款。", found=label, expected="已缴费")
     payment = order.payments.select_for_update().get(credited=True)
-    left = order.amount_fen - _taken(payment, "income")
-    if amount_fen > left:
-        raise Refused(
-            "REFUND_TOO_MUCH",
-            "退款合计会超过实收。",
-            found=format_yuan(amount_fen),
-            expected=f"最多 {format_yuan(left)}",
-            action="请减少退款金额。",
-        )
+    _within(amount_fen, order.amount_fen - _taken(payment, "income"), "请减少退款金额。")
     if order.state == PAID:
         apply(ORDER, Order, [order.id], "ask_refund", actor, reason=reason[:80])
     made = _make(actor, order, payment, amount_fen, "income", reason, key)
@@ -88,7 +80,8 @@ def return_stray(order: Order, payment: Payment) -> Refund:
 def again(actor: Actor, refund_id: int) -> Refund:
     """A refund that came to nothing is asked for anew, under another number.
 
-    Raises NotFound, Refused `REFUND_NOT_FAILED`; a second call finds the first one's refund.
+    Raises NotFound, Refused `REFUND_NOT_FAILED`, `REFUND_TOO_MUCH` (another refund has taken its place); a
+    second call finds the first one's refund.
     """
     actor.require(_ASK)
     order, payment, failed = locked_refund(refund_id)
@@ -101,6 +94,8 @@ def again(actor: Actor, refund_id: int) -> Refund:
     known = Refund.objects.filter(key=key).first()
     if known:
         return known
+    left = _whole(payment, failed.source) - _taken(payment, failed.source)
+    _within(failed.amount_fen, left, "已另行退款，请按余额另办退款。")
     if failed.source == "income" and order.state == PAID:
         apply(ORDER, Order, [order.id], "ask_refund", actor, reason=failed.reason)
     made = _make(actor, order, payment, failed.amount_fen, failed.source, failed.reason, key)
@@ -158,6 +153,17 @@ def _heard_success(order: Order, payment: Payment, found: Refund, told: ToldRefu
         return "held", "退款已记为未成，且已另行退款，渠道却说成功"
     _succeeded_after_all(order, payment, found, told)
     return "applied", "记为未成之后成功"
+
+
+def _within(amount_fen: int, left: int, action: str) -> None:
+    if amount_fen > left:
+        raise Refused(
+            "REFUND_TOO_MUCH",
+            "退款合计会超过实收。",
+            found=format_yuan(amount_fen),
+            expected=f"最多 {format_yuan(left)}",
+            action=action,
+        )
 
 
 def _make(
