@@ -86,6 +86,7 @@ from xueka.contexts.registry.services.leaving import (
     decide_absences,
     mark_left,
     may_go,
+    printed_changes,
     unmark_left,
 )
 from xueka.contexts.registry.services.moving import (
@@ -192,6 +193,7 @@ __all__ = [
     "open_table",
     "personal",
     "phone_index",
+    "printed_changes",
     "record_consent",
     "reject_transfer",
     "remove_empty_classes",

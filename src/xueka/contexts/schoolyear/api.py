@@ -42,6 +42,7 @@ from xueka.contexts.schoolyear.services.jobs import (
     resume_job,
     take_back_job,
 )
+from xueka.contexts.schoolyear.services.reverting import jobs_of_run, revert_run
 from xueka.contexts.schoolyear.services.transfers import ask_transfer, confirm_transfer
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "figures",
     "job",
     "job_rows",
+    "jobs_of_run",
     "may_manage",
     "moves",
     "needs_another",
@@ -81,6 +83,7 @@ __all__ = [
     "replan_job",
     "report",
     "resume_job",
+    "revert_run",
     "rules",
     "school_year_label",
     "take_back_job",

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from xueka.contexts.registry.domain.transitions import ABSENCE
-from xueka.contexts.registry.models import Absence, Student
+from xueka.contexts.registry.models import Absence, Student, StudentBefore
 from xueka.contexts.registry.services.moving import PERMISSION
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound
@@ -71,6 +71,17 @@ def unmark_left(actor: Actor, student_ids: Sequence[int]) -> int:
     Absence.objects.filter(id__in=ids, decided_by="").update(decided_by=actor.username)
     apply(ABSENCE, Absence, ids, "restore", actor)
     return len(ids)
+
+
+def printed_changes(run_id: int) -> QuerySet[StudentBefore]:
+    """Students of whom a run changed what a card shows: name, sex, school, stage."""
+    of_run = StudentBefore.objects.filter(run_id=run_id, outcome="applied")
+    return of_run.exclude(
+        name=F("student__name"),
+        sex=F("student__sex"),
+        school=F("student__school"),
+        school_class__stage=F("student__school_class__stage"),
+    )
 
 
 def _of(student_ids: Sequence[int], states: Sequence[str]) -> list[int]:

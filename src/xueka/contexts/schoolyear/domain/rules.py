@@ -7,6 +7,7 @@ from typing import Any
 
 PROMOTION, GRADUATION, NEW_CLASSES, CLASSES = "promotion", "graduation", "new_classes", "classes"
 MERGE, CLOSE, RENAME, EXCHANGE = "merge", "close", "rename", "exchange"
+LEAVERS = "leavers"
 
 KINDS = {
     GRADUATION: "毕业",
@@ -17,13 +18,14 @@ KINDS = {
     RENAME: "学校更名",
     CLOSE: "撤销学校",
     EXCHANGE: "换卡准备",
+    LEAVERS: "离校处理",
 }
 
 SCHOOL_KINDS = (GRADUATION, PROMOTION, NEW_CLASSES, CLASSES)
 """What a school or a district may do for itself; the rest is the city's."""
 
 ONCE_A_YEAR = (GRADUATION, PROMOTION)
-MOVING = (GRADUATION, PROMOTION, CLASSES, MERGE)
+MOVING = (GRADUATION, PROMOTION, CLASSES, MERGE, LEAVERS)
 
 LEVEL_PERMISSION = {
     "city": "city:year:manage",
@@ -48,6 +50,9 @@ WONT = {
     "renamed_again": "之后又改过名",
     "in_use": "申领正在制卡或配送，照常发放",
     "no_target": "没有可去的班",
+    "already_gone": "已不在籍",
+    "held": "一次缺失的人太多，须由人逐一确认",
+    "waiting": "还没有满期限，也没有人确认",
 }
 
 CHOICES = {"repeat": "留级", "leave": "离校", "class": "换班"}

@@ -1,4 +1,6 @@
-"""Cards of graduates on the day that was stated: cancelled, unless their student goes to school again."""
+"""Cards of graduates and of leavers on the day that was stated: cancelled, unless their student is back."""
+
+from collections import defaultdict
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
@@ -8,6 +10,7 @@ from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
 
 CHUNK = 500
+GRADUATED = "毕业，卡到期注销"
 
 
 def end_due_cards(actor: Actor, chunk: int = CHUNK) -> int:
@@ -22,15 +25,17 @@ def end_due_cards(actor: Actor, chunk: int = CHUNK) -> int:
     present = {
         card.id: card for card in cards.card_rows(actor.scope).filter(id__in=[d.object_id for d in due])
     }
-    ending = []
+    ending: dict[str, list[int]] = defaultdict(list)
     for thing in due:
         card = present.get(thing.object_id)  # none where a take-over was taken back
-        if card and card.state in cards.LIVE and card.student.status == registry.GRADUATED:
-            ending.append(card.id)
+        if card and card.state in cards.LIVE and card.student.status not in registry.PRESENT:
+            ending[thing.after.get("reason") or GRADUATED].append(card.id)
             thing.outcome = "done"
         else:
             thing.outcome, thing.note = "skipped", "moved_on"
-    cards.cancel_cards(actor, ending, "毕业，卡到期注销")
+    for reason, ids in ending.items():
+        cards.cancel_cards(actor, ids, reason)
     Thing.objects.bulk_update(due, ["outcome", "note"], batch_size=1000)
-    record(actor, "year.end_cards", "card", detail={"cancelled": len(ending), "kept": len(due) - len(ending)})
+    cancelled = sum(map(len, ending.values()))
+    record(actor, "year.end_cards", "card", detail={"cancelled": cancelled, "kept": len(due) - cancelled})
     return len(due)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear.models import Piece, Thing
 from xueka.contexts.schoolyear.services.judging import EXAMPLES, Wont
 from xueka.platform.identity.actor import Actor
@@ -84,10 +85,15 @@ def withdraw_exchanges(actor: Actor, things: Sequence[Thing]) -> None:
 
 def _candidates(piece: Piece, reason: str) -> list[tuple[int, str, str]]:
     """(student, kind, card number) of the cards in use that differ, in the school where the students are."""
-    of_job = piece.job.parameters.get("of_job")
-    statement = _AFTER_JOB if of_job else _DIFFERENT[reason]
+    told = piece.job.parameters
+    of_job, of_run = told.get("of_job"), told.get("of_run")
+    statement = _AFTER_RUN if of_run else _AFTER_JOB if of_job else _DIFFERENT[reason]
+    values = {"school": piece.school_id, "job": of_job, "run": of_run, "live": list(cards.LIVE)}
+    if of_run:
+        changed = registry.printed_changes(of_run).filter(student__school_id=piece.school_id)
+        values["students"] = list(changed.values_list("student_id", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"school": piece.school_id, "job": of_job, "live": list(cards.LIVE)})
+        cursor.execute(statement, values)
         return [(student, kind, number) for student, kind, number in cursor.fetchall()]
 
 
@@ -105,6 +111,12 @@ _DIFFERENT = {
     "transfer": f"{_LIVE} AND made.school_id <> now.school_id{_ORDER}",
     "data_change": f"{_LIVE} AND false{_ORDER}",
 }
+# Cards made since say the new data already.
+_AFTER_RUN = f"""
+    {_LIVE} AND k.student_id = ANY(%(students)s)
+        AND k.created_at <= (SELECT i.at FROM registry_importrun i WHERE i.id = %(run)s)
+    {_ORDER}
+"""  # noqa: S608 - no values in it
 # Of a renamed school every student; of the others those who moved. Cards made since say the new name already.
 # Asked by student, not by the schools of the job: of a whole city's job there are two thousand for each card.
 _AFTER_JOB = f"""

@@ -12,6 +12,7 @@ from xueka.contexts.schoolyear.services.exchanging import REASONS
 from xueka.kernel.errors import BadInput
 from xueka.kernel.text import normalise
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import Scope
 
 NAME_LIMIT, CLASS_LIMIT, MOST_CLASSES = 100, 32, 40
 
@@ -20,7 +21,8 @@ def read_parameters(
     actor: Actor, kind: str, school: registry.School | None, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The parameters as they are kept: merge {from: [code], into: code}; close {schools: [code]}; rename
-    {school: code, name}; classes {names: {class id: name}}; new_classes {count}; exchange {reason, of_job}.
+    {school: code, name}; classes {names: {class id: name}}; new_classes {count}; exchange
+    {reason, of_job, of_run}: after a job, or after a OneRoster run (by its id).
     """
     read = _READERS.get(kind)
     return read(actor, school, given) if read else {}
@@ -53,7 +55,13 @@ def _exchange(actor: Actor, school: registry.School | None, given: Mapping[str, 
     of_job = given.get("of_job") or None
     if of_job and not Job.objects.filter(number=of_job).exists():
         raise BadInput("YEAR_EXCHANGE", "没有这项作业。", found=of_job)
-    return {"reason": reason, "of_job": of_job}
+    of_run = given.get("of_run")
+    if of_run is None:
+        return {"reason": reason, "of_job": of_job}
+    run = registry.import_run(actor.scope, int(of_run))
+    if run.kind != "oneroster" or run.dry_run or run.reverted_at or of_job or reason != "data_change":
+        raise BadInput("YEAR_EXCHANGE", "这次导入不能作为换卡的依据。", found=run.file_name)
+    return {"reason": reason, "of_job": None, "of_run": run.id}
 
 
 def _new_classes(actor: Actor, school: registry.School | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,21 +75,28 @@ def pieces_of(job: Job) -> QuerySet[registry.School]:
     """The schools of a job, in the order of their codes."""
     schools = registry.School.objects.order_by("code")
     told = job.parameters
-    if job.kind == r.MERGE:
-        return schools.filter(code__in=told["from"])
-    if job.kind == r.CLOSE:
-        return schools.filter(code__in=told["schools"])
+    if job.kind in (r.MERGE, r.CLOSE):
+        return schools.filter(code__in=told["from" if job.kind == r.MERGE else "schools"])
     if job.kind == r.RENAME:
         return schools.filter(code=told["school"])
     if job.kind == r.EXCHANGE and told["of_job"]:
         moved = Move.objects.filter(piece__job__number=told["of_job"], outcome="done")
         own = Piece.objects.filter(job__number=told["of_job"], kind=r.RENAME)
         return schools.filter(Q(id__in=moved.values("student__school")) | Q(id__in=own.values("school")))
+    if job.kind == r.LEAVERS or told.get("of_run"):
+        return schools.filter(id__in=_with_students(job))
     if job.level == "school":
         return schools.filter(code=job.school.code if job.school else "")
     if job.level == "district":
         schools = schools.filter(district_id=job.district_id)
     return schools.filter(is_open=True, classes__isnull=False).distinct()
+
+
+def _with_students(job: Job) -> set[int]:
+    if job.kind == r.LEAVERS:
+        return {one.student.school_id for one in registry.may_go(Scope("city"))}
+    changed = registry.printed_changes(job.parameters["of_run"]).select_related("student")
+    return {one.student.school_id for one in changed}
 
 
 def _classes(actor: Actor, school: registry.School | None, given: Mapping[str, Any]) -> dict[str, Any]:

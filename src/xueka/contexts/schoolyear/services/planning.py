@@ -11,7 +11,7 @@ from xueka.contexts.schoolyear.configuration import rules
 from xueka.contexts.schoolyear.domain import rules as r
 from xueka.contexts.schoolyear.domain.transitions import OPEN_STATES
 from xueka.contexts.schoolyear.models import Move, Piece, Thing
-from xueka.contexts.schoolyear.services import exchanging, judging
+from xueka.contexts.schoolyear.services import exchanging, judging, leaving
 from xueka.contexts.schoolyear.services.running import graduates
 from xueka.platform.identity import accounts
 from xueka.platform.identity.actor import Actor
@@ -160,6 +160,13 @@ def _exchange(actor: Actor, piece: Piece) -> None:
     piece.planned, piece.wont = exchanging.plan_exchange(actor, piece)
 
 
+def _leavers(actor: Actor, piece: Piece) -> None:
+    piece.planned, piece.wont = leaving.plan_leavers(actor, piece)
+    going = list(Move.objects.filter(piece=piece).values_list("student_id", flat=True))
+    counts = {"close": len(cards.open_applications_of(going)), "cancel_now": len(cards.live_cards_of(going))}
+    piece.also = {word: count for word, count in counts.items() if count}
+
+
 _PLANS: dict[str, Callable[[Actor, Piece], None]] = {
     r.PROMOTION: _promotion,
     r.GRADUATION: _graduation,
@@ -169,6 +176,7 @@ _PLANS: dict[str, Callable[[Actor, Piece], None]] = {
     r.CLOSE: _close,
     r.RENAME: _rename,
     r.EXCHANGE: _exchange,
+    r.LEAVERS: _leavers,
 }
 
 

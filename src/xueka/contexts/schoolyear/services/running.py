@@ -11,7 +11,7 @@ from xueka.contexts.registry import api as registry
 from xueka.contexts.schoolyear.configuration import rules
 from xueka.contexts.schoolyear.domain import rules as r
 from xueka.contexts.schoolyear.models import Move, Piece, Thing
-from xueka.contexts.schoolyear.services import exchanging
+from xueka.contexts.schoolyear.services import exchanging, leaving
 from xueka.kernel import clock
 from xueka.platform.audit.services import record
 from xueka.platform.identity import accounts
@@ -142,18 +142,18 @@ def _graduation(actor: Actor, piece: Piece) -> None:
     done = Move.objects.filter(piece=piece, outcome="done", ended_by="graduated")
     gone = graduates(done)
     if gone:
-        _close_applications(actor, piece, list(gone))
+        _close_applications(actor, piece, list(gone), "学生已毕业")
         _end_cards(actor, piece, gone)
     going_on = list(done.exclude(after_status=registry.GRADUATED).values_list("student_id", flat=True))
     if going_on and rules().going_on_exchange:
         _prepare_exchange(actor, piece, going_on)
 
 
-def _close_applications(actor: Actor, piece: Piece, students: list[int]) -> None:
+def _close_applications(actor: Actor, piece: Piece, students: list[int], reason: str) -> None:
     found = {each.id: each for each in cards.open_applications_of(students)}
     if not found:
         return
-    result = cards.close_applications(actor, list(found), "学生已毕业")
+    result = cards.close_applications(actor, list(found), reason)
     kept = {id_ for id_, _, _ in result.refused}
     Thing.objects.bulk_create(
         Thing(
@@ -298,6 +298,19 @@ def _exchange(actor: Actor, piece: Piece) -> None:
     exchanging.open_exchanges(actor, piece, list(piece.things.filter(outcome="planned")))
 
 
+def _leavers(actor: Actor, piece: Piece) -> None:
+    leaving.drop_the_decided(actor, piece)
+    _move(actor, piece)
+    gone = list(
+        Move.objects.filter(piece=piece, outcome="done")
+        .order_by("student_id")
+        .values_list("student_id", flat=True)
+    )
+    registry.mark_left(actor, gone)
+    _close_applications(actor, piece, gone, "学生已离校")
+    leaving.plan_cancels(piece, gone)
+
+
 _RUNS: dict[str, Callable[[Actor, Piece], None]] = {
     r.PROMOTION: _promotion,
     r.GRADUATION: _graduation,
@@ -307,6 +320,7 @@ _RUNS: dict[str, Callable[[Actor, Piece], None]] = {
     r.CLOSE: _close,
     r.RENAME: _rename,
     r.EXCHANGE: _exchange,
+    r.LEAVERS: _leavers,
 }
 
 #: What a piece of these kinds counts: students, or the things that are its work.

@@ -6,7 +6,8 @@ from django.db import transaction
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
-from xueka.contexts.schoolyear.models import Piece, Thing
+from xueka.contexts.schoolyear.domain.rules import LEAVERS
+from xueka.contexts.schoolyear.models import Move, Piece, Thing
 from xueka.contexts.schoolyear.services import exchanging
 from xueka.contexts.schoolyear.services.running import move_back, outcome_counts
 from xueka.kernel.errors import XuekaError
@@ -24,6 +25,9 @@ def undo_piece(actor: Actor, piece: Piece) -> None:
     _cards(actor, piece)
     _grants(actor, piece)
     move_back(actor, piece)
+    if piece.kind == LEAVERS:
+        back = Move.objects.filter(piece=piece, outcome="undone").values_list("student_id", flat=True)
+        registry.unmark_left(actor, list(back))
     _classes(actor, piece)
     piece.things.filter(thing="application", outcome="done").update(outcome="kept", note="closed_application")
     counts = outcome_counts(piece)

@@ -3,12 +3,13 @@
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.contexts.registry import api as registry
+from xueka.contexts.schoolyear import api as year
 from xueka.entrypoints.design import downloads
 from xueka.entrypoints.design.flashes import flash
-from xueka.entrypoints.design.ui import Badge, DropZone, Fact, Link
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Fact, Link, Preview, Wont
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.sessions import StaffRequest
@@ -102,12 +103,114 @@ def result(request: StaffRequest, run_id: int) -> HttpResponse:
             Fact("更新", run.updated),
             Fact("未变", run.unchanged),
             Fact("拒收", run.rejected),
+            *([Fact("撤回", run.reverted_at, shapes.actor_name(run.reverted_by))] if run.reverted_at else []),
         ],
+        "missing": _missing(run),
+        "actions": _actions(request, run),
         "errors": errors[:SHOWN],
         "more_errors": max(0, len(errors) - SHOWN),
         "warnings": warnings[:SHOWN],
     }
     return render(request, "city/import_run.html", shown)
+
+
+def _missing(run: registry.ImportRun) -> list[Fact]:
+    """Who is missing by a package, and who is back."""
+    if run.kind != "oneroster":
+        return []
+    said = run.report
+    return [
+        Fact("登记方删除", said["deleted"]),
+        Fact("全量中没有", said["left_out"]),
+        Fact("又出现", said["returned"]),
+        Fact("怎么办", "人数超限，须由人逐一确认" if said["held"] else "核实后办理离校"),
+        Fact("不是学生", said["others"]),
+    ]
+
+
+def _actions(request: StaffRequest, run: registry.ImportRun) -> list[Action]:
+    """What follows from a package: exchanges for what cards show, leavers, the way back."""
+    if run.kind != "oneroster" or run.dry_run or run.reverted_at:
+        return []
+    changed = registry.printed_changes(run.id).count()
+    ask = Confirm("准备换卡", f"{changed} 名学生的卡面信息变了。先看预览，另一人确认后才办。", "开始预览")
+    none = "" if changed else "这次导入没有改动卡面上的信息。"
+    back = registry.why_not_reverted(run)
+    found = [
+        Action(
+            "准备换卡",
+            reverse("city:import_exchange", args=[run.id]),
+            "post",
+            "arrows-exchange",
+            confirm=ask,
+            disabled_reason=none,
+        ),
+        Action(
+            "撤回导入",
+            reverse("city:import_revert", args=[run.id]),
+            "post",
+            "arrow-back-up",
+            disabled_reason=back.message if back else "",
+        ),
+    ]
+    if run.report["deleted"] or run.report["left_out"]:
+        found.insert(
+            0, Action("核实缺失的学生", reverse("city:absences"), icon="user-question", tone="primary")
+        )
+    return found if request.actor.may("city:year:manage") else found[-1:]
+
+
+@require_POST
+@portal_view("city:year:manage")
+def exchange(request: StaffRequest, run_id: int) -> HttpResponse:
+    """Begin the preview of exchanges for cards that show what the run has changed."""
+    told = {"reason": "data_change", "of_run": run_id}
+    return redirect("objects:year_job", year.create_job(request.actor, "exchange", "city", "", told).number)
+
+
+@require_POST
+@portal_view("city:registry:import")
+def revert_preview(request: StaffRequest, run_id: int) -> HttpResponse:
+    """What taking the run back would do, and what it cannot."""
+    found = year.revert_run(request.actor, run_id, preview=True)
+    sure = Confirm("撤回导入", "学生恢复成导入前的样子；恢复不了的不动。", "撤回")
+    done = f"收回转学 {found.transfers} 笔，收回缺失 {found.absences} 条。"
+    shown = {
+        "preview": Preview(
+            "撤回导入",
+            found.restored,
+            f"恢复成导入前的样子；{done}",
+            Action(
+                "撤回导入",
+                reverse("city:import_revert_do", args=[run_id]),
+                "post",
+                "arrow-back-up",
+                "primary",
+                confirm=sure,
+            ),
+            reverse("city:import_run", args=[run_id]),
+            wont=[
+                *(
+                    Wont(
+                        registry.REVERT_NOTES[code],
+                        count,
+                        [Link(each, shapes.student_url(each)) for each in found.examples[code]],
+                    )
+                    for code, count in found.kept.items()
+                ),
+                *([Wont("新建的学生不会删除", found.created)] if found.created else []),
+            ],
+        )
+    }
+    return render(request, "city/preview.html", shown)
+
+
+@require_POST
+@portal_view("city:registry:import")
+def revert(request: StaffRequest, run_id: int) -> HttpResponse:
+    done = year.revert_run(request.actor, run_id)
+    flash(request, f"已撤回：恢复 {done.restored} 人，未动 {done.kept.total()} 人。")
+    return redirect("city:import_run", run_id)
 
 
 def _take(request: StaffRequest) -> HttpResponse:

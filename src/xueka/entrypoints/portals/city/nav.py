@@ -272,6 +272,7 @@ register(
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),
+                    NavItem("学籍缺失", "city:absences", "user-question", "city:registry:import"),
                 ],
             ),
             NavGroup(

@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from xueka.entrypoints.portals.city import (
+    absences,
     agents,
     audit,
     audit_export,
@@ -125,6 +126,13 @@ urlpatterns = [
     path("imports/", imports.page, name="imports"),
     path("imports/form/<slug:kind>/", imports.form, name="import_form"),
     path("imports/<int:run_id>/", imports.result, name="import_run"),
+    path("imports/<int:run_id>/exchange/", imports.exchange, name="import_exchange"),
+    path("imports/<int:run_id>/revert/", imports.revert_preview, name="import_revert"),
+    path("imports/<int:run_id>/revert/do/", imports.revert, name="import_revert_do"),
+    path("absences/", absences.listing, name="absences"),
+    path("absences/leave/", absences.leave, name="absences_leave"),
+    path("absences/<slug:verb>/preview/", absences.preview, name="absences_preview"),
+    path("absences/<slug:verb>/", absences.do, name="absences_do"),
     path("year/", year.page, name="year"),
     path("year/new/", year.new, name="year_new"),
     path("year/schooling/", year.schooling, name="year_schooling"),

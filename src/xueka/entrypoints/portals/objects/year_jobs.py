@@ -42,6 +42,7 @@ _ALSO = {
     "keep": "张卡不变",
     "limit": "张卡将缩短有效期",
     "cancel": "张卡将在期满之日注销",
+    "cancel_now": "张卡将注销，注销以后不能恢复",
     "going_on": "人升入本校下一学段",
     "exchange": "份升学段换卡将备好草稿",
     "applications": "份在办申领随学生走",
@@ -214,7 +215,7 @@ def _told(found: year.Job) -> list[tuple[str, str]]:
         ("学校", _names([*told.get("schools", []), *([told["school"]] if "school" in told else [])])),
         ("新名称", told.get("name", "")),
         ("班数", str(told.get("count", ""))),
-        ("依据", told.get("of_job") or ""),
+        ("依据", told.get("of_job") or (f"导入 {told['of_run']}" if told.get("of_run") else "")),
         ("说明", found.reason),
     ]
     return [(label, value) for label, value in pairs if value]
