@@ -3,15 +3,17 @@
 from datetime import date, timedelta
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.support import statements as made
 from tests.support.fake_channel import BANKS, MERCHANT
 from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier, books, everything_holds
-from tests.unit.treasury.conftest import DAY, kinds, line, statement
+from tests.unit.treasury.conftest import DAY, ONE, OTHER, kinds, line, statement, week
 from tests.unit.treasury.test_posting import flow
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
-from xueka.contexts.treasury.models import Confirmation, Fetch, Run, Statement
+from xueka.contexts.treasury.models import BreakRow, Confirmation, ConfirmationWord, Fetch, Run, Statement
 from xueka.contexts.treasury.services import fetching, watching
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
@@ -106,7 +108,67 @@ def test_confirmations_of_a_day_are_asked_for(town: Town) -> None:
     BANKS["nontax"].confirmed[DAY] = [voucher(code, "B7"), *others]
     fetching.fetch_due()
     assert {*Confirmation.objects.values_list("tra_no", flat=True)} == {"B1", "B7", "B8"}
-    assert row("nontax", "confirm").last_error == "同一业务流水号已有另一内容的确认。"
+    assert (row("nontax", "confirm").last_error, row("nontax", "confirm").done_at is None) == ("", False)
+    week()
+    assert [each for each in kinds() if each[0] == "finance_differs"] == [("finance_differs", "B1", 1)]
+
+
+def test_the_last_word_of_the_finance_office_is_kept_beside_the_first(town: Town) -> None:
+    """What contradicts is asked of it; as long as it stands by the other word, that is a break for two."""
+    code = payments.Payment.objects.get(channel="nontax").out_trade_no
+
+    def asked(yuan: str) -> tuple[list[int], str, int]:
+        BANKS["nontax"].confirmed[DAY] = [voucher(code, "B1", yuan)]
+        fetching.fetch_due()
+        treasury.sweep()
+        week()
+        row = BreakRow.objects.filter(kind="finance_differs").order_by("-id").first()
+        words = ConfirmationWord.objects.values_list("amount_fen", flat=True)
+        return list(words), row.state if row else "", row.fen if row else 0
+
+    fetching.urge(DAY)
+    assert asked("19.00") == ([1900], "open", -100)
+    fetching.urge(DAY)
+    assert asked("19.00") == ([1900], "open", -100)
+    with transaction.atomic():
+        treasury.explain(ONE, BreakRow.objects.get(kind="finance_differs").id, "财政来函更正")
+        treasury.sign_off(OTHER, BreakRow.objects.get(kind="finance_differs").id)
+    treasury.sweep()
+    assert books()["treasury"] == 2000  # as it was said first; a signature moves nothing
+    # A message that says as the first: the answer decides, not the message.
+    fetching.hear_confirmation("M1", voucher(code, "B1"))
+    assert row("nontax", "confirm").done_at is not None
+    assert asked("19.00") == ([1900, 2000], "gone", -100)
+    fetching.urge(DAY)
+    assert asked("19.00") == ([1900, 2000, 1900], "open", -100)
+    fetching.urge(DAY)
+    assert asked("20.00")[1] == "gone"
+    assert row("nontax", "confirm").done_at is not None
+    everything_holds()
+
+
+def test_a_message_that_contradicts_is_asked_about(town: Town) -> None:
+    code = payments.Payment.objects.get(channel="nontax").out_trade_no
+    BANKS["nontax"].confirmed[DAY] = [voucher(code, "B9", "19.00")]
+    fetching.fetch_due()
+    assert row("nontax", "confirm").done_at is not None
+    fetching.hear_confirmation("M1", voucher(code, "B9"))
+    assert row("nontax", "confirm").done_at is None
+    fetching.fetch_due()
+    assert list(ConfirmationWord.objects.values_list("amount_fen", "msg_id")) == [(2000, "M1"), (1900, "")]
+    week()
+    assert "finance_differs" not in {kind for kind, *_ in kinds()}
+
+
+def test_all_payments_are_read_only_before_the_first_statement_is_asked_for(town: Town) -> None:
+    def oldest() -> list[str]:
+        with CaptureQueriesContext(connection) as seen:
+            fetching._plan()
+        return [each["sql"] for each in seen if 'MIN("payments_payment"."created_at")' in each["sql"]]
+
+    accounts = [each for each in payments.CHANNELS if payments.account_of(each)]
+    assert len(oldest()) == len(accounts) > 1
+    assert oldest() == []
 
 
 def test_what_is_pushed_is_kept_only_where_it_says_what_we_expect(town: Town) -> None:

@@ -16,7 +16,8 @@ from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.payments.services import settling
 from xueka.contexts.treasury import api as treasury
-from xueka.contexts.treasury.models import BreakRow
+from xueka.contexts.treasury.models import BreakRow, ToPost
+from xueka.contexts.treasury.services import posting
 from xueka.entrypoints.portals.finance import stories
 from xueka.kernel.errors import Refused
 from xueka.platform.identity.scope import EVERYWHERE
@@ -112,6 +113,55 @@ def test_a_corrected_statement_posts_the_difference_alone(town: Town) -> None:
     treasury.post_all()
     treasury.post_all()
     assert books() == {"bank": 9945, "fees": 55, "treasury": 2000, "income": -12000}
+    sound()
+
+
+def test_what_moves_nothing_keeps_nothing_waiting(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged once; what follows it has its turn."""
+    cashier, paid, _ = town
+    take_fund(flow(paid))
+    treasury.post_all()
+    again = take_fund(flow(paid[::-1]))  # the same in another order
+    assert again.id == ToPost.objects.get(confirmation=None).statement_id
+    cashier.time.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    with transaction.atomic():
+        raw = made.fund_flow([row("T9", "4209", "交易", "收入", 500)])
+        raw = raw.replace(str(DAY).encode(), str(DAY + timedelta(days=1)).encode())
+        later = treasury.take_statement(ONE, "wechat", "fund", DAY + timedelta(days=1), raw)
+    assert later.usable, later.errors
+    monkeypatch.setattr(posting, "_AT_ONCE", 1)
+    posting.post_settlements()
+    assert ToPost.objects.get(confirmation=None).statement_id == later.id
+    posting.post_settlements()
+    assert not ToPost.objects.filter(confirmation=None).exists()
+    assert books("T9") == {"clearing.wechat": -500}
+
+
+def test_an_empty_statement_takes_back_and_an_older_one_counts_no_more(town: Town) -> None:
+    _, paid, _ = town
+    take_fund(flow(paid))
+    treasury.post_all()
+    with transaction.atomic():
+        treasury.take_statement(ONE, "wechat", "fund", DAY, flow(paid[1:]))
+        treasury.take_statement(ONE, "wechat", "fund", DAY, b"")
+    treasury.post_all()
+    assert "bank" not in books()
+    assert len(ledger.entries_of(EVERYWHERE, f"wechat:{DAY}")) == 4
+    sound()
+
+
+def test_a_confirmation_is_posted_once_and_looked_at_no_more(town: Town) -> None:
+    waiting = confirm("11000026300000009999", "B2", 2000)
+    assert ToPost.objects.count() == 2
+    for _ in range(2):
+        treasury.post_all()
+        assert [each.confirmation_id for each in ToPost.objects.all()] == [waiting.id]
+    told = payments.Told("succeeded", 2000, "B2", waiting.at, MERCHANT)
+    with transaction.atomic():
+        settling.keep_unknown("nontax", "11000026300000009999", told)
+    treasury.post_all()
+    assert not ToPost.objects.exists()
+    assert books("11000026300000009999") == {"breaks": -2000, "treasury": 2000}
     sound()
 
 

@@ -62,12 +62,14 @@ INVARIANTS: list[Invariant] = [
     ),
     from_rows(
         "treasury_confirmed_money_is_in_the_books_once",
-        "每笔确认入库的分录与财政确认的金额一致",
+        "每笔财政确认要么已入账、金额一致，要么在待入账之列",
         """
-        SELECT e.key, c.id IS NULL OR c.amount_fen IS DISTINCT FROM (
-                   SELECT sum(fen) FROM ledger_posting WHERE entry_id = e.id AND account = 'treasury')
-          FROM ledger_entry e LEFT JOIN treasury_confirmation c ON 'confirmed:' || c.tra_no = e.key
-         WHERE e.kind = 'confirmation'
+        SELECT coalesce(e.key, c.tra_no), CASE WHEN e.id IS NULL THEN t.id IS NULL
+                   ELSE c.id IS NULL OR t.id IS NOT NULL OR c.amount_fen IS DISTINCT FROM (
+                       SELECT sum(fen) FROM ledger_posting WHERE entry_id = e.id AND account = 'treasury') END
+          FROM (SELECT id, key FROM ledger_entry WHERE kind = 'confirmation') e
+          FULL JOIN treasury_confirmation c ON 'confirmed:' || c.tra_no = e.key
+          LEFT JOIN treasury_topost t ON t.confirmation_id = c.id
         """,
     ),
 ]

@@ -141,6 +141,42 @@ class Confirmation(models.Model):
         ]
 
 
+class ConfirmationWord(models.Model):
+    """Another word of the finance office about a payment that it has confirmed; the last one counts. In the
+    books stands what it said first. `day` is that of the confirmation."""
+
+    append_only = True
+
+    confirmation = models.ForeignKey(Confirmation, on_delete=models.PROTECT, related_name="words")
+    pay_code = models.CharField(max_length=32)
+    amount_fen = models.BigIntegerField()
+    day = models.DateField(db_index=True)
+    msg_id = models.CharField(max_length=32, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="treasury_word_of_something"),
+        ]
+
+
+class ToPost(models.Model):
+    """What has come and is not in the books yet; goes when it is posted, or is found to move nothing."""
+
+    confirmation = models.OneToOneField(Confirmation, on_delete=models.PROTECT, related_name="+", null=True)
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="+", null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmation=None, statement__isnull=False)
+                | Q(confirmation__isnull=False, statement=None),
+                name="treasury_to_post_one",
+            ),
+        ]
+
+
 class PaybackTold(models.Model):
     """What the finance office said last that it has paid back of a payment (退付), or is about to."""
 

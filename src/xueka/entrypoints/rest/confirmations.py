@@ -38,8 +38,8 @@ def take(frame: bytes) -> bytes | None:
     if told is not None:
         try:
             treasury.hear_confirmation(*told)
-        except XuekaError as error:  # it contradicts what is known; reconciliation names it
-            log.warning("nontax.contradiction", code=error.code, found=told[1].get("TraNoBus", "")[:64])
+        except XuekaError as error:  # it cannot be read; the day is asked for when it is over
+            log.warning("nontax.not_understood", code=error.code, found=told[1].get("TraNoBus", "")[:64])
     return answer
 
 

@@ -52,6 +52,7 @@ _NEWS = """
 SELECT greatest(
     (SELECT max(at) FROM treasury_statement WHERE day BETWEEN %(first)s AND %(last)s),
     (SELECT max(received_at) FROM treasury_confirmation WHERE day BETWEEN %(first)s AND %(last)s),
+    (SELECT max(received_at) FROM treasury_confirmationword WHERE day BETWEEN %(first)s AND %(last)s),
     (SELECT max(at) FROM ledger_entry
       WHERE kind IN ('payment', 'refund_done') AND "on" BETWEEN %(first)s AND %(last)s))
 """

@@ -8,7 +8,7 @@ LINE_TWICE, OTHER_DAY = "line_twice", "other_day"
 REFUND_ONLY_CHANNEL, REFUND_ONLY_OURS = "refund_only_channel", "refund_only_ours"
 REFUND_AMOUNT, REFUND_NOT_BOOKED = "refund_amount", "refund_not_booked"
 FINANCE_MISSING, FINANCE_ONLY, FINANCE_AMOUNT = "finance_missing", "finance_only", "finance_amount"
-FINANCE_TWICE, FINANCE_MODEL = "finance_twice", "finance_model"
+FINANCE_TWICE, FINANCE_MODEL, FINANCE_DIFFERS = "finance_twice", "finance_model", "finance_differs"
 LEDGER_MISSING, LEDGER_AMOUNT, LEDGER_ONLY = "ledger_missing", "ledger_amount", "ledger_only"
 SETTLE_MISSING, SETTLE_ONLY, SETTLE_AMOUNT = "settle_missing", "settle_only", "settle_amount"
 SETTLE_FEE, PAYBACK_FINANCE = "settle_fee", "payback_differs"
@@ -34,6 +34,7 @@ KINDS = {
     FINANCE_AMOUNT: "财政金额不符",
     FINANCE_TWICE: "财政重复确认",
     FINANCE_MODEL: "代收款项被财政确认",
+    FINANCE_DIFFERS: "财政前后确认不一",
     LEDGER_MISSING: "未记账",
     LEDGER_AMOUNT: "记账金额不符",
     LEDGER_ONLY: "有账无款",

@@ -64,14 +64,12 @@ def fetch_due(limit: int = 100) -> int:
 
 def _plan() -> None:
     yesterday = clock.today() - timedelta(days=1)
+    ours = [channel for channel in payments.CHANNELS if payments.account_of(channel)]
+    first = {channel: _first_day(channel, yesterday) for channel in ours}
     for channel, kind in KINDS:
-        if payments.account_of(channel) is None:
+        if channel not in first:
             continue
-        rows = payments.payment_rows(EVERYWHERE).filter(channel=channel)
-        first = rows.aggregate(first=Min("created_at"))["first"]
-        since = min(clock.local(first).date(), yesterday) if first else yesterday
-        since -= timedelta(days=since.weekday())  # a week is closed whole, also the first one of an account
-        since = max(since, clock.today() - timedelta(days=_OLDEST_DAYS))
+        since = max(first[channel], clock.today() - timedelta(days=_OLDEST_DAYS))
         days = {since + timedelta(days=n) for n in range((yesterday - since).days + 1)}
         days -= set(
             Fetch.objects.filter(channel=channel, kind=kind, day__gte=since).values_list("day", flat=True)
@@ -81,6 +79,17 @@ def _plan() -> None:
             for day in sorted(days)
         ]
         Fetch.objects.bulk_create(fresh, ignore_conflicts=True)
+
+
+def _first_day(channel: str, yesterday: date) -> date:
+    """The Monday from which on statements are asked for. All payments are read only where none is yet."""
+    asked = Fetch.objects.filter(channel=channel, kind="trade").aggregate(first=Min("day"))["first"]
+    if asked:
+        return asked  # type: ignore[no-any-return]
+    rows = payments.payment_rows(EVERYWHERE).filter(channel=channel)
+    first = rows.aggregate(first=Min("created_at"))["first"]
+    since = min(clock.local(first).date(), yesterday) if first else yesterday
+    return since - timedelta(days=since.weekday())  # a week is closed whole, also the first one of an account
 
 
 def _urge_paybacks() -> None:
@@ -146,7 +155,7 @@ def _confirmations(row: Fetch) -> str:
             with transaction.atomic():
                 take_payback(voucher)
                 take_confirmation(WORKER, voucher, "")
-        except XuekaError as error:  # one that contradicts what is known keeps no other one out
+        except XuekaError as error:  # one that cannot be read keeps no other one out
             wrong = error.message
     return wrong
 
@@ -154,14 +163,16 @@ def _confirmations(row: Fetch) -> str:
 def hear_confirmation(msg_id: str, voucher: Mapping[str, str]) -> None:
     """A confirmation that was pushed (5996), verified by the caller.
 
-    Kept where it says of one of our codes what we expect; anything else is asked of the finance office, whose
-    answer is right where its messages are not (nontax.md §12).
+    Kept where it says of one of our codes what we expect; anything else, and what contradicts a confirmation
+    that we have, is asked of the finance office, whose answer is right where its messages are not (nontax.md
+    §12).
     """
     code, amount = voucher.get("PayCode", ""), parse_yuan(voucher.get("Amt", ""))
     rows = payments.payment_rows(EVERYWHERE).filter(channel="nontax", out_trade_no=code)
     due = rows.values_list("amount_fen", flat=True).first()
     with transaction.atomic():
         if due == amount:
-            take_confirmation(WORKER, voucher, msg_id)
-            return
+            kept = take_confirmation(WORKER, voucher, msg_id)
+            if (kept.pay_code, kept.amount_fen) == (code, amount):
+                return
         urge(moment_of(voucher).date())

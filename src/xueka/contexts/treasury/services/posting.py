@@ -14,7 +14,7 @@ from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
-from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine, ToPost
 from xueka.kernel.errors import BadInput, Refused
 from xueka.kernel.money import format_yuan
 from xueka.platform.audit.services import record
@@ -35,26 +35,16 @@ _Sums = Mapping[tuple[str, str, str], int]
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext('treasury.fees'))"
 _UNPOSTED_CONFIRMATIONS = """
 SELECT c.id, p.out_trade_no, o.number
-  FROM treasury_confirmation c
+  FROM treasury_topost t JOIN treasury_confirmation c ON c.id = t.confirmation_id
   LEFT JOIN payments_payment p ON p.channel = 'nontax' AND p.state = 'succeeded' AND p.channel_id <> ''
    AND p.channel_id IN (c.tra_no, c.channel_id) AND left(p.out_trade_no, 20) = c.pay_code
   LEFT JOIN payments_order o ON o.id = p.order_id
- WHERE NOT EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'confirmed:' || c.tra_no)
-   AND (p.id IS NOT NULL
-        OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'unknown:nontax:' || c.tra_no))
+ WHERE p.id IS NOT NULL OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'unknown:nontax:' || c.tra_no)
  ORDER BY c.id LIMIT %s
 """
-#: The newest usable statement of each day, where it has no entry of its own.
 _UNPOSTED_STATEMENTS = """
-SELECT s.id FROM (
-    SELECT DISTINCT ON (channel, day) id, channel, day, rows FROM treasury_statement
-     WHERE usable AND (channel, kind) IN (('wechat', 'fund'), ('alipay', 'fund'), ('unionpay', 'trade'))
-     ORDER BY channel, day, id DESC) s
- WHERE s.rows > 0 AND NOT EXISTS (
-    SELECT 1 FROM ledger_entry e
-     WHERE e.key IN ('settlement:' || s.channel || ':' || s.day || ':' || s.id || ':0',
-                     'settlement:' || s.channel || ':' || s.day || ':' || s.id || ':fees'))
- ORDER BY s.day, s.channel LIMIT %s
+SELECT s.id FROM treasury_topost t JOIN treasury_statement s ON s.id = t.statement_id
+ ORDER BY s.day, s.channel, s.id LIMIT %s
 """
 #: What a statement moves, by the attempt that it is about; refunds take back.
 _MOVED = """
@@ -66,7 +56,7 @@ SELECT coalesce(p.out_trade_no, q.out_trade_no, nullif(l.of_number, ''), l.of_id
   LEFT JOIN payments_payment p ON p.channel = l.channel AND l.of_id <> '' AND p.channel_id = l.of_id
   LEFT JOIN payments_refund r ON p.id IS NULL AND l.kind = 'refund' AND r.number = l.number
   LEFT JOIN payments_payment q ON q.id = r.payment_id AND q.channel = l.channel
- WHERE l.statement_id = %s AND l.status NOT IN ('FAIL', 'CHANGE')
+ WHERE l.day = %s AND l.statement_id = %s AND l.status NOT IN ('FAIL', 'CHANGE')
  GROUP BY 1, 2
 """
 _UNPOSTED_BREAKS = """
@@ -101,6 +91,7 @@ def _post_confirmation(confirmation_id: int, number: str | None, order: str | No
     ]
     key, about = f"confirmed:{told.tra_no}", {"pay_code": told.pay_code, "tra_no": told.tra_no}
     ledger.post(WORKER, key, "confirmation", ledger.open_day(told.day), sides, about)
+    ToPost.objects.filter(confirmation=told).delete()
 
 
 def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
@@ -145,9 +136,14 @@ def post_settlements() -> None:
 
 
 def _post_settlement(statement_id: int) -> None:
-    """A later statement of the same day posts only what it says otherwise than the ones before."""
+    """A later statement of the same day posts only what it says otherwise than the ones before, which may be
+    nothing; one that a later one has followed counts no more."""
     statement = Statement.objects.get(id=statement_id)
     channel, day = statement.channel, statement.day
+    ToPost.objects.filter(statement=statement).delete()
+    later = Statement.objects.filter(channel=channel, kind=statement.kind, day=day, id__gt=statement_id)
+    if later.filter(usable=True).exists():
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtext('treasury.settlement'), hashtext(%s))", [channel]
@@ -156,7 +152,7 @@ def _post_settlement(statement_id: int) -> None:
     bearer = account.fee_bearer if account else "none"
     clearing, place = ledger.clearing(channel), f"{channel}:{day}"
     wanted: dict[tuple[str, str, str], int] = {}
-    for reference, who, fen, fee in _rows(_MOVED, [bearer, statement_id]):
+    for reference, who, fen, fee in _rows(_MOVED, [bearer, day, statement_id]):
         for at, amount in (((clearing, channel, reference[:64]), -fen), ((ledger.FEES, channel, who), fee)):
             wanted[at] = wanted.get(at, 0) + amount
     before = ledger.sums_under(EVERYWHERE, f"settlement:{place}:")

@@ -15,7 +15,7 @@ from xueka.contexts.treasury.domain.transitions import BREAK, GONE
 from xueka.contexts.treasury.models import BreakRow, Run
 from xueka.contexts.treasury.services.finding import Found, find
 from xueka.contexts.treasury.services.posting import WORKER
-from xueka.contexts.treasury.services.settled import payback_breaks, settlement_breaks
+from xueka.contexts.treasury.services.settled import contradictions, payback_breaks, settlement_breaks
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
@@ -110,7 +110,7 @@ def reconcile(actor: Actor, first: date, last: date) -> Result:
     at = clock.now()  # before the first read: what comes later was not seen
     covered, days = _statements(first, last)
     found = find(SIDES, first, last, covered, last)
-    money = [*settlement_breaks(first, last), *payback_breaks(first, last)]
+    money = [*settlement_breaks(first, last), *payback_breaks(first, last), *contradictions(first, last)]
     breaks = sorted([*found.breaks, *days, *_replaced(first, last), *money])
     run = _keep_run(actor, first, last, found, breaks, at)
     _keep_breaks(actor, run, breaks)

@@ -137,6 +137,31 @@ def payback_breaks(first: date, last: date) -> list[Break]:
     return found
 
 
+#: Where the last word of the finance office is not the one that stands in the books.
+_OTHERWISE = """
+SELECT c.tra_no, c.day, coalesce(o.number, c.pay_code), c.channel_id, c.pay_code, c.amount_fen, w.pay_code,
+       w.amount_fen
+  FROM (SELECT DISTINCT ON (confirmation_id) * FROM treasury_confirmationword
+         WHERE day BETWEEN %(first)s AND %(last)s ORDER BY confirmation_id, id DESC) w
+  JOIN treasury_confirmation c ON c.id = w.confirmation_id
+  LEFT JOIN payments_payment p ON p.channel = 'nontax' AND p.out_trade_no = c.pay_code
+  LEFT JOIN payments_order o ON o.id = p.order_id
+ WHERE (w.pay_code, w.amount_fen) IS DISTINCT FROM (c.pay_code, c.amount_fen)
+ ORDER BY 1
+"""
+
+
+def contradictions(first: date, last: date) -> list[Break]:
+    """Confirmations under whose number the finance office has named another amount or code since."""
+    found = []
+    for key, day, order, id_, code, fen, now, now_fen in _rows(_OTHERWISE, {"first": first, "last": last}):
+        said = f"先 {code} {fen} 分，后 {now} {now_fen} 分"
+        found.append(
+            Break(b.FINANCE_DIFFERS, "nontax", key, day.isoformat(), now_fen - fen, order, id_, said)
+        )
+    return found
+
+
 def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)

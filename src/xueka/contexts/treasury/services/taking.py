@@ -7,8 +7,15 @@ from django.db import connection
 
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain.formats.lines import OTHER, PAYMENT, Checked, Line, refuse
-from xueka.contexts.treasury.models import Confirmation, PaybackTold, Statement, StatementLine
+from xueka.contexts.treasury.models import (
+    Confirmation,
+    PaybackTold,
+    Statement,
+    StatementLine,
+    ToPost,
+)
 from xueka.contexts.treasury.services.checking import check
+from xueka.contexts.treasury.services.posting import SETTLING
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
 from xueka.kernel.money import parse_yuan
@@ -75,6 +82,8 @@ def take_statement(actor: Actor, channel: str, kind: str, day: date, raw: bytes,
     )
     if statement.usable:
         _copy(statement, checked.lines)
+        if SETTLING.get(channel) == kind:
+            ToPost.objects.create(statement=statement)
     detail = {"sm3": digest, "rows": checked.rows, "errors": len(errors)}
     record(actor, "statement.take", "statement", f"{channel} {kind} {day}", detail=detail)
     return statement
@@ -143,8 +152,8 @@ def _key(kind: str, line: Line) -> str:
 def take_confirmation(actor: Actor, voucher: Mapping[str, str], msg_id: str) -> Confirmation:
     """A confirmation (5996) of the finance office; a repetition is the same one.
 
-    Raises BadInput `CONFIRMATION_FIELD`, Refused `CONFIRMATION_DIFFERS` for another content under a known
-    business number: whoever sends that is asked, and nothing changes.
+    Another content under a known business number changes nothing in the books: it is kept as another word,
+    and is a break as long as it is the last one (services.settled). Raises BadInput `CONFIRMATION_FIELD`.
     """
     actor.require(_RUN)
     code, tra_no = voucher.get("PayCode", ""), voucher.get("TraNoBus", "")
@@ -159,14 +168,13 @@ def take_confirmation(actor: Actor, voucher: Mapping[str, str], msg_id: str) -> 
     said |= {"pay_mode": voucher.get("PayMode", "")[:2], "channel_id": voucher.get("Hold1", "")[:64]}
     fresh = {**said, "msg_id": msg_id[:32], "received_at": clock.now()}
     found, made = Confirmation.objects.get_or_create(tra_no=tra_no, defaults=fresh)
-    if not made and (found.pay_code, found.amount_fen) != (code, fen):
-        raise Refused(
-            "CONFIRMATION_DIFFERS",
-            "同一业务流水号已有另一内容的确认。",
-            where=tra_no,
-            found=f"{code} {fen} 分",
-            expected=f"{found.pay_code} {found.amount_fen} 分",
-            action="请与财政非税平台核对。",
+    if made:
+        ToPost.objects.create(confirmation=found)
+        return found
+    last = found.words.last() or found
+    if (last.pay_code, last.amount_fen) != (code, fen):
+        found.words.create(
+            pay_code=code, amount_fen=fen, day=found.day, msg_id=msg_id[:32], received_at=clock.now()
         )
     return found
 

@@ -9,7 +9,7 @@ from django.db.models import Max
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.breaks import Break
-from xueka.contexts.treasury.models import Confirmation, Run, Statement, StatementLine
+from xueka.contexts.treasury.models import Confirmation, ConfirmationWord, Run, Statement, StatementLine
 from xueka.contexts.treasury.services.posting import WORKER
 from xueka.contexts.treasury.services.reconciling import reconcile
 from xueka.kernel import clock
@@ -71,6 +71,7 @@ def _is_due(first: date, last: date, *, always: bool) -> bool:
     come = [
         Statement.objects.filter(**days).aggregate(last=Max("at"))["last"],
         Confirmation.objects.filter(**days).aggregate(last=Max("received_at"))["last"],
+        ConfirmationWord.objects.filter(**days).aggregate(last=Max("received_at"))["last"],
     ]
     if always:
         mark = datetime.combine(clock.today(), _DAILY, clock.SHANGHAI)
