@@ -93,6 +93,8 @@ THINGS = {
 
 #: action of an entry → what was done, where no state machine has a word for it.
 ACTS = {
+    "absence.confirm": "确认学生离校",
+    "absence.keep": "确认学生仍在校",
     "break.assign": "指定差异的负责人",
     "break.explain": "说明差异",
     "break.sign": "签认差异",
@@ -327,6 +329,7 @@ ACTS = {
     "year.confirm_list": "确认下学年名单",
     "year.create": "建立学年作业",
     "year.end_cards": "到期卡注销",
+    "year.leavers": "办理离校",
     "year.exchange": "换卡准备",
     "year.graduation": "毕业",
     "year.merge": "合并学校",

@@ -171,6 +171,7 @@ KEYS = {
     "replaced_by": "换为",
     "replaces": "更正自",
     "resolution": "处理办法",
+    "restored": "恢复",
     "result": "结果",
     "return": "回盘",
     "return_number": "回盘号",
