@@ -22,14 +22,20 @@ SITE = "http://127.0.0.1:9"
 class Desk:
     """The couriers' side. `later` moves both clocks."""
 
-    def __init__(self, house: House, time: SimulatedClock) -> None:
-        self.house, self.time = house, time
+    def __init__(self, house: House, time: SimulatedClock | None) -> None:
+        self.house, self.time, self._ahead = house, time, timedelta(0)
         self.sync()
 
     def sync(self) -> None:
-        self.house.clock.set(clock.local(clock.now()).isoformat())
+        self.house.clock.set(clock.local(clock.now() + self._ahead).isoformat())
+
+    def ahead(self, minutes: float) -> None:
+        """The couriers' clock alone goes on."""
+        self._ahead += timedelta(minutes=minutes)
+        self.sync()
 
     def later(self, minutes: float) -> None:
+        assert self.time is not None
         self.time.advance(timedelta(minutes=minutes))
         self.sync()
 
@@ -78,7 +84,7 @@ def sweep() -> None:
 
 
 @contextmanager
-def couriers_beside(folder: Path, settings: LazySettings, time: SimulatedClock) -> Iterator[Desk]:
+def couriers_beside(folder: Path, settings: LazySettings, time: SimulatedClock | None) -> Iterator[Desk]:
     house = House(parser().parse_args(["--home", str(folder), "--seed", "7"]))
     house.listen()
     settings.COURIER_PARTNER = folder / "partner.json"

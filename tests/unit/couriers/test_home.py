@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from tests.support.couriers import Desk, deliver, sweep
 from tests.unit.couriers.conftest import COUNTER, OPERATOR, asked, ordered, ready_to_post, state
@@ -264,6 +265,21 @@ def test_the_address_is_sealed_and_forgotten(family: Families, desk: Desk) -> No
     jobs.watch()
     shipment.refresh_from_db()
     assert not shipment.address and not Push.objects.exclude(raw=b"").exists()
+
+
+def test_the_door_of_pushes_wants_no_session_and_knows_its_couriers(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    ordered(made)
+    desk.later(25)
+    [(_, letter)] = desk.letters()
+    stranger = Client(enforce_csrf_checks=True)
+    answer = stranger.post("/api/couriers/sf/push", letter.body, content_type="application/json")
+    assert (answer.status_code, answer.json()["return_code"]) == (200, "0000")
+    for address, status in (("/api/couriers/ems/push", 404), ("/api/couriers/hand/push", 404)):
+        assert stranger.post(address, b"{}", content_type="application/json").status_code == status
+    too_large = b"x" * (65 * 1024)
+    assert stranger.post("/api/couriers/sf/push", too_large, content_type="text/plain").status_code == 413
+    assert stranger.get("/api/couriers/sf/push").status_code == 405
 
 
 def test_drifted_answers_are_read_all_the_same(family: Families, desk: Desk) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from xueka.contexts.couriers import calling
 from xueka.contexts.couriers.adapters import partner
 from xueka.contexts.couriers.ports import AT_ONCE
-from xueka.contexts.couriers.services import following, inbox
+from xueka.contexts.couriers.services import catching, following, inbox
 from xueka.platform.database import home
 from xueka.platform.jobs.sweeps import every
 
@@ -49,9 +49,9 @@ def catch_up() -> None:
 
     def one(shipment_id: int) -> None:
         with transaction.atomic():
-            following.catch_up(shipment_id)
+            catching.catch_up(shipment_id)
 
-    _each(following.overtaken(), one, "shipment")
+    _each(catching.overtaken(), one, "shipment")
 
 
 @every(59, "couriers.watch")

@@ -7,12 +7,14 @@ and replacements: this calls their services.
 from datetime import date
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.couriers.domain import kuaidi100, rules
 from xueka.contexts.couriers.domain import transitions as t
 from xueka.contexts.couriers.models import Shipment, ShipmentCard, Waybill
 from xueka.contexts.couriers.ports import Placed
+from xueka.contexts.couriers.services.catching import catch_up
 from xueka.contexts.couriers.services.common import (
     WORKER,
     change,
@@ -72,9 +74,9 @@ def post_by_hand(
     ordered = open_for_replacement(found.id)
     if ordered:
         raise _open(ordered)
-    where = replacements.posting_address(actor, found.id, "登记寄出")
-    made = _home(actor, found, rules.HAND, carrier, where)
     posted = replacements.post(actor, found.id, carrier, waybill, mark)
+    where = replacements.posting_address(actor, found.id, "登记寄出")
+    made = _home(actor, found, rules.HAND, posted.carrier, where)
     _typed(made, posted.carrier, posted.waybill)
     _pick_up(made, actor)
     return made
@@ -173,7 +175,9 @@ def send_off(shipment: Shipment, actor: Actor, mark: str = "") -> None:
 
 def open_for_replacement(replacement_id: int) -> Shipment | None:
     """The shipment that is under way for a replacement."""
-    return Shipment.objects.filter(replacement=replacement_id, state__in=t.OPEN).first()
+    rows = Shipment.objects.filter(replacement=replacement_id, state__in=t.OPEN)
+    back = Q(replacement__state=replacements.TO_POST, handed_over_at__isnull=False)
+    return rows.exclude(back).first()  # what is back at the counter is not under way any more
 
 
 def open_for_delivery(delivery_id: int) -> Shipment | None:
@@ -193,6 +197,8 @@ def _home(
     card = rows.first() if found.application_id else None
     if card is None:
         raise Refused("CARD_NOT_READY", "卡还没有在柜台制成。", action="请先在柜台制好这张卡，再寄出。")
+    for earlier in Shipment.objects.filter(replacement=found.id, state__in=t.FOLLOWED):
+        catch_up(earlier.id)
     made = _make(
         actor,
         kind=rules.HOME,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django import forms
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.logistics import api as logistics
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
@@ -126,14 +128,16 @@ def work(request: StaffRequest, number: str) -> HttpResponse:
     problem: XuekaError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            logistics.dispatch(request.actor, found.id, **form.cleaned_data)
+            couriers.dispatch_by_hand(request.actor, found.number, **form.cleaned_data)
         except XuekaError as refusal:
             problem = refusal
         else:
             flash(request, f"{found.number} 已发运，{found.school.name}收货页已能看到。")
             return redirect("city:delivery", number)
     packing = found.state == "packing"
+    ordered = couriers.open_for_delivery(found.id)
     actions = [
+        *_order(found, ordered),
         Action(
             "取消配送单",
             reverse("city:delivery_cancel", args=[number]),
@@ -141,7 +145,7 @@ def work(request: StaffRequest, number: str) -> HttpResponse:
             "trash",
             "danger",
             confirm=_CANCEL,
-        )
+        ),
     ]
     boxes = [
         (
@@ -178,12 +182,40 @@ def work(request: StaffRequest, number: str) -> HttpResponse:
             ],
             actions=actions if packing else [],
         ),
-        "form": form if packing else None,
+        "form": form if packing and not ordered else None,
+        "parcel": Link(ordered.number, reverse("city:parcel", args=[ordered.number]), "运件", "package")
+        if ordered
+        else None,
         "problem": problem,
         "boxes": boxes,
         "papers": [("装箱单 PDF", "pdf", "printer"), ("装箱单 XLSX", "xlsx", "download")],
     }
     return render(request, "city/delivery.html", shown, status=400 if problem or form.errors else 200)
+
+
+@require_POST
+@portal_view(couriers.SEND, atomic=False)
+def order(request: StaffRequest, number: str) -> HttpResponse:
+    """One click: the order is on record, then the courier is asked; without an answer it is asked again."""
+    with transaction.atomic():
+        made = couriers.ask_school(request.actor, number)
+    state = couriers.call(made.id)
+    if state == "ordered":
+        flash(request, f"{made.carrier}已给运单。请打印面单贴在箱上，快递取走时登记「交给快递」。")
+    elif state == "failed":
+        flash(request, f"{made.carrier}不收，请改用别的承运方。", "bad")
+    else:
+        flash(request, f"{made.carrier}还没有回应，会自动再问。", "wait")
+    return redirect("city:parcel", made.number)
+
+
+def _order(found: logistics.Delivery, ordered: couriers.Shipment | None) -> list[Action]:
+    if found.state != "packing" or ordered:
+        return []
+    ready = couriers.has_account()
+    url = reverse("city:delivery_order", args=[found.number])
+    why = "" if ready else "还没有顺丰的账号参数。"
+    return [Action("向顺丰下单", url, "post", "truck-delivery", "primary", why)]
 
 
 @require_POST

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.multiapp import api as multiapp
@@ -157,6 +158,10 @@ def _exports(request: StaffRequest) -> int:
     return reporting.waiting_exports(request.actor.scope)
 
 
+def _parcel_problems(request: StaffRequest) -> int:
+    return couriers.open_problems(request.actor.scope)
+
+
 def _discrepancies(request: StaffRequest) -> int:
     return logistics.open_discrepancies(request.actor.scope)
 
@@ -183,6 +188,7 @@ def notices(request: StaffRequest) -> list[Notice]:
     counted = (
         (_problems(request), "个回盘问题没有处理", reverse("city:problems"), "bad"),
         (_discrepancies(request), "个收货差异没有处理", reverse("city:discrepancies"), "bad"),
+        (_parcel_problems(request), "个问题运件没有处理", reverse("city:parcel_problems"), "bad"),
         (
             production.batch_counts(scope).get("locked", (0, 0, None))[0],
             "个批次等第二个人复核",
@@ -236,6 +242,10 @@ register(
                 "配送",
                 [
                     NavItem("装箱发运", "city:deliveries", "truck-delivery", "city:delivery:pack"),
+                    NavItem("运件跟踪", "city:parcels", "package", couriers.WORK),
+                    NavItem(
+                        "问题运件", "city:parcel_problems", "package-off", couriers.WORK, _parcel_problems
+                    ),
                     NavItem("销毁", "city:destructions", "trash", "city:card:destroy"),
                     NavItem(
                         "收货差异", "city:discrepancies", "package-off", "city:card:void", _discrepancies

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from django import forms
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.replacements import api as replacements
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
@@ -18,7 +20,7 @@ from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Event, Fa
 from xueka.entrypoints.portals.objects import shapes
 from xueka.entrypoints.portals.objects.replacement_views import TONES, promise
 from xueka.kernel import clock
-from xueka.kernel.errors import XuekaError
+from xueka.kernel.errors import NotFound, XuekaError
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
 from xueka.platform.identity.sessions import StaffRequest
@@ -96,6 +98,46 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
 
 
 @require_POST
+@portal_view(couriers.SEND, atomic=False)
+def order(request: StaffRequest, number: str) -> HttpResponse:
+    """One click: the order is on record, then the courier is asked; without an answer it is asked again."""
+    with transaction.atomic():
+        made = couriers.ask_home(request.actor, number)
+    state = couriers.call(made.id)
+    if state == "ordered":
+        flash(request, f"{made.carrier}已给运单。请打印面单装好，快递取走时点「交给快递」。")
+    elif state == "failed":
+        flash(request, f"{made.carrier}不收这个地址，请改用别的承运商。", "bad")
+    else:
+        flash(request, f"{made.carrier}还没有回应，会自动再问。", "wait")
+    return redirect("counter:parcel", number)
+
+
+@require_POST
+@portal_view(couriers.SEND)
+def shipment_act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
+    """What is done with an order at the courier: its label, the hand-over, cancelling."""
+    found = replacements.replacement(request.actor.scope, number)
+    ordered = couriers.open_for_replacement(found.id)
+    if ordered is None:
+        raise NotFound("SHIPMENT_NOT_FOUND", "没有在途的运件。", action="请刷新页面。")
+    if verb == "label":
+        answer = HttpResponse(couriers.labels(request.actor, ordered.id), content_type="application/pdf")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{ordered.number}.pdf"'
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+    if verb == "hand":
+        couriers.hand_over(request.actor, ordered.id)
+        flash(request, f"{found.student.name}的卡已交给{ordered.carrier}，家长会收到短信。")
+    elif verb == "cancel":
+        couriers.cancel(request.actor, ordered.id)
+        flash(request, f"已要求{ordered.carrier}取消。", "wait")
+    else:
+        raise Http404
+    return redirect("counter:parcel", number)
+
+
+@require_POST
 @portal_view(MAY)
 def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     """Post it, or say what the carrier says of it; a refused form is drawn again with what was typed."""
@@ -139,7 +181,7 @@ class ReasonForm(forms.Form):
 
 
 def _post(actor: Actor, found: replacements.Replacement, given: dict[str, str]) -> None:
-    replacements.post(actor, found.id, given["carrier"], given["waybill"], given["mark"])
+    couriers.post_by_hand(actor, found.number, given["carrier"], given["waybill"], given["mark"])
 
 
 def _deliver(actor: Actor, found: replacements.Replacement, given: dict[str, str]) -> None:
@@ -174,6 +216,7 @@ def _page(
     with_carrier = found.state == "on_the_way" and bool(found.waybill)
     where = replacements.masked_address(found) if to_post or with_carrier else None
     given = forms_ or {}
+    ordered = couriers.open_for_replacement(found.id)
     carrier = request.session.get(_CARRIER, "顺丰速运")
     post = PostForm(initial={"mark": replacements.address_mark(found), "carrier": carrier})
     shown = {
@@ -189,11 +232,14 @@ def _page(
                 Fact("运单", f"{found.carrier} {found.waybill}".strip()),
                 *([Fact("上次退回", found.bounced_why)] if found.bounced_why else []),
             ],
-            actions=_actions(found, to_post=to_post, with_carrier=with_carrier),
+            actions=_actions(found, ordered, to_post=to_post, with_carrier=with_carrier),
         ),
         "where": where,
         "reveal": _url(found, "address"),
-        "post": given.get("post", post) if to_post else None,
+        "post": given.get("post", post) if to_post and not ordered else None,
+        "ordered": ordered,
+        "waybill": ordered.waybills.first() if ordered else None,
+        "ordered_state": states.badge("shipment", ordered.state) if ordered else None,
         "signed": given.get("deliver", SignedForm(initial={"signed_on": clock.today()}))
         if with_carrier
         else None,
@@ -214,9 +260,11 @@ def _page(
     return render(request, "counter/parcel.html", shown, status=status)
 
 
-def _actions(found: replacements.Replacement, *, to_post: bool, with_carrier: bool) -> list[Action]:
+def _actions(
+    found: replacements.Replacement, ordered: couriers.Shipment | None, *, to_post: bool, with_carrier: bool
+) -> list[Action]:
     if to_post:
-        return [Action("打印面单", _url(found, "label"), "post", "printer")]
+        return _to_send(found, ordered)
     if not with_carrier:
         return []
     bounced = Confirm(
@@ -237,6 +285,36 @@ def _actions(found: replacements.Replacement, *, to_post: bool, with_carrier: bo
         Action("退回了", _url(found, "bounce"), "post", "arrow-back-up", confirm=bounced),
         Action("丢失了", _url(found, "lose"), "post", "package-off", "danger", confirm=lost),
     ]
+
+
+def _to_send(found: replacements.Replacement, ordered: couriers.Shipment | None) -> list[Action]:
+    """By one click at the courier; or labelled and typed by hand."""
+    if ordered is None:
+        why = "" if couriers.has_account() else "还没有顺丰的账号参数。"
+        return [
+            Action(
+                "向顺丰取运单",
+                reverse("counter:parcel_order", args=[found.number]),
+                "post",
+                "truck-delivery",
+                "primary",
+                why,
+            ),
+            Action("打印面单", _url(found, "label"), "post", "printer"),
+        ]
+
+    def to(verb: str) -> str:
+        return reverse("counter:shipment_act", args=[found.number, verb])
+
+    actions = []
+    if ordered.state == "ordered":
+        actions += [
+            Action("打印面单", to("label"), "post", "printer", "primary"),
+            Action("交给快递", to("hand"), "post", "mail"),
+        ]
+    if ordered.state in ("asked", "ordered"):
+        actions.append(Action("取消运单", to("cancel"), "post", "x"))
+    return actions
 
 
 def _url(found: replacements.Replacement, verb: str) -> str:

@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.replacements import api as replacements
@@ -119,6 +120,15 @@ def progress(request: FamilyRequest, number: str) -> HttpResponse:
     shown = {
         **_told(found),
         "events": events,
+        "parcels": [
+            (
+                each.carrier,
+                each.waybills.first(),
+                [Event(step.label, step.at, detail=step.detail) for step in way],
+            )
+            for each in couriers.of_replacement(request.actor.scope, found.id)
+            if (way := couriers.way(each))
+        ],
         "has_arrived": any(each.state == "paid" for each in orders),
         "tried": "、".join(paying.tried(each) for each in orders if each.state == "open"),
         "may_cancel": found.state in ("unpaid", "paid"),
