@@ -68,7 +68,6 @@ def test_a_family_follows_its_parcel_and_a_lost_one_is_made_again(
         picture(page, "city-parcel-problems")
         page.get_by_role("link", name=shipment.number).click()
         assert_sound(page)
-        picture(page, "city-parcel")
         page.get_by_role("button", name="登记丢失").click()
         page.get_by_label("承运商怎么说").fill("中转时遗失，确认找不到")
         page.get_by_role("dialog").get_by_role("button", name="登记丢失").click()

@@ -54,10 +54,10 @@ def ask_home(actor: Actor, replacement_number: str) -> Shipment:
 def ask_school(actor: Actor, delivery_number: str) -> Shipment:
     """The boxes of a packed delivery go to their school by SF, a parcel for each box.
 
-    Needs `district:parcel:send`. Raises NotFound; Refused `DELIVERY_GONE`, `DELIVERY_EMPTY`,
+    Needs `city:delivery:dispatch`. Raises NotFound; Refused `DELIVERY_GONE`, `DELIVERY_EMPTY`,
     `ADDRESS_MISSING`, `SHIPMENT_OPEN`.
     """
-    actor.require(t.SEND)
+    actor.require("city:delivery:dispatch")
     delivery = logistics.delivery(actor.scope, delivery_number)
     if delivery.state != "packing":
         raise Refused("DELIVERY_GONE", "这张配送单已经发运或取消。", action="请刷新页面。")

@@ -194,7 +194,7 @@ def work(request: StaffRequest, number: str) -> HttpResponse:
 
 
 @require_POST
-@portal_view(couriers.SEND, atomic=False)
+@portal_view("city:delivery:dispatch", atomic=False)
 def order(request: StaffRequest, number: str) -> HttpResponse:
     """One click: the order is on record, then the courier is asked; without an answer it is asked again."""
     with transaction.atomic():

@@ -109,7 +109,7 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
 
 
 @require_POST
-@portal_view(couriers.WORK, couriers.SEND)
+@portal_view(couriers.WORK)
 def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     found = couriers.shipment(request.actor.scope, number)
     note = request.POST.get("note", "")
@@ -235,14 +235,15 @@ def _actions(found: couriers.Shipment, numbered: bool) -> list[Action]:
         return reverse("city:parcel_act", args=[found.number, verb])
 
     shown = []
-    if found.state == "ordered":
+    ours = found.kind == "school"  # a card that goes home is the counter's to hand over
+    if found.state == "ordered" and ours:
         shown += [
             Action("打印面单", to("label"), "post", "printer", "primary"),
             Action("交给快递", to("hand"), "post", "truck-delivery"),
         ]
-    elif numbered and found.address:
+    elif numbered and found.address and ours:
         shown.append(Action("打印面单", to("label"), "post", "printer"))
-    if found.state in ("asked", "ordered") and found.courier == "sf":
+    if found.state in ("asked", "ordered") and found.courier == "sf" and ours:
         cancel = Confirm("取消运件", "还没有揽收的可以取消；已经揽收的，承运商会照常派送。", "取消运件")
         shown.append(Action("取消", to("cancel"), "post", "x", "danger", confirm=cancel))
     if found.handed_over_at and found.state in couriers.FOLLOWED:
