@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 CODE = "beijing-tong"
-SENDERS = 2
 LIMITS = {
     "per_second": 100_000,
     "at_once": 8,
@@ -41,6 +40,7 @@ def main() -> int:
     given.add_argument("--events", type=int, default=100_000)
     given.add_argument("--cards", type=int, default=20_000)
     given.add_argument("--kills", type=int, default=50)
+    given.add_argument("--senders", type=int, default=2)
     given.add_argument("--fails", type=float, default=0.3)
     given.add_argument("--seed", type=int, default=int(time.time()))
     asked = given.parse_args()
@@ -66,7 +66,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     place: Path = settings.EXCHANGE_PARTNERS / CODE
     begun, kills = time.monotonic(), 0
     with receiver(place, asked):
-        senders = [start() for _ in range(SENDERS)]
+        senders = [start() for _ in range(asked.senders)]
         posted = 0
         piece = max(asked.events // 200, 50)
         # Kills are spread over the work: by what has arrived, whatever the machine is doing besides.
@@ -80,7 +80,7 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                 arrived = delivered()
                 while marks and arrived >= marks[0]:
                     marks.pop(0)
-                    victim = chance.randrange(SENDERS)
+                    victim = chance.randrange(asked.senders)
                     os.kill(senders[victim].pid, signal.SIGKILL)
                     senders[victim].wait()
                     senders[victim] = start()

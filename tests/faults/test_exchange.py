@@ -11,14 +11,14 @@ from pathlib import Path
 
 from tests.support.size import dial
 
-EVENTS, CARDS, KILLS = dial((400, 40, 2), (100_000, 20_000, 50))
+EVENTS, CARDS, KILLS, SENDERS = dial((300, 30, 1, 1), (100_000, 20_000, 50, 2))
 
 
 def test_nothing_is_lost_and_nothing_is_applied_twice(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     environment |= {"XUEKA_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "xueka.config.settings"}
     command = [sys.executable, "-m", "tests.faults.exchange_town", "--events", str(EVENTS)]
-    command += ["--cards", str(CARDS), "--kills", str(KILLS)]
+    command += ["--cards", str(CARDS), "--kills", str(KILLS), "--senders", str(SENDERS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=7200)
     print(done.stdout, done.stderr[-2000:])
     seen = json.loads(done.stdout)
