@@ -1,6 +1,7 @@
 """What the city sees beside its pages: the operator's line, the auditor's log."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 
 from django.urls import reverse
 
@@ -130,6 +131,19 @@ states.register(
 )
 
 
+def _once(count: Callable[[StaffRequest], int]) -> Callable[[StaffRequest], int]:
+    """The bell and the menu show the same number: it is asked for once a page."""
+
+    @wraps(count)
+    def counted(request: StaffRequest) -> int:
+        known: dict[str, int] = request.__dict__.setdefault("city_counts", {})
+        if count.__name__ not in known:
+            known[count.__name__] = count(request)
+        return known[count.__name__]
+
+    return counted
+
+
 def _repairs(request: StaffRequest) -> int:
     return repairs.waiting(request.actor.scope)
 
@@ -150,6 +164,7 @@ def _to_review(request: StaffRequest) -> int:
     return cards.application_counts(request.actor.scope, states=["city_review"]).get("city_review", 0)
 
 
+@_once
 def _problems(request: StaffRequest) -> int:
     return sum(production.problem_counts(request.actor.scope).values())
 
@@ -158,10 +173,12 @@ def _exports(request: StaffRequest) -> int:
     return reporting.waiting_exports(request.actor.scope)
 
 
+@_once
 def _parcel_problems(request: StaffRequest) -> int:
     return couriers.open_problems(request.actor.scope)
 
 
+@_once
 def _discrepancies(request: StaffRequest) -> int:
     return logistics.open_discrepancies(request.actor.scope)
 
