@@ -87,6 +87,7 @@ NO_LINK_HERE = {
     "city:import_run",
     "city:lot",
     "city:lot_scan",
+    "city:parcel",
     "city:our_key",
     "city:range_act",
     "city:repair",
