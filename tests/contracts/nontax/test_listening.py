@@ -85,13 +85,13 @@ def test_a_day_of_many_pages_and_the_statement_of_wechat(office: Collector) -> N
     for _ in range(205):
         office.house.office.pay(code, force=True)
     assert len(payments.confirmed_on(clock.today())) == 205
-    yesterday = clock.today() - timedelta(days=1)
-    assert payments.statement("nontax", yesterday, "trade") is None
-    at = clock.local(clock.now() - timedelta(days=1)).isoformat()
+    before = clock.today() - timedelta(days=2)  # yesterday's comes at ten
+    assert payments.statement("nontax", before, "trade") is None
+    at = clock.local(clock.now() - timedelta(days=2)).isoformat()
     office.sim("POST", "pay", {"pay_code": code, "force": True, "at": at})
-    raw = payments.statement("nontax", yesterday, "trade")
+    raw = payments.statement("nontax", before, "trade")
     assert raw is not None
-    checked = treasury.check("x", raw, "wechat-nontax", day=yesterday)
+    checked = treasury.check("x", raw, "wechat-nontax", day=before)
     assert (checked.payments, checked.amount_fen, checked.errors) == (1, FEN, [])
     with pytest.raises(payments.ChannelUnavailable):
         payments.statement("nontax", clock.today(), "trade")

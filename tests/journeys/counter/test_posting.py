@@ -74,6 +74,7 @@ def test_a_card_is_posted_comes_back_and_is_signed_for(page: Page, town: Town) -
     expect(page.get_by_text("上次被退回：地址不详")).to_be_visible()
     page.get_by_label("运单号").fill("SF1234567891")
     page.get_by_role("button", name="登记寄出").click()
+    expect(page.get_by_text("已登记寄出")).to_be_visible()
     page.goto(f"/counter/post/{made.number}/")
     page.get_by_label("谁签收的").select_option("family")
     page.get_by_role("button", name="登记签收").click()

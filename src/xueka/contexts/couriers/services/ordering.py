@@ -46,6 +46,7 @@ def ask_home(actor: Actor, replacement_number: str) -> Shipment:
     if found.state != replacements.TO_POST:
         raise Refused("NOT_TO_POST", "这张卡现在不在待邮寄。", action="请刷新页面查看进度。")
     where = replacements.posting_address(actor, found.id, "向承运商下单")
+    _end_earlier(found)
     made = _home(actor, found, rules.SF, rules.COURIERS[rules.SF], where)
     record(actor, "shipment.ask", "shipment", made.number, detail={"replacement": found.number})
     return made
@@ -74,6 +75,7 @@ def post_by_hand(
     ordered = open_for_replacement(found.id)
     if ordered:
         raise _open(ordered)
+    _end_earlier(found)  # while the replacement still says that it is back
     posted = replacements.post(actor, found.id, carrier, waybill, mark)
     where = replacements.posting_address(actor, found.id, "登记寄出")
     made = _home(actor, found, rules.HAND, posted.carrier, where)
@@ -186,6 +188,12 @@ def open_for_delivery(delivery_id: int) -> Shipment | None:
     return rows.exclude(state__in=[t.CANCELLED, t.FAILED, "returned"]).first()
 
 
+def _end_earlier(found: replacements.Replacement) -> None:
+    """A parcel that came back to the counter, as somebody there has said."""
+    for earlier in Shipment.objects.filter(replacement=found.id, state__in=t.FOLLOWED):
+        catch_up(earlier.id)
+
+
 def _home(
     actor: Actor,
     found: replacements.Replacement,
@@ -197,8 +205,6 @@ def _home(
     card = rows.first() if found.application_id else None
     if card is None:
         raise Refused("CARD_NOT_READY", "卡还没有在柜台制成。", action="请先在柜台制好这张卡，再寄出。")
-    for earlier in Shipment.objects.filter(replacement=found.id, state__in=t.FOLLOWED):
-        catch_up(earlier.id)
     made = _make(
         actor,
         kind=rules.HOME,

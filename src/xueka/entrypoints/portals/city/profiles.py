@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -121,6 +121,8 @@ def script(request: StaffRequest, id_: int) -> HttpResponse:
 @require_POST
 @portal_view(MANAGE, APPROVE)
 def act(request: StaffRequest, sort: str, id_: int, verb: str) -> HttpResponse:
+    if sort not in ("profile", "script") or verb not in _VERBS:
+        raise Http404
     which = personalization.PROFILES if sort == "profile" else personalization.SCRIPTS
     note = request.POST.get("note", "")
     if verb == "submit":
@@ -133,7 +135,7 @@ def act(request: StaffRequest, sort: str, id_: int, verb: str) -> HttpResponse:
         personalization.send_back(request.actor, which, id_, note)
     elif verb == "retire":
         personalization.retire(request.actor, which, id_, note)
-    flash(request, f"已{_VERBS.get(verb, (verb,))[0]}。")
+    flash(request, f"已{_VERBS[verb][0]}。")
     return redirect(f"city:{sort}", id_)
 
 
