@@ -10,7 +10,7 @@ from xueka.contexts.registry.domain.transitions import ABSENCE
 from xueka.contexts.registry.domain.vocabulary import ENDED_BY
 from xueka.kernel import clock
 from xueka.platform.crypto.sealed_columns import SealedField
-from xueka.platform.identity.scope import Scope
+from xueka.platform.identity.scope import CityWork, Scope
 
 
 class ScopedSchools(models.QuerySet["School"]):
@@ -234,12 +234,6 @@ class Transfer(models.Model):
         ]
 
 
-class CityImports(models.QuerySet["ImportRun"]):
-    def visible_to(self, scope: Scope) -> Self:
-        """Files are imported by the city; their reports name children of every school."""
-        return self if scope.level in ("system", "city") else self.none()
-
-
 class ImportRun(models.Model):
     """One file that came in: its digest, what it did, and its report."""
 
@@ -258,7 +252,7 @@ class ImportRun(models.Model):
     reverted_at = models.DateTimeField(null=True)
     reverted_by = models.CharField(max_length=80, blank=True)
 
-    objects = CityImports.as_manager()
+    objects = CityWork.as_manager()
 
     class Meta:
         constraints = [
