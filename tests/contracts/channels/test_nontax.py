@@ -41,6 +41,18 @@ def test_a_code_is_paid_and_confirmed(finance: Finance) -> None:
     everything_holds()
 
 
+def test_a_fine_names_its_own_item(finance: Finance) -> None:
+    """The office knows a fine by its item; in the books it waits apart from fees of cost."""
+    order = Cashier(build()).order(fine=True)
+    code = payments.pay(SYSTEM, order.id, "nontax").data["pay_code"]
+    hurry()
+    finance.pay_code(code)
+    assert finance.deliver() == [200]
+    assert books() == {"clearing.nontax": FEN, "fines": -FEN}
+    assert [bill["item"] for bill in finance.get("bills") if bill["code"] == code] == ["学生卡罚没收入"]
+    everything_holds()
+
+
 def test_a_cancelled_code_is_void(finance: Finance) -> None:
     cashier = Cashier(build())
     order = cashier.order()

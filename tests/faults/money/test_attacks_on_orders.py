@@ -43,6 +43,7 @@ _ATTEMPT = (
 #: There is an order paid, one refunded whole, one paid after it was closed.
 ATTACKS: dict[str, list[str]] = {
     "another price": ["UPDATE payments_order SET amount_fen = 1"],
+    "a fine made a fee": ["UPDATE payments_order SET fine = NOT fine"],
     "another child's order": ["UPDATE payments_order SET student_id = student_id + 1"],
     "a price below nothing": ["UPDATE payments_order SET amount_fen = -2000"],
     "paid without money": ["UPDATE payments_order SET state = 'paid' WHERE state = 'closed'"],

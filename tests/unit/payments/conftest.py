@@ -30,7 +30,7 @@ class Cashier:
     _serial: "count[int]" = field(default_factory=lambda: count(1))
 
     @transaction.atomic
-    def order(self, fen: int = FEN, actor: Actor = SYSTEM) -> payments.Order:
+    def order(self, fen: int = FEN, actor: Actor = SYSTEM, fine: bool = False) -> payments.Order:
         [student] = self.city.students(1)
         return payments.create_order(
             actor,
@@ -39,6 +39,7 @@ class Cashier:
             title="学生卡补卡",
             amount_fen=fen,
             tariff="default-1",
+            fine=fine,
         )
 
     def attempt(

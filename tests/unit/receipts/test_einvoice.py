@@ -1,6 +1,7 @@
 """The document and its signature: what is written is read again; what is broken is named."""
 
 import base64
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -25,6 +26,8 @@ def test_written_and_read_again() -> None:
     assert (said.code, said.number, said.check_code) == ("11010126", "0013933922", "012345")
     assert (said.total_fen, said.payer, said.related_number) == (-1234, "𠮷<&>娜", "9" * 10)
     assert (said.issued_on, said.item_name, said.seals) == (AT.date(), "学生卡补卡工本费", ())
+    fine = einvoice.write(replace(TERMS, fine_code="1", fine_name="罚没"), replace(CONTENT, fine=True))
+    assert einvoice.read(fine).item_name == "罚没"
     assert b"<EInvoiceID>2293393100-62101011</EInvoiceID>" in draft  # nontax.md §14
     assert b"<EInvoiceTag>CZ-EI-11</EInvoiceTag>" in draft
 

@@ -32,13 +32,13 @@ INVARIANTS: list[Invariant] = [
                OR p.state = 'succeeded' AND (
                   coalesce(s.clearing, 0) <> p.received_fen
                   OR coalesce(s.payers, 0) <> -p.stray_fen
-                  OR coalesce(s.income, 0) <> p.stray_fen - p.received_fen)
-          FROM payments_payment p
+                  OR coalesce(s.owed, 0) <> p.stray_fen - p.received_fen)
+          FROM payments_payment p JOIN payments_order o ON o.id = p.order_id
           LEFT JOIN ledger_entry e ON e.key = 'payment:' || p.out_trade_no
           LEFT JOIN LATERAL (
               SELECT sum(fen) FILTER (WHERE account = 'clearing.' || p.channel) AS clearing,
                      sum(fen) FILTER (WHERE account = 'payers') AS payers,
-                     sum(fen) FILTER (WHERE account = 'income') AS income
+                     sum(fen) FILTER (WHERE account = CASE WHEN o.fine THEN 'fines' ELSE 'income' END) AS owed
                 FROM ledger_posting WHERE entry_id = e.id) s ON true
         """,
     ),

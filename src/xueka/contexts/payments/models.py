@@ -108,7 +108,7 @@ class TariffVersion(models.Model):
 
 
 class Order(models.Model):
-    """What a family is to pay. `subject` names what it is for, e.g. `replacement:123`.
+    """What a family is to pay. `subject` names what it is for: `replacement:123`. `fine`: no fee of cost.
 
     `success_at` is the channel's time of the payment that was credited.
     """
@@ -118,6 +118,7 @@ class Order(models.Model):
     subject = models.CharField(max_length=64)
     title = models.CharField(max_length=100)
     amount_fen = models.BigIntegerField()
+    fine = models.BooleanField(default=False)
     tariff = models.CharField(max_length=32, blank=True)
     state = models.CharField(max_length=16)
     state_at = models.DateTimeField()

@@ -88,6 +88,10 @@ def _number(receipt: Receipt, desk: Office) -> None:
         with transaction.atomic():
             postpone(receipt.id, issuing.WAITS, "等同一笔缴款的前一张票据开具")
         return
+    if receipt.order.fine and not desk.terms.fine_code:
+        with transaction.atomic():
+            postpone(receipt.id, issuing.WAITS, "财政部门的参数文件没有罚没收入的项目")
+        return
     if receipt.payment.settlement == payments.DIRECT:
         given = desk.number(receipt)
         with transaction.atomic():

@@ -31,6 +31,7 @@ def show(as_json: common.Json = False) -> None:
                 kinds = f"，卡种 {'、'.join(line['kinds'])}" if line["kinds"] else ""
                 before = f"，此前 {line['before']} 次及以上" if line["before"] else ""
                 price = format_yuan(line["amount_fen"]) if line["amount_fen"] else f"免费（{line['why']}）"
+                price += "（罚没收入）" if line.get("fine") else ""
                 typer.echo(f"  {reasons}{kinds}{before}：{price}")
 
     common.answer({"tariffs": found}, as_json, human)

@@ -32,7 +32,10 @@ ACCOUNT = {
     "bank": "样例银行营业部",
     "bank_no": "102100000001",
 }
-ITEMS = [{"code": "103070610", "name": "学生卡补卡工本费", "unit": "张"}]
+ITEMS = [
+    {"code": "103070610", "name": "学生卡补卡工本费", "unit": "张"},
+    {"code": "103050199", "name": "学生卡罚没收入", "unit": "次", "fine": True},
+]
 PRESETS: dict[str, dict[str, float]] = {
     "settings": {"refund_seconds": 2},
     "none": {},

@@ -7,7 +7,7 @@ CHANNELS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联
 ASSET, LIABILITY, EXPENSE = "asset", "liability", "expense"
 KINDS = {ASSET: "资产", LIABILITY: "负债", EXPENSE: "费用"}
 
-BANK, TREASURY, INCOME = "bank", "treasury", "income"
+BANK, TREASURY, INCOME, FINES = "bank", "treasury", "income", "fines"
 PAYERS, REFUNDS, FEES, BREAKS = "payers", "refunds", "fees", "breaks"
 
 
@@ -34,6 +34,7 @@ ACCOUNTS: dict[str, Account] = {
         Account(BANK, "归集户存款", ASSET),
         Account(TREASURY, "已缴国库", ASSET),
         Account(INCOME, "应缴非税收入", LIABILITY),
+        Account(FINES, "应缴罚没收入", LIABILITY),
         Account(PAYERS, "应退缴款人", LIABILITY, bounded=True),
         Account(REFUNDS, "退款在途", LIABILITY, bounded=True),
         Account(FEES, "渠道手续费", EXPENSE),
@@ -42,11 +43,11 @@ ACCOUNTS: dict[str, Account] = {
 }
 #: Which accounts an event moves (docs/ledger.md); `clearing` stands for that of any channel.
 MOVES = {
-    "payment": ("clearing", INCOME, PAYERS),
+    "payment": ("clearing", INCOME, FINES, PAYERS),
     "unknown_payment": ("clearing", BREAKS),
-    "refund_ask": (INCOME, PAYERS, REFUNDS),
-    "refund_done": (REFUNDS, INCOME, PAYERS, "clearing", TREASURY),  # what had failed is owed by these
-    "refund_failed": (REFUNDS, INCOME, PAYERS),
+    "refund_ask": (INCOME, FINES, PAYERS, REFUNDS),
+    "refund_done": (REFUNDS, INCOME, FINES, PAYERS, "clearing", TREASURY),  # what had failed is owed by these
+    "refund_failed": (REFUNDS, INCOME, FINES, PAYERS),
     "settlement": ("clearing", BANK),
     "settlement_fees": (FEES, BANK),
     "fees_paid": (BANK, FEES),

@@ -124,7 +124,7 @@ class Nontax:
 
     def _notice_of(self, payment: Payment, state: str) -> Mapping[str, str]:
         """8994, by which a code becomes payable, or void."""
-        account, item = self._card["account"], self._card["items"][0]
+        account, item = self._card["account"], self._item(payment.order.fine)
         amount = format_yuan(payment.amount_fen).lstrip("¥").replace(",", "")
         voucher = {
             "AdmDivCode": self._card["division"],
@@ -156,6 +156,12 @@ class Nontax:
         if result != DONE:
             raise ChannelRefused(result, f"财政非税平台：{answer.get('Information', '')[:120]}")
         return answer
+
+    def _item(self, fine: bool) -> Mapping[str, str]:
+        for item in self._card["items"]:
+            if bool(item.get("fine")) == fine:
+                return item  # type: ignore[no-any-return]
+        raise ChannelRefused("NONTAX_ITEM", "财政部门的参数文件没有给出罚没收入的项目。")
 
     def _told(self, voucher: Mapping[str, str], merchant: str = "") -> Told:
         try:

@@ -22,13 +22,17 @@ _VERSION_LENGTH, _WHY_LENGTH = 32, 60
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`kinds` empty: every card kind. `before`: at least so many earlier ones for the reason."""
+    """`kinds` empty: every card kind. `before`: at least so many earlier ones for the reason.
+
+    `fine`: what is asked is a fine, another kind of the treasury's income than a fee of cost.
+    """
 
     reasons: tuple[str, ...]
     fen: int
     kinds: tuple[str, ...] = ()
     before: int = 0
     why: str = ""
+    fine: bool = False
 
     def fits(self, reason: str, kind: str, before: int) -> bool:
         return reason in self.reasons and (not self.kinds or kind in self.kinds) and before >= self.before
@@ -50,6 +54,7 @@ class Tariff:
                 "before": line.before,
                 "fen": line.fen,
                 "why": line.why,
+                **({"fine": True} if line.fine else {}),  # the digests of tariffs without fines stay
             }
             for line in self.lines
         ]
@@ -63,6 +68,7 @@ class Fee:
     amount_fen: int
     tariff_version: str
     free_reason: str = ""
+    fine: bool = False
 
 
 def fee(tariff: Tariff, reason: str, kind: str, before: int) -> Fee:
@@ -73,7 +79,7 @@ def fee(tariff: Tariff, reason: str, kind: str, before: int) -> Fee:
         )
     for line in tariff.lines:
         if line.fits(reason, kind, before):
-            return Fee(line.fen, tariff.version, line.why)
+            return Fee(line.fen, tariff.version, line.why, line.fine)
     raise BadInput(
         "TARIFF_SILENT",
         f"收费标准 {tariff.version} 没有规定“{REASONS[reason]}”的收费。",
@@ -118,7 +124,7 @@ class _Wrong(Exception):
 
 
 def _line(number: int, found: Any) -> Line:
-    known = {"reasons", "kinds", "before", "fen", "why"}
+    known = {"reasons", "kinds", "before", "fen", "why", "fine"}
     where = f"第 {number} 个 [[line]]"
     if not isinstance(found, dict) or (strange := sorted(set(found) - known)):
         raise _Wrong(f"{where}有不认识的项 {strange[0][:40] if isinstance(found, dict) else ''}")
@@ -134,7 +140,10 @@ def _line(number: int, found: Any) -> Line:
         raise _Wrong(f"{where}的 before 应为 0 至 99 的整数")
     if not isinstance(why, str) or len(why) > _WHY_LENGTH or (fen == 0 and not why):
         raise _Wrong(f"{where}免费时须在 why 写明原因，不超过 {_WHY_LENGTH} 字")
-    return Line(tuple(reasons), fen, tuple(kinds), before, why)
+    fine = found.get("fine", False)
+    if type(fine) is not bool or (fine and fen == 0):
+        raise _Wrong(f"{where}的 fine 应为 true 或 false，罚没收入不能是 0 分")
+    return Line(tuple(reasons), fen, tuple(kinds), before, why, fine)
 
 
 def _texts(found: Any) -> bool:

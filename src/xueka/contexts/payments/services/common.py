@@ -21,6 +21,11 @@ def locked_order(actor: Actor, order_id: int) -> Order:
     return found
 
 
+def owed_to_treasury(order: Order) -> str:
+    """The account where what a family has paid waits for the treasury."""
+    return ledger.FINES if order.fine else ledger.INCOME
+
+
 def locked_payment(payment_id: int) -> tuple[Order, Payment]:
     """A payment with its order, both locked, the order first."""
     order_id = Payment.objects.values_list("order_id", flat=True).get(id=payment_id)

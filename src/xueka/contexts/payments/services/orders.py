@@ -29,12 +29,20 @@ _PAY = "school:order:pay"
 
 
 def create_order(
-    actor: Actor, *, student_id: int, subject: str, title: str, amount_fen: int, tariff: str
+    actor: Actor,
+    *,
+    student_id: int,
+    subject: str,
+    title: str,
+    amount_fen: int,
+    tariff: str,
+    fine: bool = False,
 ) -> Order:
     """What a family is to pay, within `settings.PAYMENTS_ORDER_MINUTES`.
 
     The same live order of a subject again is the same one. Raises NotFound for a student outside the scope,
-    BadInput `ORDER_AMOUNT`, Refused `ORDER_EXISTS` where the subject has a live order of another amount.
+    BadInput `ORDER_AMOUNT`, Refused `ORDER_EXISTS` where the subject has a live order of another
+    amount or kind.
     """
     actor.require(_PAY)
     student = registry.student(actor.scope, student_id)
@@ -47,7 +55,7 @@ def create_order(
         )
     live = Order.objects.filter(subject=subject, state__in=[OPEN, PAID, REFUNDING]).first()
     if live:
-        if (live.student_id, live.amount_fen) == (student.id, amount_fen):
+        if (live.student_id, live.amount_fen, live.fine) == (student.id, amount_fen, fine):
             return live
         raise Refused(
             "ORDER_EXISTS", "这件事已经有一张订单。", found=live.number, action="请先取消那张订单。"
@@ -59,6 +67,7 @@ def create_order(
         subject=subject,
         title=title,
         amount_fen=amount_fen,
+        fine=fine,
         tariff=tariff,
         state=ORDER.initial,
         state_at=now,
@@ -67,7 +76,7 @@ def create_order(
         created_by=actor.username,
     )
     begin(ORDER, [made.id], actor)
-    detail = {"subject": subject, "amount_fen": amount_fen, "tariff": tariff}
+    detail = {"subject": subject, "amount_fen": amount_fen, "fine": fine, "tariff": tariff}
     record(actor, "order.create", "order", made.number, detail=detail)
     return made
 

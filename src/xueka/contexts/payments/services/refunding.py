@@ -23,6 +23,7 @@ from xueka.contexts.payments.services.common import (
     day_in_books,
     locked_order,
     locked_refund,
+    owed_to_treasury,
     pause_after,
 )
 from xueka.contexts.payments.services.orders import tell
@@ -258,15 +259,20 @@ def _post(
     order: Order, payment: Payment, found: Refund, step: str, fen: int, debit: str, credit: str
 ) -> None:
     """One entry of a refund; each account has its own reference (docs/ledger.md)."""
+
+    def at(side: str) -> str:
+        return owed_to_treasury(order) if side == ledger.INCOME else side
+
     reference = {
         ledger.INCOME: order.number,
+        ledger.FINES: order.number,
         ledger.PAYERS: payment.out_trade_no,
         ledger.REFUNDS: found.number,
         ledger.TREASURY: order.number,
     }
     sides = [
         ledger.Posting(account, signed, payment.channel, reference.get(account, payment.out_trade_no))
-        for account, signed in ((debit, fen), (credit, -fen))
+        for account, signed in ((at(debit), fen), (at(credit), -fen))
     ]
     about = {"order": order.number, "payment": payment.out_trade_no, "refund": found.number}
     day = day_in_books(clock.now())

@@ -8,7 +8,7 @@ from xueka.contexts.payments.domain.transitions import CLOSED, FAILED, ORDER, PA
 from xueka.contexts.payments.models import MERCHANT, Order, Payment, Unknown
 from xueka.contexts.payments.ports import Told
 from xueka.contexts.payments.services import paying, refunding
-from xueka.contexts.payments.services.common import WORKER, day_in_books, locked_payment
+from xueka.contexts.payments.services.common import WORKER, day_in_books, locked_payment, owed_to_treasury
 from xueka.contexts.payments.services.orders import tell
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
@@ -86,7 +86,8 @@ def _receive(order: Order, payment: Payment, told: Told) -> None:
     clearing = ledger.clearing(payment.channel)
     postings = [ledger.Posting(clearing, told.amount_fen, payment.channel, payment.out_trade_no)]
     if placed.credited:
-        postings.append(ledger.Posting(ledger.INCOME, -payment.amount_fen, payment.channel, order.number))
+        owed = owed_to_treasury(order)
+        postings.append(ledger.Posting(owed, -payment.amount_fen, payment.channel, order.number))
     if placed.stray_fen:
         stray = ledger.Posting(ledger.PAYERS, -placed.stray_fen, payment.channel, payment.out_trade_no)
         postings.append(stray)

@@ -17,7 +17,7 @@ def connect() -> Office:
         return Desk(payments.finance_card())
     except payments.ChannelUnavailable as error:
         raise OfficeUnavailable(error.code, error.message) from None
-    except (KeyError, IndexError, TypeError):
+    except (KeyError, StopIteration, TypeError):
         raise OfficeUnavailable("OFFICE_CARD", "财政部门的参数文件缺少电子票据的内容。") from None
 
 
@@ -25,7 +25,9 @@ class Desk:
     """One agency at the receipt desk."""
 
     def __init__(self, card: Mapping[str, Any]) -> None:
-        account, item = card["account"], card["items"][0]
+        account = card["account"]
+        item = next(each for each in card["items"] if not each.get("fine"))
+        fine: Mapping[str, str] = next((each for each in card["items"] if each.get("fine")), {})
         self._card = card
         self.terms = Terms(
             name=card["receipt_name"],
@@ -40,6 +42,9 @@ class Desk:
             item_code=item["code"],
             item_name=item["name"],
             item_unit=item["unit"],
+            fine_code=fine.get("code", ""),
+            fine_name=fine.get("name", ""),
+            fine_unit=fine.get("unit", ""),
         )
         self.seal = SealKey(card["seal_certificate"], card["seal_id"], card["seal_name"])
 

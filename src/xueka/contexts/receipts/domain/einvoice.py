@@ -37,6 +37,9 @@ class Terms:
     item_code: str
     item_name: str
     item_unit: str
+    fine_code: str = ""
+    fine_name: str = ""
+    fine_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Content:
     remark: str = ""
     related_code: str = ""
     related_number: str = ""
+    fine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,11 @@ def write(terms: Terms, content: Content) -> bytes:
     )
     _put(
         ET.SubElement(ET.SubElement(data, "Details"), "Item"),
-        ItemCode=terms.item_code,
-        ItemName=terms.item_name,
+        ItemCode=terms.fine_code if content.fine else terms.item_code,
+        ItemName=terms.fine_name if content.fine else terms.item_name,
         ItemAmount=total,
         ItemStd="",
-        ItemUnit=terms.item_unit,
+        ItemUnit=terms.fine_unit if content.fine else terms.item_unit,
         ItemQuantity="1",
         ItemRemark="",
         ItemExt="",

@@ -120,6 +120,7 @@ def _number(found: Receipt, terms: Terms, given: str) -> None:
         remark=f"订单 {found.order.number}",
         related_code=blue.code if blue else "",
         related_number=blue.number if blue else "",
+        fine=found.order.fine,
     )
     draft = einvoice.write(terms, content)
     Receipt.objects.filter(id=found.id).update(draft=draft, refused="", last_error="")

@@ -69,6 +69,7 @@ def begin(actor: Actor, card_number: str, reason: str) -> Replacement:
         "reason": reason,
         "old_card": card,
         "fee_fen": fee.amount_fen,
+        "fine": fee.fine,
         "tariff": fee.tariff_version,
         "free_reason": fee.free_reason,
     }
@@ -129,7 +130,7 @@ def submit(actor: Actor, replacement_id: int) -> Replacement:
     card = cards.card(actor.scope, replacement.old_card.number)
     _check(card, replacement.reason)
     fee = quote(card, replacement.reason)
-    if fee.amount_fen != replacement.fee_fen:
+    if (fee.amount_fen, fee.fine) != (replacement.fee_fen, replacement.fine):
         raise Refused(
             "FEE_CHANGED",
             "收费标准已经变了。",
@@ -213,6 +214,7 @@ def _order(actor: Actor, replacement: Replacement) -> payments.Order:
         subject=f"replacement:{replacement.id}",
         title=f"学生卡{rules.REASONS[replacement.reason][0]}",
         amount_fen=replacement.fee_fen,
+        fine=replacement.fine,
         tariff=replacement.tariff,
     )
     change(replacement, order=made)

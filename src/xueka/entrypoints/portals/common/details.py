@@ -28,6 +28,7 @@ KEYS = {
     "red": "红字票据",
     "lacking": "缺票",
     "fee_fen": "手续费（分）",
+    "fine": "罚没收入",
     "owner": "负责人",
     "phone": "手机号",
     "valid_from": "起用日",

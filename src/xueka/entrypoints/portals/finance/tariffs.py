@@ -76,6 +76,6 @@ def _line(line: payments.TariffLine, kinds: dict[str, str]) -> tuple[str, str, s
         "、".join(payments.REASONS[code] for code in line.reasons),
         "、".join(kinds.get(code, code) for code in line.kinds) or "全部",
         f"第 {line.before + 1} 次起" if line.before else "每次",
-        formats.yuan(line.fen) if line.fen else "免费",
+        formats.yuan(line.fen) + ("（罚没收入）" if line.fine else "") if line.fen else "免费",
         line.why,
     )
