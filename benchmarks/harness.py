@@ -50,30 +50,34 @@ def compare(
     further = {
         name: work if isinstance(work, tuple) else (prepare, work) for name, work in (others or {}).items()
     }
-    turns = [(prepare, work, size) for size in (small, large) for work in (ours, floor)]
-    turns += [(*both, large) for both in further.values()]
-    seconds = {(work, size): math.inf for _, work, size in turns}
-    peaks = dict.fromkeys(seconds, 0.0)
+    turns = {
+        (name, size): (prepare, work)
+        for size in (small, large)
+        for name, work in (("ours", ours), ("floor", floor))
+    }
+    turns |= {(name, large): both for name, both in further.items()}
+    seconds = dict.fromkeys(turns, math.inf)
+    peaks = dict.fromkeys(turns, 0.0)
     for _ in range(ROUNDS):
-        for before, work, size in turns:
+        for (name, size), (before, work) in turns.items():
             took, used = in_child(_measure, before, work, size)
-            seconds[work, size] = min(seconds[work, size], took)
-            peaks[work, size] = max(peaks[work, size], used)
-    growth = math.log(seconds[ours, large] / seconds[ours, small]) / math.log(large / small)
+            seconds[name, size] = min(seconds[name, size], took)
+            peaks[name, size] = max(peaks[name, size], used)
+    growth = math.log(seconds["ours", large] / seconds["ours", small]) / math.log(large / small)
     found = {
         "job": job,
-        "ours": round(large / seconds[ours, large]),
-        "floor": round(large / seconds[floor, large]),
+        "ours": round(large / seconds["ours", large]),
+        "floor": round(large / seconds["floor", large]),
         "unit": f"{unit}/s",
-        "ratio": round(seconds[floor, large] / seconds[ours, large], 3),
-        "peak_mb": round(max(peaks[ours, small], peaks[ours, large])),
+        "ratio": round(seconds["floor", large] / seconds["ours", large], 3),
+        "peak_mb": round(max(peaks["ours", small], peaks["ours", large])),
         "size": large,
         "exponent": round(growth, 2),
         "rounds": ROUNDS,
     }
-    for name, (_, work) in further.items():
-        found[name] = round(large / seconds[work, large])
-        found[f"{name}_peak_mb"] = round(peaks[work, large])
+    for name in further:
+        found[name] = round(large / seconds[name, large])
+        found[f"{name}_peak_mb"] = round(peaks[name, large])
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
     return found
