@@ -29,6 +29,7 @@ EMPTY = (
     "schoolyear_",
     "takeover_",
     "exchange_",
+    "mail_",
     "interop_",
     "disagreement_",
     "identity_",

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
             "files",
             "backup",
             "messages",
+            "mail",
             "exchange",
         )
     ),
@@ -200,6 +201,24 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 MESSAGE_GATEWAY = "xueka.platform.messages.http_gateway.configured"
 # What the gateway for short messages gave us: address, our id, secret (docs/interfaces/messages.md §1).
 MESSAGE_PARTNER = Path(os.environ.get("XUEKA_MESSAGE_PARTNER", XUEKA_HOME / "messages" / "partner.json"))
+# The numbers under which the gateway registered our texts: {"SIGN_IN_CODE": "…"}.
+MESSAGE_APPROVALS = Path(
+    os.environ.get("XUEKA_MESSAGE_APPROVALS", XUEKA_HOME / "messages" / "approvals.json")
+)
+# Beijing time in which nothing but codes is sent; empty: none. Most messages beside codes to one phone a day;
+# most of the city in a minute and in a day (0: no limit).
+MESSAGE_QUIET = os.environ.get("XUEKA_MESSAGE_QUIET", "21:00-08:00")
+MESSAGE_PHONE_DAY = int(os.environ.get("XUEKA_MESSAGE_PHONE_DAY", "20"))
+MESSAGE_CITY_MINUTE = int(os.environ.get("XUEKA_MESSAGE_CITY_MINUTE", "600"))
+MESSAGE_CITY_DAY = int(os.environ.get("XUEKA_MESSAGE_CITY_DAY", "0"))
+# Our address as the gateway sees it, for its reports; without it, where we listen.
+MESSAGE_SITE = os.environ.get("XUEKA_MESSAGE_SITE", "")
+# The mail server that sends for us, and where mail for us arrives (docs/interfaces/messages.md §10).
+MAIL_PARTNER = Path(os.environ.get("XUEKA_MAIL_PARTNER", XUEKA_HOME / "mail" / "partner.json"))
+MAIL_TRANSPORT = "xueka.platform.mail.smtp.configured"
+MAIL_LISTEN = os.environ.get("XUEKA_MAIL_LISTEN", "127.0.0.1:0")
+MAIL_LARGEST = int(os.environ.get("XUEKA_MAIL_LARGEST", str(10 * 1024 * 1024)))  # bytes of a mail, either way
+MAIL_KEPT_DAYS = int(os.environ.get("XUEKA_MAIL_KEPT_DAYS", "180"))  # contents of mails
 # What the counterparts handed over: a folder each with partner.json (docs/interfaces/exchange.md §2).
 EXCHANGE_PARTNERS = Path(os.environ.get("XUEKA_EXCHANGE_PARTNERS", XUEKA_HOME / "exchange"))
 EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # contents of what has arrived

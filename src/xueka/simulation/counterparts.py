@@ -1,7 +1,7 @@
-"""Payment channels, finance office, message gateway and couriers of a demo city: processes of their own.
+"""Payment channels, finance office, message gateway, couriers and mail server of a demo city.
 
-Each keeps its things below XUEKA_HOME/<name>; its visiting card there (partner.json) says where it listens
-and what it hands over (docs/interfaces/channels.md, nontax.md, messages.md, couriers.md §1).
+Processes of their own: each keeps its things below XUEKA_HOME/<name>; its visiting card there (partner.json)
+says where it listens and what it hands over (§1 of each page of docs/interfaces).
 """
 
 import json
@@ -18,6 +18,7 @@ NAMES = {
     "messages": "短信网关模拟器",
     "jingtong": "京通模拟器",
     "couriers": "承运商模拟器",
+    "mail": "邮件服务器模拟器",
 }
 #: Counterparts of the data exchange in a demo (docs/interfaces/exchange.md): code → what people call it.
 EXCHANGE = {"beijing-tong": "北京通模拟器"}
@@ -30,9 +31,10 @@ def folder(name: str) -> Path:
 
 
 def port(name: str) -> int:
-    """Where it will listen: the port that it had, or a free one."""
+    """Where it will listen: the port that it had, or a free one. A mail server's is that of its pages."""
     card = folder(name) / "partner.json"
-    return free_port(json.loads(card.read_text("utf-8"))["port"] if card.exists() else 0)
+    known = json.loads(card.read_text("utf-8")) if card.exists() else {}
+    return free_port(known.get("pages_port", known.get("port", 0)))
 
 
 def command(name: str, port: int, *, seed: int) -> list[str]:

@@ -33,7 +33,9 @@ from xueka.platform.files import services as files
 from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.models import SecondFactor, User
 from xueka.platform.invariants import check
-from xueka.platform.messages.models import Message
+from xueka.platform.mail.models import Incoming as MailIn
+from xueka.platform.mail.models import Mail
+from xueka.platform.messages.models import Message, Reply
 
 LABEL = "platform.fields"
 
@@ -93,9 +95,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (Run, "answers"), (Message, "envelope"), (Guardianship, "envelope"), (FamilyAccount, "envelope"),
         (CitizenLink, "envelope"), (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
         (StudentBefore, "envelope"), (Shipment, "address"), (Push, "raw"), (Difference, "envelope"),
+        (Reply, "envelope"), (Mail, "envelope"), (MailIn, "envelope"), (MailIn, "raw"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 20
+    assert len(known) == 24
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

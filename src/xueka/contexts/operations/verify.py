@@ -29,6 +29,7 @@ from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.exchange import invariants as exchange
 from xueka.platform.identity import invariants as identity
 from xueka.platform.invariants import Invariant, InvariantResult, check
+from xueka.platform.mail import invariants as mail
 from xueka.platform.messages import invariants as messages
 
 INVARIANTS: list[Invariant] = [
@@ -50,6 +51,7 @@ INVARIANTS: list[Invariant] = [
     *treasury.INVARIANTS,
     *closing.INVARIANTS,
     *identity.INVARIANTS,
+    *mail.INVARIANTS,
     *messages.INVARIANTS,
     *exchange.INVARIANTS,
     *interop.INVARIANTS,

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Outcome, Taken, Unreachable
-from xueka.platform.messages.templates import TEMPLATES
+from xueka.platform.messages.templates import all_versions, approvals
 
 _SECONDS = 5
 _SKEW = 300
@@ -62,10 +62,13 @@ class HttpGateway:
         body = {"key": key, "to": phone, "template": template, "values": values, "report_url": None}
         status, answer = self._call("POST", "/v1/messages", body)
         if answer.get("code") == "TEMPLATE_UNKNOWN":
-            self._call("PUT", f"/v1/templates/{template}", {"text": TEMPLATES[template]})
+            known = next(each for each in all_versions() if each.wire == template)
+            number = approvals().get(template)
+            told = {"text": known.text, **({"approval": number} if number else {})}
+            self._call("PUT", f"/v1/templates/{template}", told)
             status, answer = self._call("POST", "/v1/messages", body)
         if status in (200, 202):
-            return Taken(str(answer["message_id"]))
+            return Taken(str(answer["message_id"]), int(answer.get("parts") or 0))
         raise NotTaken(f"短信网关不接受：{answer.get('message') or answer.get('code') or status}")
 
     def ask(self, key: str, gateway_id: str) -> Outcome:

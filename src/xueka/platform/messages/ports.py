@@ -6,9 +6,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The gateway has the message, under its own id."""
+    """The gateway has the message, under its own id; `parts` as it counts them, 0 where it does not say."""
 
     gateway_id: str
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Unreachable(Exception):
 
 class Gateway(Protocol):
     def send(self, key: str, phone: str, template: str, values: dict[str, str]) -> Taken:
-        """Hand one message over; the same key again is the same message."""
+        """Hand one message over; the same key again is the same message. `template`: `Template.wire`."""
 
     def ask(self, key: str, gateway_id: str) -> Outcome:
         """What has become of it."""

@@ -4,14 +4,17 @@ Before a message leaves, the try is on record; a try whose answer was lost is ma
 by which the gateway knows the message (docs/interfaces/messages.md).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, QuerySet, Value, When
 
 from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
-from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, Message
+from xueka.platform.messages import opting, rules, templates
+from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, WITHHELD, Message, Reply
 from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Unreachable
 
 log = structlog.get_logger("xueka.messages")
@@ -22,13 +25,28 @@ _ASK_AFTER = timedelta(seconds=5)
 _ASK_FOR = timedelta(days=3)
 
 
+def quiet_hours() -> rules.Hours | None:
+    return rules.hours(settings.MESSAGE_QUIET)
+
+
+def limits() -> rules.Limits:
+    return rules.Limits(settings.MESSAGE_PHONE_DAY, settings.MESSAGE_CITY_MINUTE, settings.MESSAGE_CITY_DAY)
+
+
 def send_due(gateway: Gateway) -> int:
-    """Hand over what is due; returns how many were taken. Stops at the first sign that nobody answers."""
+    """Hand over what is due and may go; returns how many were taken. Stops at the first sign that nobody
+    answers, and at the city's limit; codes go first.
+    """
     taken = 0
-    for message in _claim(QUEUED):
+    for message in _claim(QUEUED, _room(limits(), clock.now())):
+        if not _may_go(message):
+            continue
         known = unseal(bytes(message.envelope))
+        text = templates.version(message.template, message.version)
+        # Counted before it goes: a try whose answer is lost may have reached the phone.
+        Message.objects.filter(pk=message.pk).update(tried_at=clock.now())
         try:
-            answer = gateway.send(message.key, known["phone"], message.template, known["values"])
+            answer = gateway.send(message.key, known["phone"], text.wire, known["values"])
         except NotTaken as refusal:
             _end(message, FAILED, str(refusal))
             log.warning("messages.refused", message=message.pk, template=message.template)
@@ -39,22 +57,61 @@ def send_due(gateway: Gateway) -> int:
             log.warning("messages.unreachable", error=str(error))
             break
         else:
-            now = clock.now()
-            Message.objects.filter(pk=message.pk, state=QUEUED).update(
-                state=SENT,
-                sent_at=now,
-                gateway_id=answer.gateway_id,
-                attempts=0,
-                next_at=now + _ASK_AFTER,
-                problem="",
-            )
+            handed(message.key, answer.gateway_id, answer.parts or message.parts)
             taken += 1
     return taken
 
 
+def handed(key: str, gateway_id: str, parts: int) -> None:
+    """The gateway has it. A report that came before the answer to our call has said so already."""
+    now = clock.now()
+    Message.objects.filter(key=key, state=QUEUED).update(
+        state=SENT,
+        sent_at=now,
+        gateway_id=gateway_id,
+        parts=parts,
+        attempts=0,
+        next_at=now + _ASK_AFTER,
+        problem="",
+    )
+
+
+def _may_go(message: Message) -> bool:
+    """Whether it may leave now; else it waits, or ends because the family refuses reminders."""
+    if message.kind == templates.REMINDER and opting.refuses(bytes(message.phone_index)):
+        Message.objects.filter(pk=message.pk, state=QUEUED).update(
+            state=WITHHELD, ended_at=clock.now(), problem=""
+        )
+        return False
+    now = clock.now()
+    wait = rules.wait(message.kind, now, quiet_hours(), limits(), _sent_today(message, now))
+    if wait is not None:
+        Message.objects.filter(pk=message.pk).update(
+            next_at=wait.until, problem=wait.why, attempts=message.attempts - 1
+        )
+    return wait is None
+
+
+def _sent_today(message: Message, now: datetime) -> int:
+    tried = Message.objects.filter(phone_index=message.phone_index, tried_at__gte=rules.day_begins(now))
+    return tried.exclude(kind=templates.CODE).exclude(pk=message.pk).count()
+
+
+def _room(limits: rules.Limits, now: datetime) -> int:
+    """How many more the city may send at this moment."""
+    room = AT_ONCE
+    for most, since in (
+        (limits.city_minute, now - timedelta(minutes=1)),
+        (limits.city_day, rules.day_begins(now)),
+    ):
+        if most:
+            room = min(room, most - Message.objects.filter(tried_at__gt=since).count())
+    return max(room, 0)
+
+
 def ask_due(gateway: Gateway) -> None:
     """Ask about what was handed over. What nobody can tell of after some days counts as not arrived."""
-    for message in _claim(SENT):
+    for message in _claim(SENT, AT_ONCE):
         try:
             outcome = gateway.ask(message.key, message.gateway_id)
         except NotNow:
@@ -78,16 +135,20 @@ def give_up_late() -> int:
 
 def empty_old() -> int:
     """Phones and texts of what ended some days ago are forgotten; that something was sent stays."""
-    old = Message.objects.filter(ended_at__lt=clock.now() - KEPT).exclude(envelope=b"")
-    return old.update(envelope=b"")
+    since = clock.now() - KEPT
+    Reply.objects.filter(received_at__lt=since).exclude(envelope=b"").update(envelope=b"")
+    return Message.objects.filter(ended_at__lt=since).exclude(envelope=b"").update(envelope=b"")
 
 
-def _claim(state: str) -> list[Message]:
+def _claim(state: str, most: int) -> list[Message]:
     """Those of this state that are due, their next try put off, so that a broken one delays nobody."""
+    if not most:
+        return []
     now = clock.now()
+    first = Case(When(kind=templates.CODE, then=Value(0)), default=Value(1))
     with transaction.atomic():
-        found = Message.objects.filter(state=state, next_at__lte=now).order_by("next_at", "id")
-        due = list(found.select_for_update(skip_locked=True)[:AT_ONCE])
+        found: QuerySet[Message] = Message.objects.filter(state=state, next_at__lte=now)
+        due = list(found.order_by(first, "next_at", "id").select_for_update(skip_locked=True)[:most])
         for message in due:
             message.attempts += 1
             message.next_at = now + timedelta(seconds=min(5 * 2 ** min(message.attempts, 8), 600))
@@ -96,6 +157,7 @@ def _claim(state: str) -> list[Message]:
 
 
 def _end(message: Message, state: str, problem: str) -> None:
-    Message.objects.filter(pk=message.pk).update(
+    """The end, once: a final state never changes."""
+    Message.objects.filter(pk=message.pk, state__in=[QUEUED, SENT]).update(
         state=state, ended_at=clock.now(), problem=problem[:200], next_at=clock.now()
     )

@@ -5,11 +5,12 @@ from datetime import timedelta
 from xueka.kernel import clock
 from xueka.kernel.identifiers import clean_phone, phone_problem
 from xueka.kernel.masking import mask_phone
-from xueka.platform.crypto.fields import seal
+from xueka.platform.crypto.fields import blind_index, seal
+from xueka.platform.messages import templates
 from xueka.platform.messages.models import Message
-from xueka.platform.messages.templates import fitted
 
 LIFETIME = timedelta(days=3)
+_KIND = "message phone"
 
 
 def send(
@@ -24,14 +25,24 @@ def send(
     if phone_problem(phone) or Message.objects.filter(key=key).exists():
         return False
     now = clock.now()
+    known, fitted = templates.current(template), templates.fitted(template, values)
     row = Message(
         key=key,
         template=template,
+        version=known.version,
+        kind=known.kind,
         shown_to=mask_phone(phone),
-        envelope=seal({"phone": phone, "values": fitted(template, values)}),
+        phone_index=index_of(phone),
+        envelope=seal({"phone": phone, "values": fitted}),
+        parts=templates.parts(templates.text_of(known, fitted)),
         next_at=now,
         expires_at=now + lifetime,
         created_at=now,
     )
     Message.objects.bulk_create([row], ignore_conflicts=True)
     return True
+
+
+def index_of(phone: str) -> bytes:
+    """The blind index under which a phone's messages are counted and found."""
+    return blind_index(_KIND, clean_phone(phone))

@@ -1,29 +1,98 @@
-"""The texts that are sent. A gateway sends only texts that were registered with it, so they stand here."""
+"""The texts that are sent: named, versioned, in one file (`data/templates.toml`).
 
+A gateway sends only texts that were registered with it, under a number that it gave. The numbers are of the
+installation: `XUEKA_MESSAGE_APPROVALS` (docs/settings.md).
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from string import Formatter
 
-#: code → text with its values in braces; the gateway puts its signature before it.
-TEMPLATES = {
-    "SIGN_IN_CODE": "验证码{code}，{minutes}分钟内有效，用于家长登录。请勿告诉他人，学校不会向您索要。",
-    "PHONE_ADDED": "{school}已把本号码登记为{child}的监护人手机，可用它登录家长页面。如非本人请联系学校。",
-    "PHONE_REPLACED": "{school}已停用本号码查看{child}的学生卡。如非您本人要求，请联系学校。",
-    "REPLACEMENT_TO_PAY": "学校已为{child}办理{what}，请在家长页面缴费{amount}，单号{number}。",
-    "REPLACEMENT_ACCEPTED": "{child}的{what}已受理，单号{number}，承诺{promised}前送达。进度见家长页面。",
-    "REPLACEMENT_ARRIVED": "{child}的新卡已到{place}，请按时领取。单号{number}。",
-    "REPLACEMENT_POSTED": "{child}的新卡已寄出，{carrier}{waybill}。收到后请在家长页面确认。单号{number}。",
-    "REPLACEMENT_SIGNED": "{child}的新卡快递已签收，新卡启用，旧卡作废。没有收到请联系学校。单号{number}。",
-    "REPLACEMENT_BOUNCED": "{child}的新卡被退回：{reason}。请在家长页面核对地址或改为自取。单号{number}。",
-    "REPLACEMENT_AGAIN": "{child}的新卡在寄送途中丢失，正在重新制作，不另收费。单号{number}。",
-    "REPLACEMENT_STOPPED": "{child}的{what}没有办成，单号{number}：{reason}。{money}",
-}
+from django.conf import settings
+
+CODE, RECEIPT, DECISION, REMINDER = "code", "receipt", "decision", "reminder"
+KINDS = {CODE: "验证码", RECEIPT: "受理回执", DECISION: "办理结果", REMINDER: "提醒"}
 LONGEST_VALUE = 64
+#: Characters (UTF-16 units) of a text that is one message, and of each part of a longer one.
+ONE_PART, PART = 70, 67
 
 
-def fields_of(template: str) -> set[str]:
-    """The names of the values that a template needs. An unknown one is a mistake in the program: KeyError."""
-    return {name for _, name, _, _ in Formatter().parse(TEMPLATES[template]) if name}
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One version of a text. `kind` says when it may go and who may refuse it (`KINDS`)."""
+
+    code: str
+    version: int
+    name: str
+    kind: str
+    text: str
+
+    @property
+    def wire(self) -> str:
+        """The name under which the gateway knows this version."""
+        return self.code if self.version == 1 else f"{self.code}_V{self.version}"
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of its values, in their order."""
+        return list(dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.text) if name))
 
 
-def fitted(template: str, values: dict[str, str]) -> dict[str, str]:
-    """The values as a gateway takes them: exactly those of the template, each within its length."""
-    return {name: " ".join(values[name].split())[:LONGEST_VALUE] for name in sorted(fields_of(template))}
+@cache
+def _read() -> tuple[dict[tuple[str, int], Template], dict[str, str]]:
+    content = tomllib.loads(files(__package__).joinpath("data/templates.toml").read_text("utf-8"))
+    made = [Template(**each) for each in content["template"]]
+    return {(each.code, each.version): each for each in made}, content["values"]
+
+
+def all_versions() -> list[Template]:
+    """Every version of every text, as they stand in the file."""
+    return list(_read()[0].values())
+
+
+def current(code: str) -> Template:
+    """The newest version. An unknown code is a mistake in the program: KeyError."""
+    found = [each for each in all_versions() if each.code == code]
+    if not found:
+        raise KeyError(code)
+    return max(found, key=lambda each: each.version)
+
+
+def version(code: str, number: int) -> Template:
+    """This version of a text; KeyError where there is none."""
+    return _read()[0][code, number]
+
+
+def value_words() -> dict[str, str]:
+    """What each placeholder may hold."""
+    return _read()[1]
+
+
+def fitted(code: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The values as a gateway takes them: exactly those of the newest version, each within its length."""
+    return {name: " ".join(values[name].split())[:LONGEST_VALUE] for name in sorted(current(code).fields)}
+
+
+def text_of(template: Template, values: Mapping[str, str]) -> str:
+    """What the phone shows, without the signature that the gateway puts before it."""
+    return template.text.format_map(values)
+
+
+def parts(text: str) -> int:
+    """How many messages a text is, as carriers count: UCS-2, 70 characters, or parts of 67 each."""
+    units = len(text.encode("utf-16-be")) // 2
+    return 1 if units <= ONE_PART else math.ceil(units / PART)
+
+
+def approvals() -> dict[str, str]:
+    """The numbers under which the gateway registered our texts, by name there (`Template.wire`)."""
+    try:
+        found = json.loads(settings.MESSAGE_APPROVALS.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {str(code): str(number) for code, number in found.items()}

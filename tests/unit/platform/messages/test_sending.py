@@ -9,13 +9,12 @@ from django.db import connection
 from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.invariants import check
-from xueka.platform.messages import sending
+from xueka.platform.messages import sending, templates
 from xueka.platform.messages.http_gateway import HttpGateway, Partner, signature
 from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message
 from xueka.platform.messages.ports import NotNow, NotTaken, Outcome, Taken, Unreachable
 from xueka.platform.messages.services import send
-from xueka.platform.messages.templates import TEMPLATES, fields_of, fitted
 
 pytestmark = pytest.mark.django_db
 VALUES = {"code": "123456", "minutes": "10"}
@@ -116,10 +115,11 @@ def test_what_nobody_can_tell_of_counts_as_not_arrived() -> None:
 
 
 def test_values_are_what_a_gateway_takes() -> None:
-    for template, text in TEMPLATES.items():
-        values = fitted(template, dict.fromkeys(fields_of(template), "长" * 100))
+    for each in templates.all_versions():
+        values = templates.fitted(each.code, dict.fromkeys(templates.current(each.code).fields, "长" * 100))
         assert all(len(value) <= 64 for value in values.values())
-        assert len(text) <= 300
+        assert len(each.text) <= 300 and each.kind in templates.KINDS
+        assert set(each.fields) <= set(templates.value_words())
 
 
 def test_the_signature_is_that_of_the_document() -> None:

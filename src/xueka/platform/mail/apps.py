@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class MailConfig(AppConfig):
+    name = "xueka.platform.mail"
+    label = "mail"
+    verbose_name = "邮件"
