@@ -31,6 +31,7 @@ EMPTY = (
     "exchange_",
     "mail_",
     "interop_",
+    "transit_",
     "disagreement_",
     "identity_",
     "grant_request_",

@@ -118,6 +118,16 @@ class Jingtong(Simulator):
         return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
 
+class TransitCompany(Simulator):
+    """What §4 of docs/interfaces/transit.md offers."""
+
+    module = "exchange"
+    pull = ("--code", "transit", "--datasets", "")
+
+    def fare(self, card: str, transit_number: str, until: str | None, **more: object) -> None:
+        self.put("fare", card=card, transit_number=transit_number, valid_until=until, **more)
+
+
 _Simulator = TypeVar("_Simulator", bound=Simulator)
 
 
@@ -130,6 +140,12 @@ def finance_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Finance
 @contextlib.contextmanager
 def jingtong_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Jingtong]:
     with _running(Jingtong, folder, seed, *more) as simulator:
+        yield simulator
+
+
+@contextlib.contextmanager
+def transit_running(folder: Path, seed: int = 1, *more: str) -> Iterator[TransitCompany]:
+    with _running(TransitCompany, folder, seed, *more) as simulator:
         yield simulator
 
 

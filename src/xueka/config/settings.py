@@ -66,6 +66,7 @@ INSTALLED_APPS = [
             "treasury",
             "closing",
             "interop",
+            "transit",
             "operations",
         )
     ),
@@ -223,7 +224,14 @@ MAIL_KEPT_DAYS = int(os.environ.get("XUEKA_MAIL_KEPT_DAYS", "180"))  # contents 
 EXCHANGE_PARTNERS = Path(os.environ.get("XUEKA_EXCHANGE_PARTNERS", XUEKA_HOME / "exchange"))
 EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # contents of what has arrived
 # Who applies what comes: "counterpart/kind" or "*/kind" → function (platform/exchange/applying.py).
-EXCHANGE_HANDLERS: dict[str, str] = {}
+EXCHANGE_HANDLERS: dict[str, str] = {
+    "transit/validity.changed": "xueka.contexts.transit.api.hear_validity",
+}
+# Transit company: seconds that a look-up waits, hours after which an answer counts as old, days before an end
+# from when it is said to come soon.
+TRANSIT_DEADLINE = float(os.environ.get("XUEKA_TRANSIT_DEADLINE", "3"))
+TRANSIT_FRESH_HOURS = int(os.environ.get("XUEKA_TRANSIT_FRESH_HOURS", "24"))
+TRANSIT_SOON_DAYS = int(os.environ.get("XUEKA_TRANSIT_SOON_DAYS", "60"))
 # What Jingtong handed over for the citizens' sign-on (docs/interfaces/jingtong.md §1).
 JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
 # Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.

@@ -21,7 +21,8 @@ NAMES = {
     "mail": "邮件服务器模拟器",
 }
 #: Counterparts of the data exchange in a demo (docs/interfaces/exchange.md): code → what people call it.
-EXCHANGE = {"beijing-tong": "北京通模拟器"}
+EXCHANGE = {"beijing-tong": "北京通模拟器", "transit": "一卡通公司模拟器"}
+_DATASETS = {"beijing-tong": "card-status", "transit": ""}
 #: Notices of the demo come again within seconds where a channel waits minutes.
 SPEED = 60
 
@@ -54,7 +55,16 @@ def exchange_commands(*, seed: int) -> list[tuple[str, list[str]]]:
             "--home",
             str(home.home() / "exchange" / code),
         ]
-        command += ["--code", code, "--site", str(home.home() / "serve.json"), "--seed", str(seed)]
+        command += [
+            "--code",
+            code,
+            "--datasets",
+            _DATASETS[code],
+            "--site",
+            str(home.home() / "serve.json"),
+            "--seed",
+            str(seed),
+        ]
         made.append((label, [*command, "--speed", str(SPEED)]))
     return made
 

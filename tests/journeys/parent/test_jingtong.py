@@ -1,19 +1,23 @@
 """A parent comes by Jingtong at 360 px: signs on, refuses once, pays inside the container, looks around."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from tests.journeys.parent.test_parent import MOBILE, look, phone
 from tests.journeys.parent.test_paying import World, houses, world
-from tests.journeys.support import assert_sound
-from tests.journeys.town import SYSTEM, town
-from tests.support.channels_process import Jingtong, jingtong_running
+from tests.journeys.support import DESK, assert_sound, screenshot
+from tests.journeys.town import SYSTEM, Town, town
+from tests.support.channels_process import Jingtong, TransitCompany, jingtong_running, transit_running
+from xueka.contexts.cards import api as cards
 from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as adapter
 from xueka.contexts.registry import api as registry
+from xueka.contexts.transit.models import Validity
+from xueka.kernel import clock
 from xueka.platform.identity.scope import EVERYWHERE
 
 __all__ = ["houses", "phone", "town", "world"]
@@ -31,8 +35,29 @@ def jingtong(
         yield simulator
 
 
+@pytest.fixture
+def company(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TransitCompany]:
+    home = tmp_path_factory.mktemp("exchange")
+    settings.EXCHANGE_PARTNERS = home
+    with transit_running(home / "transit") as simulator:
+        yield simulator
+
+
+def the_agent_looks_it_up(page: Page, town: Town, number: str) -> None:
+    """A parent has called: the operator finds the card and asks the company."""
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    town.log_in(page, "operator")
+    page.get_by_role("link", name="公交有效期").click()
+    page.get_by_label("卡号、一卡通号、教育ID或姓名").fill(number)
+    page.get_by_role("button", name="查找").click()
+    page.get_by_role("button", name=f"现查 {number}").click()
+    expect(page.get_by_role("cell", name="2099年8月31日")).to_be_visible()
+    assert_sound(page)
+    screenshot(page, "city-transit-validity", manual=True)
+
+
 def test_signs_on_pays_in_the_container_and_sees_the_ways(
-    world: tuple[World, str], jingtong: Jingtong
+    world: tuple[World, str], jingtong: Jingtong, company: TransitCompany, town: Town, page: Page
 ) -> None:
     at, child = world
     page, container = at.page, jingtong.card["home"]
@@ -74,7 +99,22 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
     page.goto(container)
     page.get_by_role("link", name="公交有效期").click()
     expect(page.get_by_role("heading", name="公交")).to_be_visible()
+    expect(page.get_by_text("还没有数据")).to_be_visible()
+    card = cards.card_rows(EVERYWHERE).filter(student__education_id=child).latest("id")
+    company.fare(card.number, card.transit_number, "2099-08-31")
+    page.get_by_role("button", name="现在向一卡通公司查询").click()
+    expect(page.get_by_text("2099年8月31日")).to_be_visible()
+    expect(page.get_by_text("有效", exact=True)).to_be_visible()
+    look(page, "transit-validity")
+    company.dial(drop=1)
+    Validity.objects.update(heard_at=clock.now() - timedelta(days=3))
+    page.get_by_role("button", name="现在向一卡通公司查询").click()
+    expect(page.get_by_text("暂时没有答复")).to_be_visible()
+    expect(page.get_by_text("可能已有变化")).to_be_visible()
+    expect(page.get_by_text("2099年8月31日")).to_be_visible()
+    company.dial(drop=0)
     page.goto(container)
     page.get_by_role("link", name="卡到哪了").click()
     expect(page.get_by_text("已受理").first).to_be_visible()
     assert_sound(page)
+    the_agent_looks_it_up(page, town, card.number)

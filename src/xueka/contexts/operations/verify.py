@@ -24,6 +24,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
+from xueka.contexts.transit import api as transit
 from xueka.contexts.treasury import api as treasury
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.exchange import invariants as exchange
@@ -55,6 +56,7 @@ INVARIANTS: list[Invariant] = [
     *messages.INVARIANTS,
     *exchange.INVARIANTS,
     *interop.INVARIANTS,
+    *transit.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,

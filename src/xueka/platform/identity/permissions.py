@@ -33,6 +33,7 @@ _SCHOOL_WORK = (
     "school:application:submit",
     "school:photo:upload",
     "school:card:read",
+    "school:transit:read",
     "school:card:hand_out",
     "school:card:report_lost",
     "school:card:lift",
@@ -67,6 +68,7 @@ _COUNTER_WORK = (
     "district:parcel:send",
     "school:application:read",
     "school:card:read",
+    "school:transit:read",
     "school:card:report_lost",
     "school:card:cancel",  # the old card dies when the new one is given
     "district:application:to_counter",
@@ -90,6 +92,7 @@ ROLES: dict[str, Role] = {
             "school:replacement:read",
             "school:replacement:ask",
             "school:order:pay",
+            "school:transit:read",
         ),
         _role("school_officer", "学校卡管老师", "school", *_SCHOOL_WORK),
         _role(
@@ -124,6 +127,7 @@ ROLES: dict[str, Role] = {
             "school:transfer:confirm",
             "school:year:manage",
             "school:card:read",
+            "school:transit:read",
             "school:card:report_lost",
             "school:card:lift",
             "school:delivery:read",
@@ -185,6 +189,7 @@ ROLES: dict[str, Role] = {
             "city:credential:manage",
             "city:interop:read",
             "city:interop:manage",
+            "school:transit:read",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",

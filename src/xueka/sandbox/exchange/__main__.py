@@ -24,13 +24,15 @@ from xueka.sandbox.common.notices import Letter, Manner, Notices
 from xueka.sandbox.common.store import Store, rows
 from xueka.sandbox.exchange.book import SCHEMA, Book, refused
 from xueka.sandbox.exchange.signing import Wrong, check, sign
+from xueka.sandbox.exchange.transit import SCHEMA as TRANSIT_SCHEMA
+from xueka.sandbox.exchange.transit import Desk
 
 NAMES = {"beijing-tong": "北京通（模拟器）", "welfare": "民生卡权益（模拟器）", "transit": "一卡通（模拟器）"}
 #: Until Xueka takes a message, for years; `--speed` divides.
 GAPS = (2, 5, 15, 60, *[300] * 5000)
 PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 300},
-    "none": {"refuse": 0, "forget": 0, "drift": 0, "notice_lost": 0},
+    "none": {"refuse": 0, "forget": 0, "drift": 0, "stale": 0, "notice_lost": 0},
     "light": {"drop": 0.01, "errors": 0.02, "slow": 0.02, "duplicate": 0.05, "shuffle": 0.05},
     "heavy": {
         "drop": 0.1,
@@ -39,6 +41,7 @@ PRESETS: dict[str, dict[str, float]] = {
         "slow": 0.05,
         "forget": 0.02,
         "drift": 0.1,
+        "stale": 0.2,
         "duplicate": 0.3,
         "shuffle": 0.3,
         "notice_drop": 0.2,
@@ -53,12 +56,16 @@ class House:
         home.mkdir(parents=True, exist_ok=True)
         self._options, self.card, self._keys = options, home / "partner.json", home / "keys"
         self._keys.mkdir(exist_ok=True, mode=0o700)
-        self.store = Store(home / "exchange.sqlite3", SCHEMA + common_notices.SCHEMA)
+        self.store = Store(home / "exchange.sqlite3", SCHEMA + TRANSIT_SCHEMA + common_notices.SCHEMA)
         self.clock = Clock(self.store)
         self.dial = Dial(self.store, self.clock, options.seed, PRESETS, f"{options.faults},{options.dial}")
         self.notices = Notices(self.store, self.clock, self.dial, options.speed)
         self.notices.manners = {"exchange": Manner(GAPS, self._letter, _taken)}
         self.book = Book(self.store)
+        self.desk: Desk | None = None
+        if options.code == "transit":
+            self.desk = Desk(self.store, self.clock, self.dial, self.book, self._tell)
+            self.book.heard = self.desk.heard
         self._secrets: dict[str, str] = {}
         self._calls = itertools.count(self.store.number("starts") * 10**9)  # no commit for each
         self.control = Control(self.clock, self.dial, self.notices, self._kept("control", ""))
@@ -144,6 +151,8 @@ class House:
         path = request.path
         if (request.method, path) == ("POST", "/messages"):
             return self.book.apply(name, request.body)
+        if self.desk is not None and (request.method, path) == ("POST", "/look-up/validity"):
+            return self.desk.look_up(request, name)
         if request.method == "PUT" and (found := re.fullmatch(r"/files/([0-9a-f]{64})", path)):
             return self.book.keep_file(found[1], request.body)
         if request.method == "POST" and (found := re.fullmatch(r"/reconcile/([a-z0-9-]+)", path)):
@@ -211,6 +220,7 @@ class House:
             return denied
         try:
             done = self.control.answer(request) or self._own(request)
+            done = done or (self.desk.control(request) if self.desk else None)
         except (ValueError, KeyError, TypeError) as error:
             return json_answer({"code": "FORM", "message": str(error)}, 400)
         return done or json_answer({"code": "NOT_FOUND", "message": "没有这个控制"}, 404)

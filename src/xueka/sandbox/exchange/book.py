@@ -34,6 +34,7 @@ RECORDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 class Book:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.heard: Callable[[str, Any], None] = lambda kind, data: None
 
     def apply(self, name: str, raw: bytes) -> Answer:
         """Keep and apply one message, once and in its order; what to answer."""
@@ -61,6 +62,7 @@ class Book:
                 "insert into head values (?, ?) on conflict do update set seq = excluded.seq", key, seq
             )
             self._follow(kind, data)
+            self.heard(kind, data)
         return json_answer({"id": name, "again": False}, 202)
 
     def keep_file(self, digest: str, content: bytes) -> Answer:

@@ -297,6 +297,7 @@ register(
                     NavItem("申领", "objects:applications", "file-check", "school:application:read"),
                     NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
+                    NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),
                     NavItem("学籍缺失", "city:absences", "user-question", "city:registry:import"),

@@ -101,6 +101,7 @@ ACTS = {
     "channel.set": "登记支付渠道",
     "disagreement.assign": "指定核对差异的负责人",
     "interop.reconcile": "与对接方核对",
+    "transit.look_up": "查询公交有效期",
     "exchange.give_up": "放弃停发的消息",
     "exchange.jump_gap": "不再等待缺号",
     "exchange.pass_incoming": "略过停办的消息",

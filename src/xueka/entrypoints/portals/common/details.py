@@ -9,6 +9,7 @@ from xueka.entrypoints.portals.common import deeds
 KEYS = {
     "which": "范围",
     "dataset": "数据集",
+    "outcome": "结果",
     "differing": "差异",
     "messages": "消息",
     "streams": "对象",

@@ -83,6 +83,7 @@ register(
                     NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id-badge-2", "school:card:read"),
+                    NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
                 ],
             ),
         ],

@@ -15,6 +15,7 @@ from xueka.entrypoints.portals.objects import (
     statistics,
     statistics_file,
     student_views,
+    transit,
     year_jobs,
 )
 
@@ -55,6 +56,8 @@ urlpatterns = [
     path("year/<str:number>/<slug:verb>/", year_jobs.act, name="year_act"),
     path("statistics/", statistics.page, name="statistics"),
     path("statistics/file/", statistics_file.file, name="statistics_file"),
+    path("transit/", transit.page, name="transit"),
+    path("transit/<str:number>/", transit.ask, name="transit_ask"),
     path("exports/", exports.listing, name="exports"),
     path("exports/ask/", exports.ask, name="export_ask"),
     path("exports/<str:number>/", exports.one, name="export"),

@@ -9,9 +9,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
+from xueka.contexts.transit import api as company
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import CardFace
 from xueka.entrypoints.portals.objects import shapes
+from xueka.entrypoints.portals.objects.transit import said_of_look_up, standing_badge
 from xueka.entrypoints.portals.parent.door import FamilyRequest, family_view
 from xueka.kernel.errors import BadInput, NotFound
 
@@ -65,13 +67,25 @@ def found(request: FamilyRequest, number: str) -> HttpResponse:
     return redirect("parent:child", card.student.education_id)
 
 
-@require_GET
-@family_view
+@require_http_methods(["GET", "POST"])
+@family_view(atomic=False)
 def transit(request: FamilyRequest, education_id: str) -> HttpResponse:
-    """The printed validity, and what the transit company's own is."""
+    """What the transit company keeps of the child's cards: the last known, or, when asked, the present."""
     student = registry.student(request.actor.scope, education_id)
     held = [each.card for each in _held(request, student)]
-    shown = {"student": student, "cards": held, "words": replacements.transit_words()}
+    if request.method == "POST":
+        outcomes = [
+            company.look_up(request.actor, card.number).outcome for card in held if card.transit_number
+        ]
+        flash(request, *said_of_look_up(outcomes[0] if outcomes else "unknown"))
+        return redirect("parent:transit", education_id)
+    known = company.known_of([each.id for each in held])
+    shown = {
+        "student": student,
+        "cards": [(card, known.get(card.id), standing_badge(known.get(card.id))) for card in held],
+        "may_ask": company.connected() and any(each.transit_number for each in held),
+        "words": replacements.transit_words(),
+    }
     return render(request, "parent/transit.html", shown)
 
 
