@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,7 @@ LIMITS = {
 
 
 def main() -> int:
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--events", type=int, default=100_000)
-    given.add_argument("--cards", type=int, default=20_000)
-    given.add_argument("--kills", type=int, default=50)
-    given.add_argument("--senders", type=int, default=2)
-    given.add_argument("--fails", type=float, default=0.3)
-    given.add_argument("--seed", type=int, default=int(time.time()))
-    asked = given.parse_args()
+    asked = parser().parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xueka.config.settings")
     from xueka.platform.database import server
 
@@ -59,14 +52,26 @@ def main() -> int:
     return 0 if result["sound"] else 1
 
 
-def run(asked: argparse.Namespace) -> dict[str, Any]:
+def parser() -> argparse.ArgumentParser:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--events", type=int, default=100_000)
+    given.add_argument("--cards", type=int, default=20_000)
+    given.add_argument("--kills", type=int, default=50)
+    given.add_argument("--senders", type=int, default=2)
+    given.add_argument("--fails", type=float, default=0.3)
+    given.add_argument("--seed", type=int, default=int(time.time()))
+    return given
+
+
+def run(asked: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What was seen, by a town in the present database; its senders run in `environment`."""
     from django.conf import settings
 
     chance = random.Random(asked.seed)
     place: Path = settings.EXCHANGE_PARTNERS / CODE
     begun, kills = time.monotonic(), 0
     with receiver(place, asked):
-        senders = [start() for _ in range(asked.senders)]
+        senders = [start(environment) for _ in range(asked.senders)]
         posted = 0
         piece = max(asked.events // 200, 50)
         # Kills are spread over the work: by what has arrived, whatever the machine is doing besides.
@@ -83,11 +88,11 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
                     victim = chance.randrange(asked.senders)
                     os.kill(senders[victim].pid, signal.SIGKILL)
                     senders[victim].wait()
-                    senders[victim] = start()
+                    senders[victim] = start(environment)
                     kills += 1
                 for number, each in enumerate(senders):
                     if each.poll() is not None:
-                        senders[number] = start()
+                        senders[number] = start(environment)
                 if arrived >= asked.events and not marks:
                     break
         finally:
@@ -131,8 +136,8 @@ def delivered() -> int:
     return Outgoing.objects.filter(state="delivered").count()
 
 
-def start() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "xueka", "interop", "work"])
+def start(environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "xueka", "interop", "work"], env=dict(environment))
 
 
 @contextmanager

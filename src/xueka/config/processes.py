@@ -9,14 +9,15 @@ from xueka.simulation import demo
 
 
 def children(listener: socket.socket, ports: Mapping[str, int]) -> list[Child]:
-    """What `xueka serve` keeps running: pages, jobs, backups and, in a demo city, the simulators of the
-    counterparts, each at its place in `ports` (`demo_city.ports`).
+    """What `xueka serve` keeps running: pages, jobs, the data exchange, backups and, in a demo city, the
+    simulators of the counterparts, each at its place in `ports` (`demo_city.ports`).
     """
     command = [sys.executable, "-m", "xueka"]
     web = ["web", "--fd", str(listener.fileno())]
     found = [
         Child("网页", [*command, *web], descriptors=[listener.fileno()]),
         Child("后台任务", [*command, "worker"]),
+        Child("接口收发", [*command, "interop", "work"]),
         Child("财政确认接收", [*command, "nontax", "listen"]),
         Child("备份", [*command, "backup", "keep"]),
     ]

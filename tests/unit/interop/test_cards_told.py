@@ -127,7 +127,7 @@ def test_a_step_that_is_committed_late_is_told(city: City, tong: Tong) -> None:
 def test_heavy_faults_and_the_dial_back_to_none(city: City, tong: Tong) -> None:
     """Everything arrives, in order, applied once; what the other side lost comes again without a person."""
     interop.follow_all()
-    tong.dial(preset="heavy", slow=0, limited=0)
+    tong.dial(preset="heavy", delay=0, limited=0)
     ids = city.active(city.students(12))
     numbers(ids)
     interop.follow_all()

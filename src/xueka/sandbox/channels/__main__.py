@@ -6,7 +6,6 @@ return, written when the port listens (channels.md §1).
 
 import argparse
 import re
-import time
 from datetime import date, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
 from xueka.sandbox.common.notices import Manner, Notices
 from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.struck import Calls, Words
 
 
 class House:
@@ -42,6 +42,7 @@ class House:
         clock = Clock(self.store)
         troubles = f"{options.faults},{options.dial}"
         self.dial = Dial(self.store, clock, options.seed, PRESETS, troubles)
+        self.calls = Calls(self.store, self.dial)
         self.notices = Notices(self.store, clock, self.dial, options.speed)
         self.book = Book(self.store, clock, self.dial, self.notices, options.seed)
         self.statements = Statements(self.book)
@@ -93,27 +94,12 @@ class House:
     def _struck(self, request: Request, wire: WeChat | Alipay | UnionPay) -> Answer:
         """One call, with what the dial does to it."""
         name = type(wire).__name__.lower()
-        if not self.dial.values:
-            return wire.answer(request)
-        what = f"{name}/{self.store.number(f'calls.{name}')}"
-        strikes, record = self.dial.strikes, self.dial.record
-        if strikes("limited", what):
-            record("limited", name, what)
-            return wire.fault(request, limited=True)
-        if strikes("delay", what):
-            record("delay", name, what)
-            time.sleep(self.dial.setting("delay_ms") / 1000)
-        if strikes("errors", what):
-            before = self.dial.throw("errors.before", what) < 0.5
-            record("errors", name, what, "before" if before else "after")
-            if not before:
-                wire.answer(request)
-            return wire.fault(request, limited=False)
-        done = wire.answer(request)
-        if strikes("drop", what):
-            record("drop", name, what)
-            return HANG_UP
-        return done
+        words = Words(
+            failed=lambda done: wire.fault(request, limited=False),
+            hang_up=HANG_UP,
+            limited=lambda: wire.fault(request, limited=True),
+        )
+        return self.calls.struck(name, words, lambda: wire.answer(request), kind=name)
 
     def _controlled(self, request: Request) -> Answer:
         denied = self.control.denied(request)

@@ -16,12 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.common import http, process
+from xueka.sandbox.common import http, process, struck
 from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
 from xueka.sandbox.common.notices import Letter, Manner, Notices
 from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.couriers import follower
 from xueka.sandbox.couriers.follower import Follower
 from xueka.sandbox.couriers.parcels import SCHEMA, Parcels
@@ -35,13 +36,13 @@ PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 400},
     "none": {},
     "light": {
-        "drop": 0.01, "errors": 0.01, "push_lost": 0.02, "duplicate": 0.1, "shuffle": 0.1, "locker": 0.1,
-        "second_attempt": 0.05, "stale": 0.05,
+        **struck.LIGHT, "push_lost": 0.02, "notice_drop": 0.02, "duplicate": 0.1, "shuffle": 0.1,
+        "locker": 0.1, "second_attempt": 0.05, "stale": 0.05,
     },
     "heavy": {
-        "drop": 0.1, "errors": 0.1, "delay": 0.05, "limited": 0.05, "push_lost": 0.2, "duplicate": 0.3,
-        "shuffle": 0.3, "forged": 0.1, "no_service": 0.05, "by_hand": 0.1, "lost": 0.05, "returned": 0.1,
-        "locker": 0.2, "second_attempt": 0.1, "stale": 0.2, "drift": 0.3, "abort": 0.2,
+        **struck.HEAVY, "push_lost": 0.2, "notice_drop": 0.2, "duplicate": 0.3, "shuffle": 0.3,
+        "forged": 0.1, "no_service": 0.05, "by_hand": 0.1, "lost": 0.05, "returned": 0.1, "locker": 0.2,
+        "second_attempt": 0.1, "stale": 0.2, "drift": 0.3, "abort": 0.2,
     },
 }  # fmt: skip
 
@@ -56,6 +57,7 @@ class House:
         self.store = Store(home / "couriers.sqlite3", SCHEMA)
         self.clock = Clock(self.store)
         self.dial = Dial(self.store, self.clock, options.seed, PRESETS, f"{options.faults},{options.dial}")
+        self.calls = Calls(self.store, self.dial)
         self.notices = Notices(self.store, self.clock, self.dial, options.speed)
         self.parcels = Parcels(self.store, self.clock, self.dial, options.speed)
         self.follower = Follower(self.store, self.dial, self.parcels, self.notices, self._kept("kuaidi100"))
@@ -109,25 +111,12 @@ class House:
     def answer(self, request: Request) -> Answer:
         if request.path.startswith("/_sim/"):
             return self._controlled(request)
-        what = f"call/{self.store.number('calls')}" if self.dial.values else ""
-        strikes, record = self.dial.strikes, self.dial.record
-        if what and strikes("delay", what):
-            record("delay", "couriers", what)
-            time.sleep(self.dial.setting("delay_ms") / 1000)
-        if what and strikes("limited", what):
-            record("limited", "couriers", what)
-            return self._sf_answer("A1005", None)
-        if what and strikes("errors", what):
-            done = self.dial.throw("errors.before", what) < 0.5
-            record("errors", "couriers", what, "after" if done else "before")
-            if done:
-                self._called(request)
-            return self._sf_answer("A1099", None) if done else Answer(500, b"oops")
-        found = self._called(request)
-        if what and strikes("drop", what):
-            record("drop", "couriers", what)
-            return HANG_UP
-        return found
+        words = Words(
+            lambda done: self._sf_answer("A1099", None) if done else Answer(500, b"oops"),
+            HANG_UP,
+            lambda: self._sf_answer("A1005", None),
+        )
+        return self.calls.struck("couriers", words, lambda: self._called(request))
 
     def _called(self, request: Request) -> Answer:
         try:

@@ -15,13 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.common import http, process
+from xueka.sandbox.common import http, process, struck
 from xueka.sandbox.common import notices as common_notices
 from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
 from xueka.sandbox.common.notices import Letter, Manner, Notices
 from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.exchange.book import SCHEMA, Book, refused
 from xueka.sandbox.exchange.signing import Wrong, check, sign
 from xueka.sandbox.exchange.transit import SCHEMA as TRANSIT_SCHEMA
@@ -32,13 +33,10 @@ NAMES = {"beijing-tong": "北京通（模拟器）", "welfare": "民生卡权益
 GAPS = (2, 5, 15, 60, *[300] * 5000)
 PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 300},
-    "none": {"refuse": 0, "forget": 0, "drift": 0, "stale": 0, "notice_lost": 0},
-    "light": {"drop": 0.01, "errors": 0.02, "slow": 0.02, "duplicate": 0.05, "shuffle": 0.05},
+    "none": {"refuse": 0, "stale": 0, "notice_lost": 0},
+    "light": {**struck.LIGHT, "duplicate": 0.05, "shuffle": 0.05},
     "heavy": {
-        "drop": 0.1,
-        "errors": 0.15,
-        "limited": 0.02,
-        "slow": 0.05,
+        **struck.HEAVY,
         "forget": 0.02,
         "drift": 0.1,
         "stale": 0.2,
@@ -67,7 +65,7 @@ class House:
             self.desk = Desk(self.store, self.clock, self.dial, self.book, self._tell)
             self.book.heard = self.desk.heard
         self._secrets: dict[str, str] = {}
-        self._calls = itertools.count(self.store.number("starts") * 10**9)  # no commit for each
+        self.calls, self._moods = Calls(self.store, self.dial), itertools.count()
         self.control = Control(self.clock, self.dial, self.notices, self._kept("control", ""))
         wanted = options.port or http.port_before(self.card)
         self.server = http.bind(lambda port: http.Server(port, self.answer), wanted)
@@ -101,27 +99,22 @@ class House:
     def answer(self, request: Request) -> Answer:
         if request.path.startswith("/_sim/"):
             return self._controlled(request)
-        if not self.dial.values:
-            return self._called(request)
         return self._struck(request)
 
     def _struck(self, request: Request) -> Answer:
-        """What the dial does to a call. Each call is another thing to strike."""
-        what = f"call/{next(self._calls)}"
+        """What the dial does to a call, and what this side does by itself: refuses it, forgets it again."""
+
+        def limited() -> Answer:
+            done = refused(429, "SLOW_DOWN", "系统忙")
+            done.headers["Retry-After"] = "1"
+            return done
+
+        words = Words(lambda done: refused(500, "INTERNAL", "系统忙"), HANG_UP, limited)
+        return self.calls.struck("exchange", words, lambda: self._moody(request))
+
+    def _moody(self, request: Request) -> Answer:
+        what = f"call/{next(self._moods)}"
         strikes, record = self.dial.strikes, self.dial.record
-        if strikes("slow", what):
-            record("slow", "exchange", what)
-            time.sleep(self.dial.setting("delay_ms") / 1000)
-        for kind, status, code in (("limited", 429, "SLOW_DOWN"), ("errors", 500, "INTERNAL")):
-            if strikes(kind, what):
-                before = kind == "limited" or self.dial.throw("errors.before", what) < 0.5
-                record(kind, "exchange", what, "before" if before else "after")
-                if not before:
-                    self._called(request)
-                done = refused(status, code, "系统忙")
-                if kind == "limited":
-                    done.headers["Retry-After"] = "1"
-                return done
         if strikes("refuse", what):
             record("refuse", "exchange", what)
             return refused(422, "CARD_UNKNOWN", "没有这张卡")
@@ -130,9 +123,6 @@ class House:
             key = json.loads(request.body)["key"]
             record("forget", "exchange", key)
             self.book.forget(key)
-        if strikes("drop", what):
-            record("drop", "exchange", what)
-            return HANG_UP
         return done
 
     def _called(self, request: Request) -> Answer:

@@ -37,8 +37,8 @@ ITEMS = [
     {"code": "103050199", "name": "学生卡罚没收入", "unit": "次", "fine": True},
 ]
 PRESETS: dict[str, dict[str, float]] = {
-    "settings": {"refund_seconds": 2},
-    "none": {},
+    "settings": {"delay_ms": 400, "refund_seconds": 2},
+    "none": {"delay": 0},
     "light": {
         "drop": 0.01,
         "errors": 0.01,

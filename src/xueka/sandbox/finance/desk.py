@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xueka.sandbox.common.notices import Letter
+from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.finance import frames
 from xueka.sandbox.finance.frames import Fields, FrameBroken, MacWrong, Message
 from xueka.sandbox.finance.office import Office, Refused, yuan
@@ -35,6 +36,7 @@ class House:
 class Desk:
     def __init__(self, office: Office, receipts: Receipts, house: House) -> None:
         self._office, self._receipts, self._house = office, receipts, house
+        self._calls = Calls(office.store, office.dial)
 
     # ---- questions
 
@@ -45,18 +47,13 @@ class Desk:
         except MacWrong as wrong:
             said = {"OriMsgNo": wrong.number, "Result": "18012", "Information": "MAC校验失败"}
             return self._pack("5001", [said], "")
-        dial, what = self._office.dial, f"frame/{self._office.store.number('frames')}"
-        if dial.strikes("errors", what):
-            before = dial.throw("errors.before", what) < 0.5
-            dial.record("errors", "nontax", what, "before" if before else "after")
-            if not before:
-                self._work(message)
-            return self._pack("5001", [_said(message.number, BUSY, "系统忙，请稍后再试")], message.id)
-        done = self._work(message)
-        if dial.strikes("drop", what):
-            dial.record("drop", "nontax", what)
-            return None
-        return done
+        words: Words[bytes | None] = Words(
+            failed=lambda done: self._pack(
+                "5001", [_said(message.number, BUSY, "系统忙，请稍后再试")], message.id
+            ),
+            hang_up=None,
+        )
+        return self._calls.struck("nontax", words, lambda: self._work(message), kind="frame")
 
     def _work(self, message: Message) -> bytes:
         """Do it, or answer a repetition as before."""

@@ -5,13 +5,12 @@ import base64
 import hmac
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from xueka.sandbox.common import http, pages, process
+from xueka.sandbox.common import http, pages, process, struck
 from xueka.sandbox.common.control import Control
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import (
@@ -24,6 +23,7 @@ from xueka.sandbox.common.http import (
     redirect,
 )
 from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.jingtong.provider import LIES, SCHEMA, Denied, Provider, kept
 
 CLIENT = "xueka-parents"
@@ -42,8 +42,8 @@ WECHAT = ("appId", "timeStamp", "nonceStr", "package", "signType", "paySign")
 PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 400},
     "none": {},
-    "light": {"drop": 0.01, "errors": 0.01, "delay": 0.05},
-    "heavy": {"drop": 0.1, "errors": 0.1, "delay": 0.1, **dict.fromkeys(LIES, 0.03)},
+    "light": struck.LIGHT,
+    "heavy": {**struck.HEAVY, **dict.fromkeys(LIES, 0.03)},
 }
 
 
@@ -58,6 +58,7 @@ class House:
         self.store = Store(home / "jingtong.sqlite3", SCHEMA)
         self.clock = Clock(self.store)
         self.dial = Dial(self.store, self.clock, options.seed, PRESETS, f"{options.faults},{options.dial}")
+        self.calls = Calls(self.store, self.dial)
         self.provider = Provider(self.store, self.clock, self.dial, keys, CLIENT)
         self.control = Control(self.clock, self.dial, None, self._token)
         wanted = options.port or http.port_before(self.card)
@@ -109,18 +110,8 @@ class House:
         return call(request)
 
     def _struck(self, request: Request) -> Answer:
-        what = f"call/{self.store.number('calls')}" if self.dial.values else ""
-        for kind in ("delay", "errors", "drop"):
-            if not what or not self.dial.strikes(kind, what):
-                continue
-            self.dial.record(kind, "jingtong", what, request.path)
-            if kind == "delay":
-                time.sleep(self.dial.setting("delay_ms") / 1000)
-                continue
-            if self.dial.throw(f"{kind}.after", what) < 0.5:
-                self._called(request)
-            return HANG_UP if kind == "drop" else json_answer({"error": "server_error"}, 500)
-        return self._called(request)
+        words = Words(lambda done: json_answer({"error": "server_error"}, 500), HANG_UP, _limited)
+        return self.calls.struck("jingtong", words, lambda: self._called(request), detail=request.path)
 
     def _called(self, request: Request) -> Answer:
         match request.path:
@@ -276,6 +267,12 @@ class House:
         except (ValueError, KeyError, TypeError) as error:
             return json_answer({"code": "REQUEST_WRONG", "message": str(error)}, 400)
         return done or json_answer({"code": "NOT_FOUND", "message": "没有这个控制"}, 404)
+
+
+def _limited() -> Answer:
+    done = json_answer({"error": "temporarily_unavailable"}, 429)
+    done.headers["Retry-After"] = "1"
+    return done
 
 
 def _defect(query: Mapping[str, str]) -> str:

@@ -16,12 +16,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from xueka.sandbox.common import http, pages, process
+from xueka.sandbox.common import http, pages, process, struck
 from xueka.sandbox.common.control import Control
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, html_answer, json_answer
 from xueka.sandbox.common.notices import Letter, Manner, Notices
 from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.messages.gateway import SCHEMA, Gateway, Refused, report
 
 APP, SIGNATURE = "xueka", "【学卡】"
@@ -39,8 +40,7 @@ PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 400, "per_hour": 10, "per_minute": 1},
     "none": {},
     "light": {
-        "drop": 0.01,
-        "errors": 0.01,
+        **struck.LIGHT,
         "undelivered": 0.01,
         "slow": 0.05,
         "report_lost": 0.01,
@@ -48,10 +48,9 @@ PRESETS: dict[str, dict[str, float]] = {
         "report_shuffle": 0.05,
     },
     "heavy": {
-        "drop": 0.1,
-        "errors": 0.1,
-        "delay": 0.05,
-        "limited": 0.02,
+        **struck.HEAVY,
+        "answer_forged": 0.02,
+        "notice_drop": 0.2,
         "undelivered": 0.05,
         "slow": 0.2,
         "report_lost": 0.1,
@@ -73,6 +72,7 @@ class House:
         self.store = Store(home / "messages.sqlite3", SCHEMA)
         self.clock = Clock(self.store)
         self.dial = Dial(self.store, self.clock, options.seed, PRESETS, f"{options.faults},{options.dial}")
+        self.calls = Calls(self.store, self.dial)
         self.notices = Notices(self.store, self.clock, self.dial, options.speed)
         self.notices.manners = {"messages": Manner(GAPS, self._letter, _accepted)}
         self.gateway = Gateway(
@@ -124,23 +124,15 @@ class House:
         return self._struck(request)
 
     def _struck(self, request: Request) -> Answer:
-        what = f"call/{self.store.number('calls')}" if self.dial.values else ""
-        strikes, record = self.dial.strikes, self.dial.record
-        if what and strikes("delay", what):
-            record("delay", "messages", what)
-            time.sleep(self.dial.setting("delay_ms") / 1000)
-        for kind, status, code in (("limited", 429, "TOO_MANY"), ("errors", 500, "INTERNAL")):
-            if what and strikes(kind, what):
-                before = kind == "limited" or self.dial.throw("errors.before", what) < 0.5
-                record(kind, "messages", what, "before" if before else "after")
-                if not before:
-                    self._called(request)
-                return self._signed(status, {"code": code, "message": "网关忙，请稍后再试", "field": None})
-        done = self._called(request)
-        if what and strikes("drop", what):
-            record("drop", "messages", what)
-            return HANG_UP
-        return done
+        def busy(status: int, code: str) -> Answer:
+            return self._signed(status, {"code": code, "message": "网关忙，请稍后再试", "field": None})
+
+        def forged(said: Answer) -> Answer:
+            wrong = _digest(said.headers["X-Sms-Signature"].encode())
+            return Answer(said.status, said.body, {**said.headers, "X-Sms-Signature": wrong})
+
+        words = Words(lambda done: busy(500, "INTERNAL"), HANG_UP, lambda: busy(429, "TOO_MANY"), forged)
+        return self.calls.struck("messages", words, lambda: self._called(request))
 
     def _called(self, request: Request) -> Answer:
         try:
