@@ -302,6 +302,17 @@ ONEROSTER_LEAVER_DAYS = int(os.environ.get("XUEKA_ONEROSTER_LEAVER_DAYS", "14"))
 ONEROSTER_LEAVERS = int(os.environ.get("XUEKA_ONEROSTER_LEAVERS", "100"))
 ONEROSTER_LEAVERS_PERCENT = float(os.environ.get("XUEKA_ONEROSTER_LEAVERS_PERCENT", "1"))
 ONEROSTER_BACK_DAYS = int(os.environ.get("XUEKA_ONEROSTER_BACK_DAYS", "30"))
+# By REST (§8): what the registry handed over; from which hour each night ("off": by hand only); days between
+# full walks; hours that each delta reaches back; records a page; whether a person applies every time
+# ("person") or only where something is doubtful ("auto"), such as more changes than so many of a hundred.
+ONEROSTER_PARTNER = Path(os.environ.get("XUEKA_ONEROSTER_PARTNER", XUEKA_HOME / "registry" / "partner.json"))
+ONEROSTER_HOUR = os.environ.get("XUEKA_ONEROSTER_HOUR", "4")
+ONEROSTER_FULL_DAYS = int(os.environ.get("XUEKA_ONEROSTER_FULL_DAYS", "7"))
+ONEROSTER_OVERLAP_HOURS = int(os.environ.get("XUEKA_ONEROSTER_OVERLAP_HOURS", "24"))
+ONEROSTER_LIMIT = int(os.environ.get("XUEKA_ONEROSTER_LIMIT", "1000"))
+ONEROSTER_APPLY = os.environ.get("XUEKA_ONEROSTER_APPLY", "auto")
+ONEROSTER_CHANGES_PERCENT = float(os.environ.get("XUEKA_ONEROSTER_CHANGES_PERCENT", "10"))
+ONEROSTER_PAGES_DAYS = int(os.environ.get("XUEKA_ONEROSTER_PAGES_DAYS", "7"))
 
 # A take-over may be taken back for so many days after it was loaded (docs/interfaces/take-over.md).
 TAKEOVER_BACK_DAYS = int(os.environ.get("XUEKA_TAKEOVER_BACK_DAYS", "30"))

@@ -19,7 +19,7 @@ from xueka.contexts.keys.services import field_keys, platform_keys
 from xueka.contexts.multiapp.models import Unit
 from xueka.contexts.personalization.models import Run, Session
 from xueka.contexts.registry import api as registry
-from xueka.contexts.registry.models import Consent, StudentBefore
+from xueka.contexts.registry.models import Consent, OneRosterPage, StudentBefore
 from xueka.contexts.replacements.models import Replacement
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
@@ -96,9 +96,10 @@ def test_every_column_that_is_sealed_is_known() -> None:
         (CitizenLink, "envelope"), (Replacement, "address"), (Outgoing, "envelope"), (Incoming, "raw"),
         (StudentBefore, "envelope"), (Shipment, "address"), (Push, "raw"), (Difference, "envelope"),
         (Reply, "envelope"), (Mail, "envelope"), (MailIn, "envelope"), (MailIn, "raw"),
+        (OneRosterPage, "envelope"),
     ):  # fmt: skip
         assert (model._meta.db_table, column) in known
-    assert len(known) == 24
+    assert len(known) == 25
     plain = {
         (model._meta.db_table, each.column)
         for model in apps.get_models()

@@ -34,14 +34,19 @@ from xueka.contexts.registry.models import (
     District,
     Enrolment,
     ImportRun,
+    OneRosterFetch,
     School,
     SchoolClass,
     Student,
     Transfer,
 )
 from xueka.contexts.registry.naming import find_students, named
+from xueka.contexts.registry.oneroster.fetching import advance as advance_fetch
+from xueka.contexts.registry.oneroster.fetching import apply_fetch, drop_fetch, fetches
+from xueka.contexts.registry.oneroster.fetching import ask as ask_fetch
 from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_oneroster
 from xueka.contexts.registry.oneroster.package import is_package
+from xueka.contexts.registry.oneroster.registry_client import partner as registry_partner
 from xueka.contexts.registry.oneroster.reverting import NOTES as REVERT_NOTES
 from xueka.contexts.registry.oneroster.reverting import Reverted, revert_run
 from xueka.contexts.registry.oneroster.reverting import why_not as why_not_reverted
@@ -140,6 +145,7 @@ __all__ = [
     "ImportReport",
     "ImportRun",
     "Moves",
+    "OneRosterFetch",
     "OneRosterReport",
     "Page",
     "Places",
@@ -153,7 +159,10 @@ __all__ = [
     "Undecodable",
     "absence_rows",
     "across_districts",
+    "advance_fetch",
     "all_school_names",
+    "apply_fetch",
+    "ask_fetch",
     "ask_transfer",
     "born_on",
     "broken_text",
@@ -166,8 +175,10 @@ __all__ = [
     "consents",
     "correct_sort_key",
     "decide_absences",
+    "drop_fetch",
     "enrolments",
     "ensure_classes",
+    "fetches",
     "find_by_id_number",
     "find_by_number",
     "find_students",
@@ -195,6 +206,7 @@ __all__ = [
     "phone_index",
     "printed_changes",
     "record_consent",
+    "registry_partner",
     "reject_transfer",
     "remove_empty_classes",
     "rename_school",

@@ -8,6 +8,7 @@ from django.db.models import Q
 from xueka.contexts.registry.domain.ladder import DEFAULT_SCHOOLING, SCHOOLINGS
 from xueka.contexts.registry.domain.transitions import ABSENCE
 from xueka.contexts.registry.domain.vocabulary import ENDED_BY
+from xueka.contexts.registry.fetched import OneRosterFetch, OneRosterPage  # noqa: F401 - Django looks here
 from xueka.kernel import clock
 from xueka.platform.crypto.sealed_columns import SealedField
 from xueka.platform.identity.scope import CityWork, Scope

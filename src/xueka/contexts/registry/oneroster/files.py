@@ -19,7 +19,9 @@ class Files:
         self.package, self.reading = package, reading
         self.problems: list[LineProblem] = []
         self.warnings: list[LineProblem] = []
-        self.refused = 0
+        self.refused = len(package.lost)
+        self.problems += package.problems
+        self.warnings += package.warnings
         self.frames: dict[str, pl.DataFrame] = {}
         self.shown_users = empty_frame(["sourcedId", "identifier"]).drop(LINE)
         for file in o.READ:
@@ -34,6 +36,8 @@ class Files:
 
     def _read(self, file: str) -> pl.DataFrame:
         columns = o.columns_of(file, self.reading.sources)
+        if (fetched := self.package.frames.get(file)) is not None:
+            return self._checked(file, fetched)
         content = self.package.files.get(file)
         if content is None:
             return empty_frame(["sourcedId", "status", "dateLastModified"])
@@ -43,6 +47,10 @@ class Files:
         for header in layout.unknown:
             text = f"{file}.csv 第 1 行「{shown(header)}」：不认识这一列，没有读取。"
             self.warnings.append(LineProblem(1, shown(header), "COLUMN_UNKNOWN", "", text, f"{file}.csv"))
+        return self._checked(file, frame)
+
+    def _checked(self, file: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """Without records whose status or sourcedId is none, with moments in one form."""
         missing = [name for name in ("status", "dateLastModified") if name not in frame.columns]
         frame = frame.with_columns(*(pl.lit("").alias(name) for name in missing))
         if file == "users":  # whoever is named at all is not missing, her row be right or wrong

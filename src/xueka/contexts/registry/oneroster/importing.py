@@ -6,7 +6,7 @@ missing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -23,7 +23,7 @@ from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.importing.roster_import import Progress, bring_in
 from xueka.contexts.registry.models import ImportRun
 from xueka.contexts.registry.oneroster import absences, known, links
-from xueka.contexts.registry.oneroster.frames import LINE
+from xueka.contexts.registry.oneroster.frames import FIRST_LINE, LINE
 from xueka.contexts.registry.oneroster.joining import AT, KEYS, Joined, Links, join, texts
 from xueka.contexts.registry.oneroster.package import Package, open_files, open_zip
 from xueka.contexts.registry.tables.csv_file import Content
@@ -76,6 +76,23 @@ def import_oneroster(
     """
     actor.require(runs.PERMISSION)
     package = open_files(content) if isinstance(content, Mapping) else open_zip(content)
+    return import_package(
+        actor, package, file_name, lambda: _digest(content), dry_run, processes=processes, progress=progress
+    )
+
+
+def import_package(
+    actor: Actor,
+    package: Package,
+    file_name: str,
+    digest: Callable[[], bytes],
+    dry_run: bool = False,
+    *,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> OneRosterReport:
+    """The same with a package that is open already, whatever it was made of."""
+    actor.require(runs.PERMISSION)
     work = _Work(actor, package, OneRosterReport(dry_run=dry_run))
     return bring_in(
         actor,
@@ -83,7 +100,7 @@ def import_oneroster(
         file_name,
         work.report,
         work.table,
-        lambda: _digest(content),
+        digest,
         processes=processes,
         progress=progress,
         finish=work.finish,
@@ -130,6 +147,8 @@ class _Work:
         report.add_warnings(joined.warnings)
         report.add_warnings([_ignored(name) for name in self._package.ignored])
         report.others = joined.others
+        if self._package.fetched:
+            self._name_records()
         links.keep_links(joined, self._links)
         self._notice(run)
 
@@ -155,6 +174,12 @@ class _Work:
         report = self.report
         report.deleted, report.left_out, report.returned = found.deleted, found.left_out, found.returned
         report.held, report.allowed = found.held, found.allowed
+
+    def _name_records(self) -> None:
+        """What came by REST has no lines: findings are said of the record."""
+        report = self.report
+        report.errors = [_of_record(each, self._package) for each in report.errors]
+        report.warnings = [_of_record(each, self._package) for each in report.warnings]
 
     def _name_places(self) -> None:
         """Say of every finding where in the package it stands, instead of the joined line."""
@@ -199,6 +224,20 @@ def _placed(
     head = f"{file}.csv 第 {line} 行「{column}」"
     text = _HEAD.sub(lambda _: head, problem.message, count=1)
     return replace(problem, line=line, column=column, message=text, file=f"{file}.csv")
+
+
+_LINE = re.compile(r"\w+\.csv 第 (\d+) 行")
+
+
+def _of_record(problem: LineProblem, package: Package) -> LineProblem:
+    kind = problem.file.removesuffix(".csv")
+    names = package.named.get(kind, ())
+    place = problem.line - FIRST_LINE
+    if not problem.file.endswith(".csv") or not 0 <= place < len(names):
+        return problem
+    text = _LINE.sub(lambda _: f"{kind} 记录 {shown(names[place])}", problem.message, count=1)
+    text = text.replace(".csv 里", " 里").replace("这一行没有导入，其余各行", "这条记录没有导入，其余各条")
+    return replace(problem, line=0, message=text, file=kind)
 
 
 def _ignored(name: str) -> LineProblem:

@@ -2,13 +2,15 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
 
 from xueka.contexts.registry.domain import oneroster as o
 from xueka.contexts.registry.domain.report import shown
 from xueka.contexts.registry.tables.csv_file import Content, open_csv
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, LineProblem
 from xueka.platform.files.foreign_zip import BROKEN
 
 MAX_BYTES = 1024**3
@@ -23,15 +25,29 @@ _MANIFEST = "manifest.csv"
 class Package:
     """`files` by name of the standard (`users`), those that are read; `modes` as the manifest says;
     `ignored` are parts that no standard knows.
+
+    What was fetched by REST has `frames` instead, the sourcedIds of their lines (`named`), what was wrong
+    with single records, and the users among those (`lost`): a record that cannot be used is still there.
     """
 
     files: Mapping[str, bytes]
     modes: Mapping[str, str]
     ignored: tuple[str, ...] = ()
+    frames: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    problems: tuple[LineProblem, ...] = ()
+    warnings: tuple[LineProblem, ...] = ()
+    lost: frozenset[str] = frozenset()
+    fetched_size: int = 0
 
     @property
     def size(self) -> int:
-        return sum(map(len, self.files.values()))
+        return self.fetched_size + sum(map(len, self.files.values()))
+
+    @property
+    def fetched(self) -> bool:
+        """By REST: records with a sourcedId instead of files with lines."""
+        return bool(self.frames)
 
     def mode(self, file: str) -> str:
         return self.modes.get(file, o.ABSENT)

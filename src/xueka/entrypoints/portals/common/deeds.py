@@ -285,6 +285,8 @@ ACTS = {
     "sam.receive": "安全模块入库",
     "sam_risk.open": "登记泄露风险",
     "oneroster.check": "试算 OneRoster 包",
+    "oneroster.drop": "放弃学籍获取",
+    "oneroster.fetch": "从学籍系统获取",
     "oneroster.import": "导入 OneRoster 包",
     "oneroster.revert": "撤回 OneRoster 导入",
     "roster.check": "试算学籍名册",

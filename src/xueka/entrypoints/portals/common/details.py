@@ -8,6 +8,9 @@ from xueka.entrypoints.portals.common import deeds
 #: Key of an entry's detail → what it is. A key without words is shown as it is, and a test names it.
 KEYS = {
     "which": "范围",
+    "since": "起自",
+    "full": "全量",
+    "fetch": "第几次获取",
     "dataset": "数据集",
     "outcome": "结果",
     "differing": "差异",
