@@ -13,6 +13,7 @@ from typing import Any
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.simulation import counterparts
+from xueka.simulation.counterparts import SPEED
 
 READY_LIMIT = 60.0  # seconds
 #: For the loopback alone, past any proxy of the machine.
@@ -64,11 +65,11 @@ class Counterpart:
 @contextlib.contextmanager
 def running_beside(name: str, *, seed: int, faults: str) -> Iterator[dict[str, Any]]:
     """The process `name` with its notices to be fetched; yields its visiting card."""
-    folder = counterparts.folder(name)
+    simulator = counterparts.SIMULATORS[name]
+    folder, card = simulator.home, simulator.card
     folder.mkdir(parents=True, exist_ok=True)
-    card = folder / "partner.json"
     card.unlink(missing_ok=True)
-    command = counterparts.command(name, counterparts.free_port(0), seed=seed)
+    command = simulator.command("--port", str(counterparts.free_port(0)), "--seed", str(seed), speed=SPEED)
     command += ["--notices", "pull", "--faults", faults]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -92,6 +93,6 @@ def _wait_for(name: str, card: Path, process: "subprocess.Popen[bytes]") -> dict
         time.sleep(0.02)
     raise XuekaError(
         "COUNTERPART_NOT_READY",
-        f"{counterparts.NAMES[name]}没有启动成功。",
+        f"{counterparts.SIMULATORS[name].label}没有启动成功。",
         action=f"请查看日志 {card.with_name('log')}。",
     )

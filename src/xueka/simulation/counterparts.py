@@ -1,72 +1,111 @@
-"""Payment channels, finance office, message gateway, couriers and mail server of a demo city.
+"""The counterparts' simulators: one table, from which a demo city, `xueka sandbox` and the checks start them.
 
-Processes of their own: each keeps its things below XUEKA_HOME/<name>; its visiting card there (partner.json)
-says where it listens and what it hands over (§1 of each page of docs/interfaces).
+Processes of their own: each keeps its things in a folder below XUEKA_HOME; its visiting card there
+(partner.json) says where it listens and what it hands over (§1 of each page of docs/interfaces). What the
+city hands over in return goes into `city/` beside the card.
 """
 
 import json
 import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xueka.platform.database import home
 
-#: Name, which is also the folder and the module below xueka.sandbox → what people call it.
-NAMES = {
-    "channels": "支付渠道模拟器",
-    "finance": "财政非税模拟器",
-    "messages": "短信网关模拟器",
-    "jingtong": "京通模拟器",
-    "couriers": "承运商模拟器",
-    "mail": "邮件服务器模拟器",
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """`folder` is below XUEKA_HOME, `module` below xueka.sandbox; each is the name where nothing is said.
+    `page`: its page of docs/interfaces. `of_site`: it is told where this site is. `paced`: its times can be
+    divided.
+    """
+
+    name: str
+    label: str
+    page: str
+    module: str = ""
+    folder: str = ""
+    options: Sequence[str] = ()
+    of_site: bool = False
+    paced: bool = True
+
+    @property
+    def home(self) -> Path:
+        return home.home() / (self.folder or self.name)
+
+    @property
+    def card(self) -> Path:
+        return self.home / "partner.json"
+
+    def address(self) -> str:
+        """Where it listened last; empty where it never did. Of a mail server: its pages."""
+        try:
+            known = json.loads(self.card.read_text("utf-8"))
+            return str(
+                known.get("base")
+                or known.get("issuer")
+                or known.get("control")
+                or f"{known['host']}:{known['port']}"
+            )
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    def port(self) -> int:
+        """The port that it had, or a free one. A mail server's is that of its pages."""
+        try:
+            known = json.loads(self.card.read_text("utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        return free_port(known.get("pages_port", known.get("port", 0)))
+
+    def command(self, *more: str, speed: float = 1) -> list[str]:
+        """How its process is started."""
+        made = [sys.executable, "-m", f"xueka.sandbox.{self.module or self.name}", "--home", str(self.home)]
+        made += self.options
+        if self.of_site:
+            made += ["--site", str(home.home() / "serve.json")]
+        return [*made, *(["--speed", f"{speed:g}"] if self.paced else []), *more]
+
+
+def _exchanging(code: str, label: str, page: str, datasets: str) -> Simulator:
+    """A counterpart of the data exchange (docs/interfaces/exchange.md)."""
+    options = ("--code", code, "--datasets", datasets)
+    return Simulator(code, label, page, "exchange", f"exchange/{code}", options, of_site=True)
+
+
+#: A new simulator is one line here.
+SIMULATORS = {
+    each.name: each
+    for each in (
+        Simulator("bureau", "制卡厂模拟器", "card-bureau", paced=False),
+        Simulator("channels", "支付渠道模拟器", "channels"),
+        Simulator("finance", "财政非税模拟器", "nontax"),
+        Simulator("messages", "短信网关模拟器", "messages"),
+        Simulator("jingtong", "京通模拟器", "jingtong"),
+        Simulator("couriers", "承运商模拟器", "couriers"),
+        Simulator("mail", "邮件服务器模拟器", "messages"),
+        _exchanging("beijing-tong", "北京通模拟器", "beijing-tong", "card-status"),
+        _exchanging("transit", "一卡通公司模拟器", "transit", ""),
+    )
 }
-#: Counterparts of the data exchange in a demo (docs/interfaces/exchange.md): code → what people call it.
-EXCHANGE = {"beijing-tong": "北京通模拟器", "transit": "一卡通公司模拟器"}
-_DATASETS = {"beijing-tong": "card-status", "transit": ""}
 #: Notices of the demo come again within seconds where a channel waits minutes.
 SPEED = 60
 
 
-def folder(name: str) -> Path:
-    return home.home() / name
-
-
-def port(name: str) -> int:
-    """Where it will listen: the port that it had, or a free one. A mail server's is that of its pages."""
-    card = folder(name) / "partner.json"
-    known = json.loads(card.read_text("utf-8")) if card.exists() else {}
-    return free_port(known.get("pages_port", known.get("port", 0)))
-
-
-def command(name: str, port: int, *, seed: int) -> list[str]:
-    """How its process is started."""
-    made = [sys.executable, "-m", f"xueka.sandbox.{name}", "--home", str(folder(name))]
-    return [*made, "--port", str(port), "--seed", str(seed), "--speed", str(SPEED)]
-
-
-def exchange_commands(*, seed: int) -> list[tuple[str, list[str]]]:
-    """How those of the data exchange are started, each with its name; they find this site by serve.json."""
-    made = []
-    for code, label in EXCHANGE.items():
-        command = [
-            sys.executable,
-            "-m",
-            "xueka.sandbox.exchange",
-            "--home",
-            str(home.home() / "exchange" / code),
-        ]
-        command += [
-            "--code",
-            code,
-            "--datasets",
-            _DATASETS[code],
-            "--site",
-            str(home.home() / "serve.json"),
-            "--seed",
-            str(seed),
-        ]
-        made.append((label, [*command, "--speed", str(SPEED)]))
-    return made
+def commands(ports: dict[str, int], *, seed: int) -> list[tuple[str, list[str]]]:
+    """How a demo city's are started on these ports, each with what people call it; the bureau has its own way
+    (`demo.bureau_command`).
+    """
+    return [
+        (
+            each.label,
+            each.command("--port", str(ports[each.name]), "--seed", str(seed), speed=SPEED),
+        )
+        for each in SIMULATORS.values()
+        if each.name in ports
+    ]
 
 
 def free_port(wanted: int) -> int:
@@ -80,3 +119,13 @@ def free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     return wanted
+
+
+def listens(address: str) -> bool:
+    """Whether somebody answers there."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    try:
+        with socket.create_connection((host, int(port.rstrip("/"))), timeout=1):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -18,7 +18,6 @@ from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
 from xueka.platform.audit import chain
-from xueka.platform.database import home
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
@@ -81,14 +80,8 @@ def bureau_command() -> list[str]:
 
 
 def counterpart_commands(ports: Mapping[str, int]) -> list[tuple[str, list[str]]]:
-    """How `serve` runs payment channels, finance office, message gateway and the counterparts of the data
-    exchange, each with its name.
-    """
-    money = [
-        (label, counterparts.command(name, ports[name], seed=SEED))
-        for name, label in counterparts.NAMES.items()
-    ]
-    return [*money, *counterparts.exchange_commands(seed=SEED)]
+    """How `serve` runs the simulators of all counterparts but the bureau, each with its name."""
+    return counterparts.commands(dict(ports), seed=SEED)
 
 
 def has_bureau() -> bool:
@@ -108,7 +101,7 @@ def family_lines(count: int = 2) -> list[str]:
 
 
 def bureau_home() -> Path:
-    return home.home() / "bureau"
+    return counterparts.SIMULATORS["bureau"].home
 
 
 def _newcomers(world: World) -> list[SyntheticStudent]:
