@@ -19,7 +19,7 @@ from xueka.platform.database import home
 class Simulator:
     """`folder` is below XUEKA_HOME, `module` below xueka.sandbox; each is the name where nothing is said.
     `page`: its page of docs/interfaces. `of_site`: it is told where this site is. `paced`: its times can be
-    divided.
+    divided. `needs`: what of the city must lie in `city/` before it starts.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Simulator:
     options: Sequence[str] = ()
     of_site: bool = False
     paced: bool = True
+    needs: Sequence[str] = ()
 
     @property
     def home(self) -> Path:
@@ -75,11 +76,12 @@ def _exchanging(code: str, label: str, page: str, datasets: str) -> Simulator:
     return Simulator(code, label, page, "exchange", f"exchange/{code}", options, of_site=True)
 
 
+_KEYS = ("city-sign.pub.pem", "city-ssh.pub")
 #: A new simulator is one line here.
 SIMULATORS = {
     each.name: each
     for each in (
-        Simulator("bureau", "制卡厂模拟器", "card-bureau", paced=False),
+        Simulator("bureau", "制卡厂模拟器", "card-bureau", paced=False, needs=_KEYS),
         Simulator("channels", "支付渠道模拟器", "channels"),
         Simulator("finance", "财政非税模拟器", "nontax"),
         Simulator("messages", "短信网关模拟器", "messages"),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from xueka.entrypoints.cli import common
-from xueka.kernel.errors import Conflict, XuekaError
+from xueka.kernel.errors import Conflict, Refused, XuekaError
 from xueka.platform.database import home
 from xueka.simulation import counterparts
 from xueka.simulation.counterparts import SIMULATORS, Simulator
@@ -69,6 +69,14 @@ def _run(one: Simulator, more: list[str], speed: float) -> None:
         )
     home.made_home()
     (one.home / "city").mkdir(parents=True, exist_ok=True)
+    missing = [each for each in one.needs if not (one.home / "city" / each).exists()]
+    if missing:
+        raise Refused(
+            "CITY_PAPERS_MISSING",
+            f"{one.label}启动前要有本方的文件。",
+            found=f"{one.home / 'city'} 中没有 {'、'.join(missing)}",
+            action=f"请按 docs/interfaces/{one.page}.md 放入；演示城市已放好。",
+        )
     before = one.card.stat().st_mtime_ns if one.card.exists() else 0
     process = subprocess.Popen(one.command(*more, speed=speed))
     try:
