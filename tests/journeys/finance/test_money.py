@@ -116,6 +116,8 @@ def test_a_week_with_breaks_is_closed_and_remitted(page: Page, money: Money, tmp
     page.get_by_label("一般缴款书号").fill("JK2026110001")
     press(page, "登记上缴")
     expect(page.get_by_text("¥120.00 已登记上缴")).to_be_visible()
+    page.goto(page.url + "remit/wechat/")  # an old tab
+    expect(page.get_by_text("已经登记上缴")).to_be_visible()
     assert ledger.balances(SYSTEM.scope)["treasury"] == 12_000
     assert closing.check_chain(SYSTEM.scope).ok
     page.goto("/finance/orders/")

@@ -38,3 +38,5 @@ def test_our_own_mistake_is_another_page(broken: Client) -> None:
     assert answer.status_code == 500
     assert "系统出错" in text
     assert "secret" not in text
+    assert 'href="/">到首页' in text
+    assert 'href="/parent/">到首页' in broken.get("/parent/").content.decode()  # a family has its own

@@ -19,14 +19,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return _to_a_program(away)
     if not away:
-        return HttpResponse(render_to_string("500.html"), status=500)
+        return HttpResponse(render_to_string("500.html", {"request": request}), status=500)
     headers = {"Retry-After": str(_SECONDS)}
     if request.headers.get("HX-Request") == "true":
         said = {"xk:say": {"text": _AWAY, "tone": "bad"}}
         headers |= {"HX-Trigger": json.dumps(said), "HX-Reswap": "none"}
         return HttpResponse(status=503, headers=headers)
     again = request.get_full_path() if request.method in ("GET", "HEAD") else ""
-    return HttpResponse(render_to_string("503.html", {"again": again}), status=503, headers=headers)
+    return HttpResponse(
+        render_to_string("503.html", {"request": request, "again": again}), status=503, headers=headers
+    )
 
 
 def _to_a_program(away: bool) -> HttpResponse:

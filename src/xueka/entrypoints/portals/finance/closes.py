@@ -186,6 +186,9 @@ def remit(request: StaffRequest, name: str, channel: str) -> HttpResponse:
     to_remit = {each.channel: each.to_remit_fen for each in found.channels if each.to_remit_fen}
     if found.close_id is None or channel not in to_remit:
         raise Http404
+    if request.method == "GET" and channel in _slips(closing.close(actor.scope, found.close_id)):
+        flash(request, f"{looks.CHANNELS[channel]}这一周的钱已经登记上缴。")
+        return redirect("finance:close", name)
     form = SlipForm(request.POST if request.method == "POST" else None, initial={"on": clock.today()})
     problem: XuekaError | None = None
     if request.method == "POST" and form.is_valid():
