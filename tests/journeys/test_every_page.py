@@ -86,6 +86,8 @@ NO_LINK_HERE = {
     "city:hand_over_correct",
     "city:import_run",
     "city:lot",
+    "city:mail_in",
+    "city:message_phone",
     "city:lot_scan",
     "city:parcel",
     "city:our_key",

@@ -19,6 +19,7 @@ def children(listener: socket.socket, ports: Mapping[str, int]) -> list[Child]:
         Child("后台任务", [*command, "worker"]),
         Child("接口收发", [*command, "interop", "work"]),
         Child("财政确认接收", [*command, "nontax", "listen"]),
+        Child("来信接收", [*command, "mail", "listen"]),
         Child("备份", [*command, "backup", "keep"]),
     ]
     if ports:

@@ -1,6 +1,8 @@
 """The city's own sender against the mail server's simulator, over real SMTP with STARTTLS and log-in."""
 
 import json
+import smtplib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,9 +13,10 @@ import httpx
 import pytest
 
 from xueka.kernel import clock
+from xueka.platform.crypto.fields import open_bytes, unseal
 from xueka.platform.identity.actor import Actor
-from xueka.platform.mail import sending, smtp
-from xueka.platform.mail.models import Mail
+from xueka.platform.mail import listener, sending, smtp
+from xueka.platform.mail.models import Incoming, Mail
 from xueka.platform.mail.ports import Unreachable
 from xueka.platform.mail.services import send
 from xueka.sandbox.mail.__main__ import House, parser
@@ -124,3 +127,55 @@ def test_a_server_that_cannot_be_trusted_gets_nothing(town: Town) -> None:
     with pytest.raises(Unreachable, match="用户名和密码"):
         smtp.SmtpServer(smtp.partner({**town.card, "password": "wrong"})).send("a@b.cn", mail)
     assert town.box("trust@school.example.cn") == []
+
+
+# ---- mail that comes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_is_kept_once_and_a_bounce_ends_its_mail(tmp_path: Path, settings: Any) -> None:
+    with running(tmp_path / "mail", "--speed", "1000", "--dial", "inbound_duplicate=1") as town:
+        settings.MAIL_PARTNER = tmp_path / "mail" / "partner.json"
+        made = listener.Listener("127.0.0.1", 0, smtp.our_addresses, 100_000)
+        listener.tell(tmp_path / "mail" / "city", "127.0.0.1", made.start())
+        try:
+            ask("full@school.example.cn", "m6")
+            assert sending.send_due(town.server) == 1
+            letter = {"from": "zhang@home.example.cn", "subject": "卡没收到", "text": "您好，<b>急</b>"}
+            town.sim("POST", "inbound", {**letter, "attachments": [{"name": "照片.jpg", "content": "/9g="}]})
+            town.sim("POST", "inbound", {**letter, "to": "stranger@xueka.example.cn"})
+            town.sim("POST", "inbound", {**letter, "text": "x" * 200_000})
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                letters = town.sim("GET", "letters")
+                if len(letters) == 4 and all(each["state"] != "waiting" for each in letters):
+                    break
+                time.sleep(0.05)
+        finally:
+            made.stop()
+    assert sorted(each["answer"] for each in letters) == ["250", "250", "550", "552"]
+    mail = Mail.objects.get()
+    assert (mail.state, mail.problem) == ("failed", "退信：5.2.2 邮箱已满。")
+    bounce, person = Incoming.objects.order_by("kind")
+    assert (bounce.kind, bounce.about_id, person.kind, person.copies) == ("bounce", mail.pk, "person", 2)
+    known = unseal(bytes(person.envelope))
+    assert (known["subject"], known["text"]) == ("卡没收到", "您好，<b>急</b>")
+    assert known["attachments"] == [{"name": "照片.jpg", "type": "application/octet-stream", "size": 2}]
+    assert "zhang" not in person.shown_from and b"zhang" not in bytes(person.raw)
+    assert open_bytes(bytes(person.raw)).count(b"Message-ID") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_could_not_be_kept_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("xueka.platform.mail.listener.receiving.take", broken)
+    made = listener.Listener("127.0.0.1", 0, lambda: {"a@b.cn"}, 10_000)
+    port = made.start()
+    try:
+        with smtplib.SMTP("127.0.0.1", port, timeout=20) as line, pytest.raises(smtplib.SMTPDataError) as no:
+            line.sendmail("x@y.cn", ["a@b.cn"], b"Subject: x\r\n\r\ny\r\n")
+    finally:
+        made.stop()
+    assert no.value.smtp_code == 451

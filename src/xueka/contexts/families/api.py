@@ -13,6 +13,7 @@ from xueka.contexts.families.invariants import INVARIANTS
 from xueka.contexts.families.models import RELATIONS, FamilyAccount, FamilySession, Guardianship
 from xueka.contexts.families.ports import Asked, Citizen, SignOnDeclined, SignOnFailed
 from xueka.contexts.families.queries import Guardian, guardians, phones_of, sessions_of
+from xueka.contexts.families.services.choosing import choose_reminders, reminders_refused
 from xueka.contexts.families.services.guardians import add_guardian, change_phone, end_guardian
 from xueka.contexts.families.services.sessions import (
     Family,
@@ -47,6 +48,7 @@ __all__ = [
     "ask_sign_on",
     "begin_session",
     "change_phone",
+    "choose_reminders",
     "end_guardian",
     "end_session",
     "enter",
@@ -56,6 +58,7 @@ __all__ = [
     "jingtong_card",
     "openid_of",
     "phones_of",
+    "reminders_refused",
     "resume",
     "sessions_of",
     "sign_on",

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference
+from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference, reports
 from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("couriers/<slug:courier>/push", pushes.push, name="courier_push"),
+    path("messages/reports", reports.reports, name="message_reports"),
     path("interop/v1/<slug:code>/messages", interop.message, name="interop_message"),
     path("interop/v1/<slug:code>/reconcile/<slug:name>", interop.reconcile, name="interop_reconcile"),
     path("interop/v1/<slug:code>/files/<slug:name>", interop.file, name="interop_file"),

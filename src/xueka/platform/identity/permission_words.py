@@ -38,6 +38,8 @@ WORDS = {
     "city:key:use": "制卡时使用密钥",
     "city:interop:manage": "补发、处置交换消息，处理核对差异",
     "city:interop:read": "查看数据交换",
+    "city:message:manage": "登记短信退订、试发邮件",
+    "city:message:read": "查看短信和邮件",
     "city:kind:manage": "管理卡种",
     "city:ledger:close": "结账",
     "city:ledger:post": "记账",

@@ -190,6 +190,8 @@ ROLES: dict[str, Role] = {
             "city:interop:read",
             "city:interop:manage",
             "school:transit:read",
+            "city:message:read",
+            "city:message:manage",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
+from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import blind_index, seal
 from xueka.platform.files import services as files
 from xueka.platform.identity.actor import Actor
@@ -37,6 +38,7 @@ _BEGINS = {
     ".jpeg": b"\xff\xd8",
 }
 _KIND = "mail address"
+MANAGE = "city:message:manage"
 
 
 def send(
@@ -91,6 +93,17 @@ def send(
     for position, ((file, content), kind) in enumerate(zip(attachments, media, strict=True), 1):
         kept = files.store(actor, PurePath(file).name[:200], kind, content, personal=True)
         Attachment.objects.create(mail=made, position=position, file=kept)
+    return made
+
+
+def send_test(actor: Actor, to: str) -> Mail:
+    """A mail that shows whether mail arrives. Raises BadInput `MAIL_ADDRESS`. Needs `city:message:manage`."""
+    actor.require(MANAGE)
+    at = clock.local(clock.now())
+    text = f"这是学卡系统的试发邮件，由{actor.name}在 {at:%Y-%m-%d %H:%M} 发出，不用回复。"
+    made = send(actor, to, "学卡试发邮件", text, f"test.{secrets.token_hex(8)}", purpose="试发")
+    assert made is not None
+    record(actor, "mail.test", "mail", made.pk, detail={"to": made.shown_to})
     return made
 
 

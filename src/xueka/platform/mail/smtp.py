@@ -21,7 +21,8 @@ from xueka.platform.mail.ports import NotNow, NotTaken, Transport, Unreachable
 
 _SECONDS = 10
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_WHY = {
+#: Enhanced status codes (RFC 3463) in words.
+REASONS = {
     "5.1.1": "没有这个邮箱",
     "5.1.2": "没有这个域名",
     "5.2.1": "邮箱已停用",
@@ -63,6 +64,18 @@ def configured() -> Transport | None:
     """The mail server of this installation; None while there is none. Raises BadInput `MAIL_PARTNER`."""
     found = card()
     return SmtpServer(partner(found)) if found is not None else None
+
+
+def our_addresses() -> set[str]:
+    """Where mail for us is taken: `inbound` and `from`, in lower case; none while there is no file that can
+    be read.
+    """
+    try:
+        found = card() or {}
+    except BadInput:
+        return set()
+    typed = [found.get("from", ""), *found.get("inbound", [])]
+    return {str(each).lower() for each in typed if each}
 
 
 def partner(found: dict[str, Any]) -> Partner:
@@ -175,7 +188,7 @@ def message(
 def _refusal(code: int, said: bytes | str) -> NotNow | NotTaken:
     text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
     status = text.split(maxsplit=1)[0] if text[:2] in ("4.", "5.") else ""
-    why = _WHY.get(status, "")
+    why = REASONS.get(status, "")
     told = f"{code}{f' {status}' if status else ''}{f' {why}' if why else ''}"
     if 400 <= code < 500:
         return NotNow(f"邮件服务器暂时不收（{told}），稍后再发。")

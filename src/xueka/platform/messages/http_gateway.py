@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,21 @@ import httpx
 from django.conf import settings
 
 from xueka.kernel import clock
-from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Outcome, Taken, Unreachable
+from xueka.kernel.errors import BadInput, Refused
+from xueka.platform.database import home
+from xueka.platform.messages.ports import (
+    Answer,
+    Gateway,
+    NotNow,
+    NotTaken,
+    Outcome,
+    Report,
+    Taken,
+    Unreachable,
+)
 from xueka.platform.messages.templates import all_versions, approvals
 
+REPORTS = "/api/messages/reports"
 _SECONDS = 5
 _SKEW = 300
 _REASONS = {
@@ -59,15 +73,19 @@ class HttpGateway:
         self._partner = partner
 
     def send(self, key: str, phone: str, template: str, values: dict[str, str]) -> Taken:
-        body = {"key": key, "to": phone, "template": template, "values": values, "report_url": None}
+        site = settings.MESSAGE_SITE or home.serving_at()
+        told = f"{site.rstrip('/')}{REPORTS}" if site else None
+        body = {"key": key, "to": phone, "template": template, "values": values, "report_url": told}
         status, answer = self._call("POST", "/v1/messages", body)
         if answer.get("code") == "TEMPLATE_UNKNOWN":
             known = next(each for each in all_versions() if each.wire == template)
             number = approvals().get(template)
-            told = {"text": known.text, **({"approval": number} if number else {})}
-            self._call("PUT", f"/v1/templates/{template}", told)
+            text = {"text": known.text, **({"approval": number} if number else {})}
+            self._call("PUT", f"/v1/templates/{template}", text)
             status, answer = self._call("POST", "/v1/messages", body)
         if status in (200, 202):
+            if not answer.get("message_id"):
+                raise Unreachable("短信网关的应答里没有编号。")
             return Taken(str(answer["message_id"]), int(answer.get("parts") or 0))
         raise NotTaken(f"短信网关不接受：{answer.get('message') or answer.get('code') or status}")
 
@@ -75,11 +93,40 @@ class HttpGateway:
         status, answer = self._call("GET", f"/v1/messages/{gateway_id}", None)
         if status == 404:
             return Outcome(problem="短信网关没有这条短信。")
-        state = answer.get("state")
-        if state in ("failed", "expired"):
-            why = _REASONS.get(str(answer.get("reason")), "超过有效时间" if state == "expired" else "未说明")
-            return Outcome(problem=f"未送达：{why}。")
-        return Outcome(delivered=state == "delivered")
+        return _outcome(answer)
+
+    def replies(self, after: int) -> tuple[list[Answer], int]:
+        _, answer = self._call("GET", f"/v1/replies?after={after}&limit=100", None)
+        try:
+            found = [
+                Answer(
+                    str(each["reply_id"])[:64],
+                    str(each["from"]),
+                    str(each["text"]),
+                    datetime.fromisoformat(each["at"]),
+                )
+                for each in answer["replies"]
+            ]
+            return found, int(answer["next"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unreachable(f"短信网关给的回复无法识别（{type(error).__name__}）。") from None
+
+    def reports(self, target: str, headers: Mapping[str, str], body: bytes) -> list[Report]:
+        """What has been signed may be heard again: a final state does not change twice."""
+        stamp, nonce = headers.get("X-Sms-Timestamp", ""), headers.get("X-Sms-Nonce", "")
+        given = headers.get("X-Sms-Signature", "")
+        plain = all(each.isascii() for each in (stamp, nonce, given, target)) and stamp.isdecimal()
+        near = plain and abs(int(stamp[:16]) - clock.now().timestamp()) <= _SKEW
+        right = near and signature(self._partner.secret, "POST", target, stamp, nonce, _digest(body))
+        if not right or not hmac.compare_digest(right, given):
+            raise Refused("PUSH_REFUSED", "推送没有有效的签名，或时间相差超过 5 分钟。")
+        try:
+            return [
+                Report(str(each["key"]), str(each["message_id"]), _outcome(each))
+                for each in json.loads(body)["reports"]
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput("PUSH_UNREADABLE", "推送的内容无法识别。", found=type(error).__name__) from None
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         """(status, answer). Raises NotNow, Unreachable where the same call may do better later."""
@@ -122,6 +169,15 @@ class HttpGateway:
             self._partner.secret, str(answer.status_code), stamp, nonce, _digest(answer.content)
         )
         return hmac.compare_digest(right, answer.headers.get("X-Sms-Signature", ""))
+
+
+def _outcome(told: Mapping[str, Any]) -> Outcome:
+    """A state that we do not know is one on the way: it is asked about again."""
+    state, reason = told.get("state"), str(told.get("reason") or "")
+    if state in ("failed", "expired"):
+        unknown = "超过有效时间" if state == "expired" else f"未说明（{reason[:32]}）" if reason else "未说明"
+        return Outcome(problem=f"未送达：{_REASONS.get(reason, unknown)}。")
+    return Outcome(delivered=state == "delivered")
 
 
 def _digest(content: bytes) -> str:

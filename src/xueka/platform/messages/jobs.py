@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from xueka.platform.jobs.sweeps import every
-from xueka.platform.messages import sending
+from xueka.platform.messages import hearing, sending
 from xueka.platform.messages.ports import Gateway
 
 
@@ -18,6 +18,13 @@ def send_messages() -> None:
     if gateway is not None:
         sending.send_due(gateway)
         sending.ask_due(gateway)
+
+
+@every(10, "messages.replies")
+def fetch_replies() -> None:
+    gateway: Gateway | None = import_string(settings.MESSAGE_GATEWAY)()
+    if gateway is not None:
+        hearing.fetch_replies(gateway)
 
 
 @every(59, "messages.forget")

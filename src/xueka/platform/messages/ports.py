@@ -1,6 +1,8 @@
 """What the sender asks of a gateway."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -18,6 +20,25 @@ class Outcome:
 
     delivered: bool = False
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the gateway tells by itself about the message that it knows by `key` and as `gateway_id`."""
+
+    key: str
+    gateway_id: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a phone replied. `reply_id` tells the same one twice."""
+
+    reply_id: str
+    phone: str
+    text: str
+    at: datetime
 
 
 class NotTaken(Exception):
@@ -38,3 +59,11 @@ class Gateway(Protocol):
 
     def ask(self, key: str, gateway_id: str) -> Outcome:
         """What has become of it."""
+
+    def replies(self, after: int) -> tuple[list[Answer], int]:
+        """What phones replied since the mark `after` (0 at first), and the next mark."""
+
+    def reports(self, target: str, headers: Mapping[str, str], body: bytes) -> list[Report]:
+        """What a push to us says; `target`: path and query as called. Raises Refused `PUSH_REFUSED` where it
+        cannot be believed, BadInput `PUSH_UNREADABLE`.
+        """

@@ -48,12 +48,12 @@ def send_due(gateway: Gateway) -> int:
         try:
             answer = gateway.send(message.key, known["phone"], text.wire, known["values"])
         except NotTaken as refusal:
-            _end(message, FAILED, str(refusal))
+            end(message, FAILED, str(refusal))
             log.warning("messages.refused", message=message.pk, template=message.template)
         except NotNow as refusal:
-            Message.objects.filter(pk=message.pk).update(problem=str(refusal)[:200])
+            _told(message, str(refusal))
         except Unreachable as error:
-            Message.objects.filter(pk=message.pk).update(problem=str(error)[:200])
+            _told(message, str(error))
             log.warning("messages.unreachable", error=str(error))
             break
         else:
@@ -93,6 +93,8 @@ def _may_go(message: Message) -> bool:
 
 
 def _sent_today(message: Message, now: datetime) -> int:
+    if not message.phone_index:  # asked for before phones were counted
+        return 0
     tried = Message.objects.filter(phone_index=message.phone_index, tried_at__gte=rules.day_begins(now))
     return tried.exclude(kind=templates.CODE).exclude(pk=message.pk).count()
 
@@ -120,17 +122,20 @@ def ask_due(gateway: Gateway) -> None:
             log.warning("messages.unreachable", error=str(error))
             break
         if outcome.delivered:
-            _end(message, DELIVERED, "")
+            end(message, DELIVERED, "")
         elif outcome.problem:
-            _end(message, FAILED, outcome.problem)
+            end(message, FAILED, outcome.problem)
         elif message.sent_at and clock.now() - message.sent_at > _ASK_FOR:
-            _end(message, FAILED, "短信网关没有给出结果。")
+            end(message, FAILED, "短信网关没有给出结果。")
 
 
 def give_up_late() -> int:
     """What did not leave in its time is not sent any more."""
     late = Message.objects.filter(state=QUEUED, expires_at__lte=clock.now())
-    return late.update(state=FAILED, ended_at=clock.now(), problem="超过有效时间，没有发送。")
+    now = clock.now()
+    unknown = late.exclude(tried_at=None)
+    tried = unknown.update(state=FAILED, ended_at=now, problem="超过有效时间，交出后没有得到答复。")
+    return tried + late.update(state=FAILED, ended_at=now, problem="超过有效时间，没有发送。")
 
 
 def empty_old() -> int:
@@ -156,8 +161,13 @@ def _claim(state: str, most: int) -> list[Message]:
     return due
 
 
-def _end(message: Message, state: str, problem: str) -> None:
-    """The end, once: a final state never changes."""
-    Message.objects.filter(pk=message.pk, state__in=[QUEUED, SENT]).update(
+def _told(message: Message, problem: str) -> None:
+    """Why it has not left. A report may have said meanwhile that it did."""
+    Message.objects.filter(pk=message.pk, state=QUEUED).update(problem=problem[:200])
+
+
+def end(message: Message, state: str, problem: str) -> int:
+    """The end, once: a final state never changes. 0 where there was one already."""
+    return Message.objects.filter(pk=message.pk, state__in=[QUEUED, SENT]).update(
         state=state, ended_at=clock.now(), problem=problem[:200], next_at=clock.now()
     )

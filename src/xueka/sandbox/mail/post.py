@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes
-from email.message import EmailMessage, Message
-from email.policy import SMTP, default
+from email.message import Message
+from email.policy import default
 
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.store import Store
@@ -105,29 +105,28 @@ class Post:
         """A delivery status notification (RFC 3464); without a status it says that the mail is in the box."""
         action, why = ("failed", STATUSES[status]) if status else ("delivered", "in the box")
         code = f"{status} {why}" if status else "2.1.5 ok"
-        human = EmailMessage()
-        human.set_content(f"{recipient}: {why}\n")
-        machine = Message()
-        machine["Content-Type"] = "message/delivery-status"
-        machine.set_payload(
+        heads = {
+            "From": f"Mail Delivery System <mailer-daemon@{self.domain}>",
+            "To": str(about.get("From", "")),
+            "Subject": "Delivery Status Notification",
+            "Message-ID": f"<dsn-{self.store.number('dsn')}@mx.{self.domain}>",
+            "Auto-Submitted": "auto-replied",
+            "MIME-Version": "1.0",
+            "Content-Type": 'multipart/report; report-type=delivery-status; boundary="=_dsn"',
+        }
+        machine = (
             f"Reporting-MTA: dns; mx.{self.domain}\n\nFinal-Recipient: rfc822; {recipient}\n"
             f"Action: {action}\nStatus: {status or '2.1.5'}\n"
             f"Diagnostic-Code: smtp; {'550' if status else '250'} {code}\n"
         )
-        head = Message()
-        head["Content-Type"] = "text/rfc822-headers"
-        head.set_payload(f"Message-ID: {about.get('Message-ID', '')}\nSubject: (left out)\n")
-        made = Message()
-        made["From"] = f"Mail Delivery System <mailer-daemon@{self.domain}>"
-        made["To"] = str(about.get("From", ""))
-        made["Subject"] = "Delivery Status Notification"
-        made["Message-ID"] = f"<dsn-{self.store.number('dsn')}@mx.{self.domain}>"
-        made["Auto-Submitted"] = "auto-replied"
-        made["MIME-Version"] = "1.0"
-        made["Content-Type"] = "multipart/report; report-type=delivery-status"
-        for part in (human, machine, head):
-            made.attach(part)
-        return made.as_bytes(policy=SMTP)
+        parts = (
+            ("text/plain; charset=utf-8", f"{recipient}: {why}\n"),
+            ("message/delivery-status", machine),
+            ("text/rfc822-headers", f"Message-ID: {about.get('Message-ID', '')}\nSubject: (left out)\n"),
+        )
+        lines = "".join(f"{name}: {value}\n" for name, value in heads.items())
+        body = "".join(f"--=_dsn\nContent-Type: {kind}\n\n{text}\n" for kind, text in parts)
+        return f"{lines}\n{body}--=_dsn--\n".replace("\n", "\r\n").encode()
 
     # ---- to the city
 

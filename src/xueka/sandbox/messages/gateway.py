@@ -25,6 +25,11 @@ create table if not exists report (
     number integer primary key, report_id text not null unique, message_id text not null, key text not null,
     state text not null, reason text not null, at text not null
 );
+create table if not exists reply (
+    number integer primary key, reply_id text not null unique, phone text not null, text text not null,
+    at text not null
+);
+create table if not exists approval (code text primary key, number text not null);
 create table if not exists nonce (value text primary key, at text not null);
 """
 NAME = r"[a-z][a-z0-9_]{0,31}"
@@ -48,17 +53,24 @@ class Gateway:
 
     # ---- templates
 
-    def put_template(self, code: str, text: object) -> dict[str, Any]:
+    def put_template(self, code: str, text: object, approval: object = None) -> dict[str, Any]:
         if not re.fullmatch(r"[A-Z][A-Z0-9_]{1,31}", code):
             raise Refused(422, "TEMPLATE_UNKNOWN", "模板代码应为大写字母、数字、下划线", "code")
         if not isinstance(text, str) or not 1 <= len(text) <= 300 or _names(text) is None:
             raise Refused(422, "TEXT_INVALID", "模板应为 1 到 300 字，花括号内是小写字段名", "text")
         again = "on conflict do update set text = excluded.text"
         self.store.run(f"insert into template values (?, ?) {again}", code, text)  # noqa: S608
-        return {"code": code, "state": "approved", "fields": _names(text)}
+        if approval is not None and not (isinstance(approval, str) and 1 <= len(approval) <= 64):
+            raise Refused(422, "TEXT_INVALID", "登记号应为 1 到 64 字", "approval")
+        number = approval or f"D{int(self.dial.throw('approval', code) * 10**8):08d}"
+        again = "on conflict do update set number = excluded.number"
+        self.store.run(f"insert into approval values (?, ?) {again}", code, number)  # noqa: S608
+        return {"code": code, "state": "approved", "fields": _names(text), "approval": number}
 
     def templates(self) -> list[dict[str, Any]]:
-        found = self.store.all("select * from template order by code")
+        found = self.store.all(
+            "select code, text, number approval from template left join approval using (code) order by code"
+        )
         return [{**dict(each), "fields": _names(each["text"])} for each in found]
 
     # ---- messages
@@ -68,7 +80,8 @@ class Gateway:
         key = value.get("key")
         if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z0-9._:\-]{1,64}", key):
             raise Refused(422, "KEY_INVALID", "key 应为 1 到 64 位字母、数字、._:-", "key")
-        body = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        told = {name: each for name, each in value.items() if name != "report_url"}  # where we hear of it
+        body = json.dumps(told, ensure_ascii=False, sort_keys=True)
         with self.store.work():
             found = self.store.one("select * from message where key = ?", key)
             if found:
@@ -198,8 +211,24 @@ class Gateway:
             ]
             content = {"report_id": report_id, "reference": found["key"]}
             self.notices.add("messages", report_id, found["report_url"], content, trouble)
-            if self.dial.strikes("forged", found["key"]):
-                self.notices.forge("messages", f"F{report_id}", found["report_url"], content, "key")
+            for kind in ("forged", "stale"):
+                if self.dial.strikes(kind, found["key"]):
+                    url, name = found["report_url"], f"{kind[0].upper()}{report_id}"
+                    self.notices.forge("messages", name, url, content, kind)
+
+    def reply(self, phone: str, text: str) -> None:
+        """What somebody types on her phone."""
+        number = self.store.number("replies")
+        at = self.clock.now().isoformat()
+        self.store.insert("reply", number=number, reply_id=f"P{number}", phone=phone, text=text[:500], at=at)
+
+    def replies(self, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        found = self.store.all("select * from reply where number > ? order by number limit ?", after, limit)
+        told = [
+            {"reply_id": each["reply_id"], "from": each["phone"], "text": each["text"], "at": each["at"]}
+            for each in found
+        ]
+        return told, found[-1]["number"] if found else after
 
     def reports(self, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         since = (self.clock.now() - timedelta(days=30)).isoformat()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.support.messages import Fake
 from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.invariants import check
@@ -13,30 +14,11 @@ from xueka.platform.messages import sending, templates
 from xueka.platform.messages.http_gateway import HttpGateway, Partner, signature
 from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message
-from xueka.platform.messages.ports import NotNow, NotTaken, Outcome, Taken, Unreachable
+from xueka.platform.messages.ports import NotNow, NotTaken, Outcome, Unreachable
 from xueka.platform.messages.services import send
 
 pytestmark = pytest.mark.django_db
 VALUES = {"code": "123456", "minutes": "10"}
-
-
-class Fake:
-    """A gateway that keeps what it was given by key, and does what the next of `acts` says."""
-
-    def __init__(self, *acts: Exception | None) -> None:
-        self.acts = list(acts)
-        self.kept: dict[str, tuple[str, str, dict[str, str]]] = {}
-        self.outcome = Outcome()
-
-    def send(self, key: str, phone: str, template: str, values: dict[str, str]) -> Taken:
-        act = self.acts.pop(0) if self.acts else None
-        if act is not None:
-            raise act
-        self.kept[key] = (phone, template, values)
-        return Taken(f"G{key}")
-
-    def ask(self, key: str, gateway_id: str) -> Outcome:
-        return self.outcome
 
 
 def ask(key: str = "k1", phone: str = "13800000001", **more: Any) -> bool:

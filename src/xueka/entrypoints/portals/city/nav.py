@@ -304,6 +304,13 @@ register(
                 ],
             ),
             NavGroup(
+                "短信邮件",
+                [
+                    NavItem("短信", "city:messages", "message", "city:message:read"),
+                    NavItem("邮件", "city:mails", "mail", "city:message:read"),
+                ],
+            ),
+            NavGroup(
                 "设置",
                 [
                     NavItem("学期与计划", "city:plan", "calendar-stats", "city:plan:manage"),

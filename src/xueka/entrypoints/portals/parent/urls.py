@@ -1,6 +1,6 @@
 from django.urls import path
 
-from xueka.entrypoints.portals.parent import children, door, jingtong, paying, replacing
+from xueka.entrypoints.portals.parent import children, choosing, door, jingtong, paying, replacing
 
 app_name = "parent"
 urlpatterns = [
@@ -8,6 +8,7 @@ urlpatterns = [
     path("sign-in/", door.sign_in, name="sign_in"),
     path("sign-in/code/", door.code, name="code"),
     path("leave/", door.leave, name="leave"),
+    path("messages/", choosing.messages, name="messages"),
     path("jingtong/", jingtong.entry, name="jingtong"),
     path("jingtong/back/", jingtong.back, name="jingtong_back"),
     path("jingtong/<slug:to>/", jingtong.service, name="jingtong_service"),

@@ -1,0 +1,220 @@
+"""Short messages: what was sent and what became of it, the texts, the rules, who wants no reminders."""
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.listing import Column, DataList, Filter
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link
+from xueka.platform.identity.sessions import StaffRequest
+from xueka.platform.identity.web import portal_view
+from xueka.platform.messages import opting, queries, sending, templates
+from xueka.platform.messages.models import STATES, WAYS, Message
+
+DAYS = 7
+_TONES = {"queued": "wait", "sent": "progress", "delivered": "ok", "failed": "bad", "withheld": "stop"}
+
+
+def badge(row: Message) -> Badge:
+    return Badge(STATES[row.state], _TONES[row.state])
+
+
+@require_GET
+@portal_view(queries.READ)
+def listing(request: StaffRequest) -> HttpResponse:
+    names = {each.code: each.name for each in templates.all_versions()}
+    rows = DataList(
+        request,
+        queries.rows(),
+        name="messages",
+        caption="短信",
+        columns=[
+            Column("时间", "created_at", sort="made", kind="code"),
+            Column("内容", lambda row: queries.name_of(row.template)),
+            Column("收件", "shown_to", kind="code"),
+            Column("状态", badge),
+            Column("说明", "problem", minor=True),
+            Column("条", "parts", kind="number", minor=True),
+        ],
+        sorts={"made": ("created_at", "id")},
+        default_sort="-made",
+        filters=[
+            Filter(
+                "state", "状态", lambda rows, code: rows.filter(state=code), list(STATES.items()), kind="tabs"
+            ),
+            Filter("template", "内容", lambda rows, code: rows.filter(template=code), list(names.items())),
+            Filter("kind", "类别", lambda rows, code: rows.filter(kind=code), list(templates.KINDS.items())),
+        ],
+        unit="条",
+        empty=Empty("没有短信", "验证码、受理回执、办理结果和提醒发出后，出现在这里。", icon="message"),
+    )
+    tallies = queries.counts(DAYS)
+    shown = {
+        "days": DAYS,
+        "heads": list(STATES.values()),
+        "tallies": [
+            (
+                each.name,
+                each.kind,
+                [(words, each.states.get(state, 0)) for state, words in STATES.items()],
+                each.parts,
+            )
+            for each in tallies
+        ],
+        "list": rows,
+        "waits_since": queries.oldest_waiting(),
+        "actions": [
+            Action("模板", reverse("city:message_templates"), icon="template"),
+            Action("规则与退订", reverse("city:message_rules"), icon="bell-off"),
+        ],
+    }
+    return render(request, "city/messages.html", shown)
+
+
+@require_POST
+@portal_view(queries.READ)
+def find(request: StaffRequest) -> HttpResponse:
+    index = queries.look_at(request.actor, request.POST.get("phone", ""))
+    return redirect("city:message_phone", index.hex())
+
+
+@require_GET
+@portal_view(queries.READ)
+def phone(request: StaffRequest, index: str) -> HttpResponse:
+    """One phone's messages; the address holds its blind index, which nobody can make but `find`."""
+    try:
+        key = bytes.fromhex(index)
+    except ValueError:
+        raise Http404 from None
+    found = list(queries.of_phone(key)[:100])
+    wishes = queries.wishes_of(key)
+    if not found and not wishes:
+        return render(request, "city/message_phone.html", {"empty": _NOTHING, "back": _back()})
+    shown = {
+        "phone": found[0].shown_to if found else wishes[0].shown_to,
+        "rows": [
+            (
+                row.created_at,
+                queries.name_of(row.template),
+                queries.text_of(row),
+                badge(row),
+                row.problem,
+                row.ended_at,
+            )
+            for row in found
+        ],
+        "replies": [(row.at, queries.reply_text(row)) for row in queries.replies_of(key)],
+        "wishes": [
+            (
+                row.at,
+                WAYS[row.way],
+                row.by,
+                row.words,
+                row.ended_at,
+                WAYS.get(row.ended_way, ""),
+                row.ended_by,
+            )
+            for row in wishes
+        ],
+        "back": _back(),
+    }
+    return render(request, "city/message_phone.html", shown)
+
+
+@require_GET
+@portal_view(queries.READ)
+def texts(request: StaffRequest) -> HttpResponse:
+    approvals = templates.approvals()
+    newest = {each.code: each.version for each in templates.all_versions()}
+    shown = {
+        "rows": [
+            (
+                each.name,
+                each.wire,
+                f"第 {each.version} 版",
+                Badge("在用", "ok") if newest[each.code] == each.version else Badge("旧版", "ended"),
+                templates.KINDS[each.kind],
+                each.text,
+                approvals.get(each.wire, ""),
+            )
+            for each in sorted(templates.all_versions(), key=lambda each: (each.code, -each.version))
+        ],
+        "values": [(f"{{{name}}}", words) for name, words in templates.value_words().items()],
+        "back": _back(),
+    }
+    return render(request, "city/message_templates.html", shown)
+
+
+@require_GET
+@portal_view(queries.READ)
+def rules(request: StaffRequest) -> HttpResponse:
+    may = request.actor.may(opting.MANAGE)
+    quiet, limits = sending.quiet_hours(), sending.limits()
+    found = list(queries.opt_outs()[:200])
+    shown = {
+        "facts": [
+            ("免打扰时段", f"{quiet}，只发验证码" if quiet else "没有"),
+            ("每个号码每天", _most(limits.phone_day, "条，验证码不计")),
+            ("全市每分钟", _most(limits.city_minute, "条")),
+            ("全市每天", _most(limits.city_day, "条")),
+            ("短信网关", "已接" if settings.MESSAGE_PARTNER.exists() else "没有接，短信都等着"),
+        ],
+        "consent": opting.CONSENT,
+        "rows": [
+            (
+                row.shown_to,
+                row.at,
+                WAYS[row.way],
+                row.by,
+                row.words,
+                Badge("已恢复", "ended") if row.ended_at else Badge("不发提醒", "stop"),
+                row.ended_at,
+                Action(
+                    "恢复",
+                    reverse("city:message_want", args=[row.pk]),
+                    "post",
+                    "bell",
+                    confirm=Confirm("恢复提醒", f"{row.shown_to} 要求重新接收提醒短信。", "恢复"),
+                )
+                if may and not row.ended_at
+                else None,
+            )
+            for row in found
+        ],
+        "may": may,
+        "back": _back(),
+        "empty": Empty(
+            "没有人退订", "家长回复 TD、在家长页面关闭，或来电要求的，出现在这里。", icon="bell-off"
+        ),
+    }
+    return render(request, "city/message_rules.html", shown)
+
+
+@require_POST
+@portal_view(opting.MANAGE)
+def refuse(request: StaffRequest) -> HttpResponse:
+    new = opting.write_down(request.actor, request.POST.get("phone", ""), request.POST.get("reason", ""))
+    flash(request, "已登记，不再向这个号码发提醒。" if new else "这个号码已经退订。")
+    return redirect("city:message_rules")
+
+
+@require_POST
+@portal_view(opting.MANAGE)
+def want(request: StaffRequest, opt_out_id: int) -> HttpResponse:
+    done = opting.take_back(request.actor, opt_out_id)
+    flash(request, f"{done.shown_to} 重新接收提醒。")
+    return redirect("city:message_rules")
+
+
+_NOTHING = Empty("没有这个号码的短信", "核对号码；没有在学校登记的号码不会收到短信。", icon="message-off")
+
+
+def _back() -> Link:
+    return Link("短信", reverse("city:messages"))
+
+
+def _most(number: int, unit: str) -> str:
+    return f"{number:,} {unit}" if number else "不限"

@@ -1,0 +1,126 @@
+"""Reading the outbox: phones come masked, codes not at all. Whoever asks has the permission
+`city:message:read`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, QuerySet, Sum
+
+from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
+from xueka.kernel.identifiers import clean_phone, phone_problem
+from xueka.kernel.masking import mask_phone
+from xueka.platform.audit.services import record
+from xueka.platform.crypto.fields import unseal
+from xueka.platform.identity.actor import Actor
+from xueka.platform.messages import rules, templates
+from xueka.platform.messages.models import QUEUED, SENT, Message, OptOut, Reply
+from xueka.platform.messages.services import index_of
+
+READ = "city:message:read"
+_HIDDEN = {"code": "••••••"}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Messages of one template in some days; `parts`: what carriers charge for what was handed over."""
+
+    name: str
+    kind: str
+    states: dict[str, int] = field(default_factory=dict)
+    parts: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+
+def counts(days: int = 7) -> list[Tally]:
+    """By template, the last `days` days with today, those with most messages first."""
+    since = rules.day_begins(clock.now()) - timedelta(days=days - 1)
+    rows = Message.objects.filter(created_at__gte=since).values("template", "state")
+    found: dict[str, Tally] = {}
+    for row in rows.annotate(count=Count("id"), parts=Sum("parts")).order_by("template", "state"):
+        known = found.setdefault(row["template"], Tally(name_of(row["template"]), kind_of(row["template"])))
+        known.states[row["state"]] = row["count"]
+        known.parts += row["parts"] if row["state"] in (SENT, "delivered") else 0
+    return sorted(found.values(), key=lambda each: (-each.total, each.name))
+
+
+def oldest_waiting() -> datetime | None:
+    """Since when the oldest message that may go has waited; None while none does."""
+    waiting = Message.objects.filter(state=QUEUED, next_at__lte=clock.now())
+    return waiting.order_by("created_at").values_list("created_at", flat=True).first()
+
+
+def name_of(code: str) -> str:
+    """A template's name; the code of one that is no more."""
+    return next((each.name for each in templates.all_versions() if each.code == code), code)
+
+
+def kind_of(code: str) -> str:
+    kind = next((each.kind for each in templates.all_versions() if each.code == code), "")
+    return templates.KINDS.get(kind, "")
+
+
+def rows() -> QuerySet[Message]:
+    return Message.objects.order_by("-id")
+
+
+def of_phone(index: bytes) -> QuerySet[Message]:
+    return rows().filter(phone_index=index)
+
+
+def replies_of(index: bytes) -> list[Reply]:
+    return list(Reply.objects.filter(phone_index=index).order_by("-id")[:50])
+
+
+def wishes_of(index: bytes) -> list[OptOut]:
+    """Every refusal of this phone, newest first."""
+    return list(OptOut.objects.filter(phone_index=index).order_by("-id"))
+
+
+def opt_outs() -> QuerySet[OptOut]:
+    return OptOut.objects.order_by("-id")
+
+
+def look_at(actor: Actor, typed: str) -> bytes:
+    """The index of a phone whose messages are going to be looked at, written into the audit log.
+
+    Raises BadInput `PHONE_INVALID`. Needs `city:message:read`.
+    """
+    actor.require(READ)
+    phone = clean_phone(typed)
+    if reason := phone_problem(phone):
+        raise BadInput(
+            "PHONE_INVALID",
+            reason.message if phone else "请填写手机号。",
+            where="手机号",
+            expected=reason.expected,
+        )
+    record(actor, "message.look", "phone", mask_phone(phone))
+    return index_of(phone)
+
+
+def text_of(message: Message) -> str:
+    """What the phone shows, a code hidden; the bare template once the values are forgotten."""
+    try:
+        known = templates.version(message.template, message.version)
+    except KeyError:
+        return ""
+    if not message.envelope:
+        return templates.text_of(known, _Names())
+    values: dict[str, str] = unseal(bytes(message.envelope))["values"]
+    return templates.text_of(known, {**values, **{name: _HIDDEN[name] for name in values if name in _HIDDEN}})
+
+
+def reply_text(reply: Reply) -> str:
+    return str(unseal(bytes(reply.envelope))["text"]) if reply.envelope else "（已清除）"
+
+
+class _Names(dict[str, str]):
+    """Every placeholder as its own name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"〔{templates.value_words().get(name, name)}〕"

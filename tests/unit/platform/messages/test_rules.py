@@ -1,0 +1,125 @@
+"""When a message may go: quiet hours, limits, and the family's wish."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.messages import Fake
+from xueka.kernel import clock
+from xueka.kernel.clock import SHANGHAI
+from xueka.platform.messages import opting, rules, sending, templates
+from xueka.platform.messages.models import Message, OptOut
+from xueka.platform.messages.services import index_of, send
+
+NIGHT = rules.Hours(time(21), time(8))
+EVENING = datetime(2026, 11, 26, 22, 30, tzinfo=SHANGHAI)
+NOON = datetime(2026, 11, 26, 12, tzinfo=SHANGHAI)
+PHONE = "13800000001"
+ARRIVED = {"child": "王*", "place": "一小", "number": "R1"}
+STOPPED = {"child": "王*", "what": "补卡", "number": "R1", "reason": "x", "money": "y"}
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-11-26T20:59", None),
+        ("2026-11-26T21:00", "2026-11-27T08:00"),
+        ("2026-11-27T00:00", "2026-11-27T08:00"),
+        ("2026-11-27T07:59", "2026-11-27T08:00"),
+        ("2026-11-27T08:00", None),
+    ],
+)
+def test_the_night_goes_over_midnight(at: str, until: str | None) -> None:
+    found = rules.quiet_until(datetime.fromisoformat(at).replace(tzinfo=SHANGHAI), NIGHT)
+    assert (found and found.strftime("%Y-%m-%dT%H:%M")) == until
+
+
+def test_a_rest_in_the_day_and_none_at_all() -> None:
+    noon = rules.hours("12:00-13:30")
+    assert rules.quiet_until(NOON, noon) == NOON.replace(hour=13, minute=30)
+    assert rules.quiet_until(NOON - timedelta(seconds=1), noon) is None
+    assert rules.hours("") is None and rules.quiet_until(NOON, None) is None
+    for wrong in ("21", "25:00-08:00", "08:00-08:00"):
+        with pytest.raises(ValueError):
+            rules.hours(wrong)
+
+
+def test_parts_are_counted_as_carriers_do() -> None:
+    assert [templates.parts("字" * n) for n in (1, 70, 71, 134, 135)] == [1, 1, 2, 2, 3]
+    assert templates.parts("𬍛" * 36) == 2  # two units each
+
+
+def test_versions_have_names_of_their_own_and_the_old_text_stays() -> None:
+    now = templates.current("REPLACEMENT_ARRIVED")
+    assert now.wire == f"REPLACEMENT_ARRIVED_V{now.version}"
+    assert templates.version("REPLACEMENT_ARRIVED", 1).wire == "REPLACEMENT_ARRIVED"
+    assert templates.version("REPLACEMENT_ARRIVED", 1).text != now.text
+
+
+@pytest.mark.django_db
+def test_at_night_only_codes_go(settings: Any) -> None:
+    settings.MESSAGE_QUIET = "21:00-08:00"
+    gateway = Fake()
+    with clock.at(EVENING) as moment:
+        send(PHONE, "REPLACEMENT_STOPPED", STOPPED, "news")
+        send(PHONE, "SIGN_IN_CODE", {"code": "123456", "minutes": "10"}, "code")
+        assert sending.send_due(gateway) == 1 and set(gateway.kept) == {"code"}
+        waiting = Message.objects.get(key="news")
+        assert waiting.problem == "夜间不打扰，8:00 后发送。" and waiting.tried_at is None
+        moment.set(datetime(2026, 11, 27, 8, 0, 1, tzinfo=SHANGHAI))
+        assert sending.send_due(gateway) == 1 and set(gateway.kept) == {"code", "news"}
+
+
+@pytest.mark.django_db
+def test_a_phone_is_not_flooded_and_codes_do_not_count(settings: Any) -> None:
+    settings.MESSAGE_PHONE_DAY = 2
+    gateway = Fake()
+    with clock.at(NOON) as moment:
+        send(PHONE, "SIGN_IN_CODE", {"code": "123456", "minutes": "10"}, "code")
+        for number in range(3):
+            send(PHONE, "REPLACEMENT_STOPPED", STOPPED, f"news{number}")
+        send("13900000002", "REPLACEMENT_STOPPED", STOPPED, "other")
+        assert sending.send_due(gateway) == 4
+        assert "明天再发" in Message.objects.get(state="queued").problem
+        moment.set(datetime(2026, 11, 27, 0, 0, 1, tzinfo=SHANGHAI))
+        assert sending.send_due(gateway) == 1
+
+
+@pytest.mark.django_db
+def test_the_city_has_a_rate_and_codes_come_first(settings: Any) -> None:
+    settings.MESSAGE_CITY_MINUTE = 2
+    gateway = Fake()
+    with clock.at(NOON) as moment:
+        for number in range(2):
+            send(f"1390000000{number}", "REPLACEMENT_STOPPED", STOPPED, f"news{number}")
+        send(PHONE, "SIGN_IN_CODE", {"code": "123456", "minutes": "10"}, "code")
+        assert sending.send_due(gateway) == 2 and "code" in gateway.kept
+        assert sending.send_due(gateway) == 0
+        moment.advance(timedelta(seconds=61))
+        assert sending.send_due(gateway) == 1
+
+
+@pytest.mark.django_db
+def test_who_refuses_reminders_gets_everything_else() -> None:
+    gateway = Fake()
+    assert opting.refuse(index_of(PHONE), "138****0001", "page", opting.CONSENT)
+    assert not opting.refuse(index_of(PHONE), "138****0001", "reply", "TD")  # once is enough
+    send(PHONE, "REPLACEMENT_ARRIVED", ARRIVED, "reminder")
+    send(PHONE, "REPLACEMENT_STOPPED", STOPPED, "news")
+    send("13900000002", "REPLACEMENT_ARRIVED", ARRIVED, "other")
+    assert sending.send_due(gateway) == 2
+    assert Message.objects.get(key="reminder").state == "withheld"
+    assert opting.want(index_of(PHONE), "desk", "operator") and not opting.want(index_of(PHONE), "page")
+    [kept] = OptOut.objects.all()
+    assert (kept.way, kept.ended_way, kept.ended_by) == ("page", "desk", "operator")
+    send(PHONE, "REPLACEMENT_ARRIVED", ARRIVED, "again")
+    assert sending.send_due(gateway) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [("TD", "refuse"), (" t d。", "refuse"), ("退订", "refuse"), ("dy", "want"), ("谢谢老师", ""), ("", "")],
+)
+def test_what_a_reply_means(text: str, meaning: str) -> None:
+    assert opting.meaning_of(text) == meaning
