@@ -30,6 +30,7 @@ EMPTY = (
     "takeover_",
     "exchange_",
     "mail_",
+    "reminders_",
     "interop_",
     "transit_",
     "disagreement_",

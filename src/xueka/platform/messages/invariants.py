@@ -10,4 +10,14 @@ INVARIANTS = [
         "    OR sent_at < created_at OR ended_at < coalesce(sent_at, created_at)"
         "  FROM outbox_message",
     ),
+    from_rows(
+        "reminders_respect_wishes",
+        "退订之后没有再发提醒",
+        # A minute for one that was on its way when the family refused.
+        "SELECT m.id::text, m.state IN ('sent', 'delivered') AND EXISTS ("
+        "    SELECT 1 FROM outbox_optout o WHERE o.phone_index = m.phone_index"
+        "       AND o.at < m.tried_at - interval '1 minute'"
+        "       AND (o.ended_at IS NULL OR o.ended_at > m.tried_at))"
+        "  FROM outbox_message m WHERE m.kind = 'reminder'",
+    ),
 ]

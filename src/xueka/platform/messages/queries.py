@@ -10,7 +10,6 @@ from django.db.models import Count, QuerySet, Sum
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.kernel.identifiers import clean_phone, phone_problem
-from xueka.kernel.masking import mask_phone
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.identity.actor import Actor
@@ -68,27 +67,13 @@ def rows() -> QuerySet[Message]:
     return Message.objects.order_by("-id")
 
 
-def of_phone(index: bytes) -> QuerySet[Message]:
-    return rows().filter(phone_index=index)
-
-
-def replies_of(index: bytes) -> list[Reply]:
-    return list(Reply.objects.filter(phone_index=index).order_by("-id")[:50])
-
-
-def wishes_of(index: bytes) -> list[OptOut]:
-    """Every refusal of this phone, newest first."""
-    return list(OptOut.objects.filter(phone_index=index).order_by("-id"))
-
-
 def opt_outs() -> QuerySet[OptOut]:
     return OptOut.objects.order_by("-id")
 
 
-def look_at(actor: Actor, typed: str) -> bytes:
-    """The index of a phone whose messages are going to be looked at, written into the audit log.
-
-    Raises BadInput `PHONE_INVALID`. Needs `city:message:read`.
+def index_of_typed(actor: Actor, typed: str) -> bytes:
+    """The index of a phone that somebody wants to look at. Raises BadInput `PHONE_INVALID`. Needs
+    `city:message:read`.
     """
     actor.require(READ)
     phone = clean_phone(typed)
@@ -99,8 +84,30 @@ def look_at(actor: Actor, typed: str) -> bytes:
             where="手机号",
             expected=reason.expected,
         )
-    record(actor, "message.look", "phone", mask_phone(phone))
     return index_of(phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One phone: `shown` masked, empty where nothing is known of it."""
+
+    shown: str
+    messages: list[Message]
+    replies: list[Reply]
+    wishes: list[OptOut]
+
+
+def open_phone(actor: Actor, index: bytes) -> Opened:
+    """What was sent to one phone and what it wants, the newest first; every look is on record. Needs
+    `city:message:read`.
+    """
+    actor.require(READ)
+    messages = list(rows().filter(phone_index=index)[:100])
+    replies = list(Reply.objects.filter(phone_index=index).order_by("-id")[:50])
+    wishes = list(OptOut.objects.filter(phone_index=index).order_by("-id"))
+    shown = [*(each.shown_to for each in [*messages, *wishes]), *(each.shown_from for each in replies), ""][0]
+    record(actor, "message.look", "phone", shown or "—")
+    return Opened(shown, messages, replies, wishes)
 
 
 def text_of(message: Message) -> str:

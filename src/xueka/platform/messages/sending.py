@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Case, QuerySet, Value, When
 
 from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.messages import opting, rules, templates
 from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, WITHHELD, Message, Reply
@@ -26,7 +27,17 @@ _ASK_FOR = timedelta(days=3)
 
 
 def quiet_hours() -> rules.Hours | None:
-    return rules.hours(settings.MESSAGE_QUIET)
+    """As the installation says. Raises BadInput `MESSAGE_QUIET`."""
+    try:
+        return rules.hours(settings.MESSAGE_QUIET)
+    except ValueError:
+        raise BadInput(
+            "MESSAGE_QUIET",
+            "免打扰时段写得不对，短信都等着。",
+            where="XUEKA_MESSAGE_QUIET",
+            found=settings.MESSAGE_QUIET[:40],
+            expected="形如 21:00-08:00，空着表示没有",
+        ) from None
 
 
 def limits() -> rules.Limits:

@@ -4,11 +4,15 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.support.messages import Fake
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
+from xueka.kernel.errors import BadInput
+from xueka.platform.invariants import check
 from xueka.platform.messages import opting, rules, sending, templates
+from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message, OptOut
 from xueka.platform.messages.services import index_of, send
 
@@ -123,3 +127,27 @@ def test_who_refuses_reminders_gets_everything_else() -> None:
 )
 def test_what_a_reply_means(text: str, meaning: str) -> None:
     assert opting.meaning_of(text) == meaning
+
+
+@pytest.mark.django_db
+def test_the_invariant_sees_a_reminder_after_a_refusal() -> None:
+    invariant = next(each for each in INVARIANTS if each.name == "reminders_respect_wishes")
+    with clock.at(NOON) as moment:
+        opting.refuse(index_of(PHONE), "138****0001", "page", opting.CONSENT)
+        moment.advance(timedelta(hours=1))
+        send(PHONE, "REPLACEMENT_ARRIVED", ARRIVED, "k")
+        sending.send_due(Fake())
+        assert (check(invariant).checked, check(invariant).violated) == (1, 0)
+        values = (
+            "state = 'sent', sent_at = created_at, tried_at = created_at, ended_at = NULL, gateway_id = 'G'"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE outbox_message SET {values}")
+    assert check(invariant).violated == 1
+
+
+def test_hours_that_cannot_be_read_hold_everything_back_and_say_so(settings: Any) -> None:
+    settings.MESSAGE_QUIET = "21-8"
+    with pytest.raises(BadInput) as refused:
+        sending.quiet_hours()
+    assert refused.value.code == "MESSAGE_QUIET"

@@ -1,6 +1,7 @@
 """Short messages: what was sent and what became of it, the texts, the rules, who wants no reminders."""
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -77,24 +78,24 @@ def listing(request: StaffRequest) -> HttpResponse:
 @require_POST
 @portal_view(queries.READ)
 def find(request: StaffRequest) -> HttpResponse:
-    index = queries.look_at(request.actor, request.POST.get("phone", ""))
+    index = queries.index_of_typed(request.actor, request.POST.get("phone", ""))
     return redirect("city:message_phone", index.hex())
 
 
 @require_GET
 @portal_view(queries.READ)
 def phone(request: StaffRequest, index: str) -> HttpResponse:
-    """One phone's messages; the address holds its blind index, which nobody can make but `find`."""
+    """One phone, each look on record; the address holds its blind index, which only `find` makes."""
     try:
         key = bytes.fromhex(index)
     except ValueError:
         raise Http404 from None
-    found = list(queries.of_phone(key)[:100])
-    wishes = queries.wishes_of(key)
-    if not found and not wishes:
+    with transaction.atomic():
+        found = queries.open_phone(request.actor, key)
+    if not found.shown:
         return render(request, "city/message_phone.html", {"empty": _NOTHING, "back": _back()})
     shown = {
-        "phone": found[0].shown_to if found else wishes[0].shown_to,
+        "phone": found.shown,
         "rows": [
             (
                 row.created_at,
@@ -104,9 +105,9 @@ def phone(request: StaffRequest, index: str) -> HttpResponse:
                 row.problem,
                 row.ended_at,
             )
-            for row in found
+            for row in found.messages
         ],
-        "replies": [(row.at, queries.reply_text(row)) for row in queries.replies_of(key)],
+        "replies": [(row.at, queries.reply_text(row)) for row in found.replies],
         "wishes": [
             (
                 row.at,
@@ -117,7 +118,7 @@ def phone(request: StaffRequest, index: str) -> HttpResponse:
                 WAYS.get(row.ended_way, ""),
                 row.ended_by,
             )
-            for row in wishes
+            for row in found.wishes
         ],
         "back": _back(),
     }
