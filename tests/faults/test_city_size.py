@@ -34,6 +34,7 @@ EMPTY = (
     "interop_",
     "transit_",
     "disagreement_",
+    "matter_",
     "identity_",
     "grant_request_",
     "officers_",

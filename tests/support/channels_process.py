@@ -128,6 +128,13 @@ class TransitCompany(Simulator):
         self.put("fare", card=card, transit_number=transit_number, valid_until=until, **more)
 
 
+class Exchange(Simulator):
+    """A counterpart of the data exchange (docs/interfaces/exchange.md)."""
+
+    module = "exchange"
+    pull = ()
+
+
 _Simulator = TypeVar("_Simulator", bound=Simulator)
 
 
@@ -146,6 +153,12 @@ def jingtong_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Jingto
 @contextlib.contextmanager
 def transit_running(folder: Path, seed: int = 1, *more: str) -> Iterator[TransitCompany]:
     with _running(TransitCompany, folder, seed, *more) as simulator:
+        yield simulator
+
+
+@contextlib.contextmanager
+def exchange_running(folder: Path, seed: int = 1, *more: str) -> Iterator[Exchange]:
+    with _running(Exchange, folder, seed, *more) as simulator:
         yield simulator
 
 

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
             "closing",
             "interop",
             "transit",
+            "coordination",
             "operations",
         )
     ),
@@ -236,6 +237,14 @@ TRANSIT_SOON_DAYS = int(os.environ.get("XUEKA_TRANSIT_SOON_DAYS", "60"))
 JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
 # Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
 INTEROP_TAKERS: dict[str, str] = {}
+# Who tells how an interface stands (platform/exchange/standing.py).
+INTERFACES = (
+    "xueka.contexts.interop.services.sampling.counterparts_standing",
+    "xueka.contexts.registry.standing.standings",
+    "xueka.contexts.couriers.standing.standings",
+    "xueka.platform.messages.standing.standings",
+    "xueka.contexts.payments.standing.standings",
+)
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
@@ -332,6 +341,15 @@ REPAIR_PATIENCE = {
     name: int(days)
     for name, _, days in (
         each.partition("=") for each in os.environ.get("XUEKA_REPAIR_PATIENCE", "").split(",") if each
+    )
+}
+
+# Working days until a matter with a counterpart group is due, where others are wanted than
+# contexts/coordination has: transit.ranges=15,courier.parcel=2
+COORDINATION_DAYS = {
+    name: int(days)
+    for name, _, days in (
+        each.partition("=") for each in os.environ.get("XUEKA_COORDINATION_DAYS", "").split(",") if each
     )
 }
 

@@ -8,14 +8,19 @@ from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASETS
 from xueka.contexts.interop.domain.buckets import KINDS
 from xueka.contexts.interop.domain.transitions import DIFFERENCE
 from xueka.contexts.interop.invariants import INVARIANTS
-from xueka.contexts.interop.jobs import compare_daily, follow_cards, measure_quality
-from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality
+from xueka.contexts.interop.jobs import compare_daily, follow_cards, measure_quality, sample_interfaces
+from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality, Sample
 from xueka.contexts.interop.queries import (
+    Span,
     comparisons,
+    days,
     difference,
     differences,
+    hours,
     latest_quality,
     quality,
+    standing_of,
+    standings,
     status,
 )
 from xueka.contexts.interop.services.comparing import answer, reconcile
@@ -33,21 +38,28 @@ __all__ = [
     "Comparison",
     "Difference",
     "Quality",
+    "Sample",
+    "Span",
     "answer",
     "assign",
     "compare_daily",
     "comparisons",
+    "days",
     "difference",
     "differences",
     "follow_all",
     "follow_cards",
+    "hours",
     "latest_quality",
     "leave",
     "measure_all",
     "measure_quality",
     "quality",
     "reconcile",
+    "sample_interfaces",
     "send_again",
+    "standing_of",
+    "standings",
     "status",
     "take_theirs",
 ]

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.models import Comparison
-from xueka.contexts.interop.services import comparing, following, measuring
+from xueka.contexts.interop.services import comparing, following, measuring, sampling
 from xueka.kernel import clock
 from xueka.platform.exchange.counterparts import counterparts
 from xueka.platform.identity.actor import Actor
@@ -43,3 +43,9 @@ def compare_daily() -> None:
 def measure_quality() -> None:
     with transaction.atomic():
         measuring.measure_all()
+
+
+@every(53, "interop.sample")
+def sample_interfaces() -> None:
+    with transaction.atomic():
+        sampling.sample_all()

@@ -105,3 +105,33 @@ class Quality(models.Model):
                 condition=Q(good__gte=0) & Q(total__gte=F("good")), name="interop_share_of_a_whole"
             ),
         ]
+
+
+class Sample(models.Model):
+    """One hour of one interface: what moved in it, and the most that waited, and how long, as it was seen.
+
+    Kept for `SAMPLES_KEPT` days.
+    """
+
+    interface = models.CharField(max_length=40)
+    hour = models.DateTimeField()
+    sent = models.IntegerField(default=0)
+    received = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    waiting_most = models.IntegerField(default=0)
+    oldest_most = models.IntegerField(default=0)  # seconds
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["interface", "hour"], name="interop_one_sample_an_hour"),
+            models.CheckConstraint(
+                condition=Q(sent__gte=0)
+                & Q(received__gte=0)
+                & Q(failed__gte=0)
+                & Q(waiting_most__gte=0)
+                & Q(oldest_most__gte=0),
+                name="interop_sample_is_counted",
+            ),
+        ]
+        indexes = [models.Index(fields=["hour"], name="interop_sample_hour")]

@@ -1,17 +1,19 @@
 """Reading the interfaces: status for the command, differences for the queue, measures over time."""
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 
 from xueka.contexts.interop.domain.transitions import GONE
-from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality
+from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality, Sample
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.exchange import queries as exchange
+from xueka.platform.exchange import standing
 from xueka.platform.exchange.counterparts import codes, counterparts
 from xueka.platform.identity.actor import Actor
 
@@ -88,3 +90,67 @@ def difference(actor: Actor, difference_id: int) -> tuple[Difference, str, str]:
         raise NotFound("DIFFERENCE_NOT_FOUND", "没有这项差异。")
     pair = unseal(bytes(found.envelope))
     return found, pair["ours"], pair["theirs"]
+
+
+def standings(actor: Actor) -> list[standing.Standing]:
+    """Every interface that exists as it stands now; what moved is counted since midnight in Beijing."""
+    actor.require(READ)
+    return standing.standings(_start(clock.today()))
+
+
+def standing_of(actor: Actor, code: str) -> standing.Standing:
+    """One of them. Raises NotFound `INTERFACE_NOT_FOUND`."""
+    found = next((each for each in standings(actor) if each.code == code), None)
+    if found is None:
+        raise NotFound("INTERFACE_NOT_FOUND", "没有这个接口。", action="请从接口总览进入。")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An hour or a day of an interface. `oldest`: seconds; None where nobody looked."""
+
+    begins: datetime
+    sent: int
+    received: int
+    failed: int
+    waiting: int | None
+    oldest: int | None
+
+
+def hours(actor: Actor, code: str, count: int = 24) -> list[Span]:
+    """The last hours with the present one, oldest first; hours without a sample stand as gaps."""
+    last = clock.now().replace(minute=0, second=0, microsecond=0)
+    steps = [last - timedelta(hours=each) for each in range(count)][::-1]
+    return _spans(actor, code, steps, lambda each: each)
+
+
+def days(actor: Actor, code: str, count: int = 30) -> list[Span]:
+    """The last days with today, oldest first: sums of what moved, the most of what waited."""
+    steps = [_start(clock.today() - timedelta(days=each)) for each in range(count)][::-1]
+    return _spans(actor, code, steps, lambda each: _start(clock.local(each).date()))
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), clock.SHANGHAI)
+
+
+def _spans(
+    actor: Actor, code: str, steps: list[datetime], place: Callable[[datetime], datetime]
+) -> list[Span]:
+    actor.require(READ)
+    by_step: dict[datetime, list[Sample]] = {each: [] for each in steps}
+    for each in Sample.objects.filter(interface=code, hour__gte=steps[0]):
+        by_step.setdefault(place(each.hour), []).append(each)
+    return [
+        Span(
+            step,
+            sum(each.sent for each in found),
+            sum(each.received for each in found),
+            sum(each.failed for each in found),
+            max((each.waiting_most for each in found), default=None),
+            max((each.oldest_most for each in found), default=None),
+        )
+        for step in steps
+        for found in [by_step[step]]
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.closing import api as closing
+from xueka.contexts.coordination import api as coordination
 from xueka.contexts.couriers import api as couriers
 from xueka.contexts.families import api as families
 from xueka.contexts.interop import api as interop
@@ -57,6 +58,7 @@ INVARIANTS: list[Invariant] = [
     *exchange.INVARIANTS,
     *interop.INVARIANTS,
     *transit.INVARIANTS,
+    *coordination.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,
     *multiapp.INVARIANTS,

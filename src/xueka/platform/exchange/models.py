@@ -79,6 +79,11 @@ class Stream(models.Model):
                 name="exchange_stream_due",
             ),
             models.Index(fields=["key"], name="exchange_stream_key"),
+            models.Index(
+                fields=["counterpart"],
+                condition=Q(last_seq__gt=F("done_seq")),
+                name="exchange_stream_unfinished",
+            ),
         ]
 
 

@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from xueka.kernel import clock, masking
+from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import open_bytes
-from xueka.platform.exchange.models import CLOSED, DEAD, Incoming, Line, Outgoing, Stream
+from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Incoming, Line, Outgoing, Stream
 from xueka.platform.files import services as files
 
 #: Names of content that is personal, and how it is shown.
@@ -105,6 +106,87 @@ _IN = """
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What has not ended at one counterpart, in both directions; asked of the keys that have something, not
+    of everything that ever was sent.
+    """
+
+    waiting: int = 0
+    failing: int = 0
+    dead: int = 0
+    incoming_dead: int = 0
+    oldest_seconds: int = 0
+
+
+def unfinished(codes: Sequence[str]) -> dict[str, Unfinished]:
+    """By counterpart; those with nothing unfinished too."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNFINISHED, {"now": clock.now(), "codes": list(codes)})
+        found = {row[0]: Unfinished(*map(int, row[1:])) for row in cursor.fetchall()}
+    return {code: found.get(code, Unfinished()) for code in codes}
+
+
+_UNFINISHED = """
+    SELECT counterpart, sum(waiting), sum(failing), sum(dead), sum(incoming_dead),
+           coalesce(max(greatest(extract(epoch FROM %(now)s - oldest), 0)), 0)
+      FROM (SELECT s.counterpart, count(*) FILTER (WHERE o.state = 'queued') AS waiting,
+                   count(*) FILTER (WHERE o.state = 'queued' AND o.tries > 0 AND o.code <> '') AS failing,
+                   count(*) FILTER (WHERE o.state = 'dead') AS dead, 0 AS incoming_dead,
+                   min(o.created_at) AS oldest
+              FROM exchange_stream s JOIN exchange_outgoing o ON o.stream_id = s.id AND o.seq > s.done_seq
+             WHERE s.direction = 'out' AND s.last_seq > s.done_seq AND s.counterpart = ANY(%(codes)s)
+               AND o.state <> 'delivered'
+             GROUP BY s.counterpart
+            UNION ALL
+            SELECT s.counterpart, count(*) FILTER (WHERE i.state = 'waiting'), 0, 0,
+                   count(*) FILTER (WHERE i.state = 'dead'), min(i.received_at)
+              FROM exchange_stream s JOIN exchange_incoming i ON i.stream_id = s.id AND i.seq > s.done_seq
+             WHERE s.direction = 'in' AND s.last_seq > s.done_seq AND s.counterpart = ANY(%(codes)s)
+               AND i.state IN ('waiting', 'dead')
+             GROUP BY s.counterpart) AS each
+     GROUP BY counterpart"""
+
+
+def moved(codes: Sequence[str], first: datetime) -> dict[str, tuple[int, int, int]]:
+    """By counterpart: delivered, received, tries in vain since `first`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVED, {"first": first, "codes": list(codes)})
+        found = {row[0]: tuple(map(int, row[1:])) for row in cursor.fetchall()}
+    return {code: found.get(code, (0, 0, 0)) for code in codes}
+
+
+_MOVED = """
+    SELECT counterpart, sum(sent), sum(came), sum(failed) FROM (
+        SELECT s.counterpart, count(*) AS sent, 0 AS came, 0 AS failed
+          FROM exchange_outgoing o JOIN exchange_stream s ON s.id = o.stream_id
+         WHERE o.state = 'delivered' AND o.ended_at >= %(first)s GROUP BY 1
+        UNION ALL
+        SELECT counterpart, 0, count(*), 0 FROM exchange_incoming WHERE received_at >= %(first)s GROUP BY 1
+        UNION ALL
+        SELECT s.counterpart, 0, 0, count(*)
+          FROM exchange_attempt a JOIN exchange_outgoing o ON o.id = a.outgoing_id
+          JOIN exchange_stream s ON s.id = o.stream_id
+         WHERE a.at >= %(first)s AND a.code <> '' GROUP BY 1) AS each
+     WHERE counterpart = ANY(%(codes)s) GROUP BY counterpart"""
+
+
+def dead_count() -> int:
+    """How many messages of either direction wait for a person: one number for the menu."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM exchange_outgoing WHERE state = 'dead')"
+            " + (SELECT count(*) FROM exchange_incoming WHERE state = 'dead')"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def lines(codes: Sequence[str]) -> dict[str, Line]:
+    """What is known of the way to each; an unused line where nothing is."""
+    found = {each.counterpart: each for each in Line.objects.filter(counterpart__in=codes)}
+    return {code: found.get(code) or Line(counterpart=code) for code in codes}
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     """One hour of a line: messages posted and delivered, tries in vain, messages that came."""
 
@@ -166,6 +248,30 @@ def held_back(message: Outgoing) -> int:
         if message.state == DEAD
         else 0
     )
+
+
+def found(way: str, message: int) -> Outgoing | Incoming:
+    """One message of a direction (`out` or `in`). Raises NotFound `MESSAGE_NOT_FOUND`."""
+    rows: QuerySet[Any] = Outgoing.objects if way == OUT else Incoming.objects
+    one = rows.select_related("stream", "file").filter(id=message).first() if way in (OUT, IN) else None
+    if one is None:
+        raise NotFound("MESSAGE_NOT_FOUND", "没有这条消息。")
+    return one  # type: ignore[no-any-return]
+
+
+def keys_of(text: str) -> list[str]:
+    """The keys that a person means by a card number, an education ID, a key or the id of a message."""
+    text = text.strip()
+    if not text:
+        return []
+    by_id = [
+        *Outgoing.objects.filter(message_id=text).values_list("stream__key", flat=True),
+        *Incoming.objects.filter(message_id=text).values_list("stream__key", flat=True),
+    ]
+    if by_id:
+        return sorted(set(by_id))
+    meant = [text, *(f"{kind}:{each}" for kind in ("card", "student") for each in {text, text.upper()})]
+    return sorted(set(Stream.objects.filter(key__in=meant).values_list("key", flat=True)))
 
 
 def waiting_keys(counterpart: str, keys: Sequence[str]) -> set[str]:

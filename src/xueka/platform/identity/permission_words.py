@@ -36,6 +36,8 @@ WORDS = {
     "city:key:confirm": "确认密钥变更",
     "city:key:read": "查看密钥台账",
     "city:key:use": "制卡时使用密钥",
+    "city:coordination:read": "查看对外协调事项",
+    "city:coordination:work": "办理对外协调事项",
     "city:interop:manage": "补发、处置交换消息，处理核对差异",
     "city:interop:read": "查看数据交换",
     "city:message:manage": "登记短信退订、试发邮件",

@@ -192,6 +192,8 @@ ROLES: dict[str, Role] = {
             "school:transit:read",
             "city:message:read",
             "city:message:manage",
+            "city:coordination:read",
+            "city:coordination:work",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",

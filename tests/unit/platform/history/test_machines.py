@@ -9,6 +9,7 @@ from django.db import connection, models, transaction
 from tests.support.machines import Move, assert_every_pair, random_walk
 from tests.support.size import dial
 from xueka.contexts.cards.domain import transitions as cards
+from xueka.contexts.coordination.domain import transitions as coordination
 from xueka.contexts.logistics.domain import transitions as logistics
 from xueka.contexts.multiapp.domain import transitions as multiapp
 from xueka.contexts.production.domain import transitions as production
@@ -25,7 +26,7 @@ from xueka.platform.identity.actor import Actor
 ACTOR = Actor.system("test")
 MACHINES = [
     machine
-    for module in (cards, production, logistics, takeover, repairs, multiapp)
+    for module in (cards, production, logistics, takeover, repairs, multiapp, coordination)
     for machine in vars(module).values()
     if isinstance(machine, Machine)
 ]

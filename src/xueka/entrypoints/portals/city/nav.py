@@ -6,6 +6,7 @@ from functools import wraps
 from django.urls import reverse
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.coordination import api as coordination
 from xueka.contexts.couriers import api as couriers
 from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
@@ -20,6 +21,7 @@ from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
 from xueka.entrypoints.portals.objects.nav import late_replacements
+from xueka.platform.exchange import queries as exchange
 from xueka.platform.identity.sessions import StaffRequest
 
 states.register(
@@ -113,6 +115,10 @@ states.register(
     interop.DIFFERENCE,
     {"open": "bad", "sent": "wait", "taken": "wait", "left": "neutral", "gone": "ended"},
 )
+states.register(
+    coordination.MATTER,
+    {"open": "neutral", "asked": "progress", "answered": "wait", "done": "ok", "cancelled": "ended"},
+)
 states.register(personalization.PROFILE, _REVIEWED)
 states.register(personalization.SCRIPT, _REVIEWED)
 states.register(personalization.AGENT, {"enrolled": "ok", "stopped": "bad", "blocked": "stop"})
@@ -183,6 +189,16 @@ def _discrepancies(request: StaffRequest) -> int:
     return logistics.open_discrepancies(request.actor.scope)
 
 
+@_once
+def _stopped(request: StaffRequest) -> int:
+    return exchange.dead_count()
+
+
+@_once
+def _pressing(request: StaffRequest) -> int:
+    return coordination.pressing(request.actor.scope)
+
+
 def search(request: StaffRequest, query: str) -> Iterator[Hit]:
     """A batch by its number or title."""
     if not request.actor.may("city:batch:read"):
@@ -206,6 +222,8 @@ def notices(request: StaffRequest) -> list[Notice]:
         (_problems(request), "个回盘问题没有处理", reverse("city:problems"), "bad"),
         (_discrepancies(request), "个收货差异没有处理", reverse("city:discrepancies"), "bad"),
         (_parcel_problems(request), "个问题运件没有处理", reverse("city:parcel_problems"), "bad"),
+        (_stopped(request), "条交换消息停下，等人处理", reverse("city:interfaces"), "bad"),
+        (_pressing(request), "个协调事项超期或已有答复", reverse("city:matters"), "wait"),
         (
             production.batch_counts(scope).get("locked", (0, 0, None))[0],
             "个批次等第二个人复核",
@@ -267,6 +285,15 @@ register(
                     NavItem(
                         "收货差异", "city:discrepancies", "package-off", "city:card:void", _discrepancies
                     ),
+                ],
+            ),
+            NavGroup(
+                "接口",
+                [
+                    NavItem("接口总览", "city:interfaces", "plug-connected", "city:interop:read", _stopped),
+                    NavItem("核对差异", "city:differences", "git-compare", "city:interop:read"),
+                    NavItem("消息追踪", "city:trace", "route", "city:interop:read"),
+                    NavItem("协调事项", "city:matters", "messages", coordination.READ, _pressing),
                 ],
             ),
             NavGroup(

@@ -37,6 +37,7 @@ from xueka.entrypoints.portals.city import (
     units,
     year,
 )
+from xueka.entrypoints.portals.city.interfaces import urls as interfaces
 
 app_name = "city"
 urlpatterns = [
@@ -207,6 +208,7 @@ urlpatterns = [
     path("stock-takes/<str:number>/", stock_takes.page, name="stock_take"),
     path("stock-takes/<str:number>/scan/", stock_takes.scan, name="stock_take_scan"),
     path("stock-takes/<str:number>/<slug:verb>/", stock_takes.end, name="stock_take_end"),
+    *interfaces.patterns,
     path("audit/", audit.log, name="audit"),
     path("audit/export/", audit_export.export, name="audit_export"),
     path("audit/<slug:kind>/<path:object_id>/", audit.about, name="audit_object"),

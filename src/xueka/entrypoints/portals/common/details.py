@@ -11,6 +11,7 @@ KEYS = {
     "since": "起自",
     "full": "全量",
     "fetch": "第几次获取",
+    "party": "协调对象",
     "dataset": "数据集",
     "outcome": "结果",
     "differing": "差异",

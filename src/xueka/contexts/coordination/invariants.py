@@ -1,0 +1,18 @@
+"""What must always hold of matters and their files."""
+
+from xueka.contexts.coordination.domain.transitions import MATTER
+from xueka.platform.history.invariants import state_matches_history, steps_allowed
+from xueka.platform.invariants import Invariant, from_rows
+
+INVARIANTS: list[Invariant] = [
+    state_matches_history(MATTER, "coordination_matter"),
+    steps_allowed(MATTER),
+    from_rows(
+        "matter_files_are_whole",
+        "每个协调事项的办理记录从第一条起没有缺号，每一步办理都有一条",
+        "SELECT m.number, count(l.id) = 0 OR count(l.id) <> coalesce(max(l.seq), 0)"
+        " OR count(l.id) FILTER (WHERE l.kind = 'step') <> (SELECT count(*) FROM history_transition h"
+        "    WHERE h.machine = 'matter' AND h.object_id = m.id AND h.seq > 1)"
+        "  FROM coordination_matter m LEFT JOIN coordination_line l ON l.matter_id = m.id GROUP BY m.id",
+    ),
+]

@@ -1,0 +1,1 @@
+"""The interfaces to other platforms, as their operator sees them: standing, messages, replay, differences."""

@@ -1,0 +1,270 @@
+"""The messages of a counterpart: lists, one of them, the trace of a card, replay of what was sent."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from xueka.contexts.interop import api as interop
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter
+from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, ObjectHead
+from xueka.entrypoints.portals.city.interfaces import words
+from xueka.kernel import clock
+from xueka.kernel.errors import XuekaError
+from xueka.platform.exchange import codes, replaying
+from xueka.platform.exchange import queries as exchange
+from xueka.platform.exchange.models import DEAD, DELIVERED, INCOMING, OUTGOING
+from xueka.platform.identity.sessions import StaffRequest
+from xueka.platform.identity.web import portal_view
+
+TRACED = 20  # keys on one page
+
+
+@require_GET
+@portal_view(words.READ)
+def sent(request: StaffRequest, code: str) -> HttpResponse:
+    found = interop.standing_of(request.actor, code)
+    may = request.actor.may(words.MANAGE)
+    rows = DataList(
+        request,
+        exchange.outgoing(code),
+        name="exchange-out",
+        caption="发出的消息",
+        columns=_columns("out"),
+        sorts={"id": ("id",)},
+        default_sort="-id",
+        filters=filters("out"),
+        bulk=[Bulk("补发", reverse("city:interface_replay", args=[code]), "repeat", "primary")]
+        if may
+        else [],
+        url=lambda row: reverse("city:interface_message", args=["out", row.id]),
+        label=lambda row: row.message_id,
+        empty=Empty("还没有发出消息", "卡的状态变化之后，消息按卡的顺序发出。", icon="send"),
+    )
+    return _list(request, found.name, code, "发出的消息", rows)
+
+
+@require_GET
+@portal_view(words.READ)
+def received(request: StaffRequest, code: str) -> HttpResponse:
+    found = interop.standing_of(request.actor, code)
+    rows = DataList(
+        request,
+        exchange.incoming(code),
+        name="exchange-in",
+        caption="收到的消息",
+        columns=_columns("in"),
+        sorts={"id": ("id",)},
+        default_sort="-id",
+        filters=filters("in"),
+        url=lambda row: reverse("city:interface_message", args=["in", row.id]),
+        label=lambda row: row.message_id,
+        empty=Empty("还没有收到消息", "对方发来、验过签名的消息出现在这里。", icon="inbox"),
+    )
+    return _list(request, found.name, code, "收到的消息", rows)
+
+
+@require_GET
+@portal_view(words.READ)
+def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
+    found = exchange.found(way, message_id)
+    code = found.stream.counterpart
+    back = "city:interface_messages" if way == "out" else "city:interface_received"
+    shown = {
+        "head": ObjectHead(
+            found.kind,
+            found.message_id,
+            f"{words.WAYS[way]}的消息",
+            words.message_state(way, found.state),
+            facts=[
+                Fact("对接方", Link(code, reverse("city:interface", args=[code]))),
+                Fact("对象", Link(found.stream.key, f"{reverse('city:trace')}?q={found.stream.key}")),
+                Fact("第几条", found.seq),
+                Fact("发生", found.occurred_at),
+                Fact("建立" if way == "out" else "收到", _begun(found)),
+                Fact("结束", found.ended_at),
+                Fact("试过", f"{found.tries} 次"),
+            ],
+            actions=_actions(request, way, found),
+        ),
+        "why": words.why(found.code, found.problem),
+        "held": exchange.held_back(found) if way == "out" else 0,
+        "content": _content(found),
+        "tries": list(found.attempts.order_by("-id")[:100]) if way == "out" else [],
+        "way": way,
+        "back": Link(f"{words.WAYS[way]}的消息", reverse(back, args=[code])),
+        "words": codes.words,
+    }
+    shown["attempts"] = [
+        (each.at, each.status or "—", words.why(each.code, each.said) or "已收下", each.ms)
+        for each in shown["tries"]
+    ]
+    return render(request, "city/interfaces/message.html", shown)
+
+
+@require_POST
+@portal_view(words.MANAGE)
+def act(request: StaffRequest, way: str, message_id: int, verb: str) -> HttpResponse:
+    """What a person decides about a dead letter."""
+    note = request.POST.get("note", "")
+    if (way, verb) == ("out", "give-up"):
+        replaying.give_up(request.actor, message_id, note)
+        flash(request, "已放弃这一条，后面的继续发送。", "wait")
+    elif (way, verb) == ("in", "retry"):
+        replaying.retry_incoming(request.actor, message_id, note)
+        flash(request, "已排入再次处理。")
+    elif (way, verb) == ("in", "pass"):
+        replaying.pass_incoming(request.actor, message_id, note)
+        flash(request, "已略过这一条，后面的继续处理。", "wait")
+    else:
+        raise Http404
+    return redirect("city:interface_message", way, message_id)
+
+
+@require_GET
+@portal_view(words.READ)
+def trace(request: StaffRequest) -> HttpResponse:
+    """Every message of a card with every counterpart, in order."""
+    asked = request.GET.get("q", "").strip()
+    keys = exchange.keys_of(asked)[:TRACED]
+    steps = exchange.trace(keys)
+    shown = {
+        "asked": asked,
+        "traces": [
+            (
+                key,
+                _object(key),
+                [
+                    (
+                        each.at,
+                        "→" if each.direction == "out" else "←",
+                        words.WAYS[each.direction],
+                        Link(each.counterpart, reverse("city:interface", args=[each.counterpart])),
+                        Link(each.kind, reverse("city:interface_message", args=[each.direction, each.id])),
+                        each.seq,
+                        words.message_state(each.direction, each.state),
+                        words.why(each.code, each.problem),
+                        [
+                            f"{clock.local(at):%m-%d %H:%M:%S} {status or '—'} {words.why(code, said)}"
+                            for at, status, code, said in each.tries
+                        ],
+                    )
+                    for each in steps
+                    if each.key == key
+                ],
+            )
+            for key in keys
+        ],
+        "empty": Empty(
+            "没有这张卡的消息" if asked else "输入卡号或消息编号",
+            "卡号、学生的教育ID或消息编号都可以。"
+            if asked
+            else "一张卡与各对接方往来的全部消息，按先后排列。",
+            icon="route",
+        ),
+        "back": Link("接口总览", reverse("city:interfaces")),
+    }
+    return render(request, "city/interfaces/trace.html", shown)
+
+
+def _actions(request: StaffRequest, way: str, found: Any) -> list[Action]:
+    def to(verb: str) -> str:
+        return reverse("city:interface_message_act", args=[way, found.id, verb])
+
+    def sure(label: str, body: str) -> Confirm:
+        return Confirm(label, body, label, "required", reason_label="为什么")
+
+    asking = words.ask(
+        request,
+        found.stream.counterpart,
+        ("message", f"{way}:{found.id}"),
+        f"{found.stream.key} 的消息{words.message_state(way, found.state).text}",
+        f"消息 {found.message_id}（{found.kind}，{found.stream.key} 第 {found.seq} 条）"
+        f"{words.why(found.code, found.problem)}",
+    )
+    shown: list[Action] = []
+    if request.actor.may(words.MANAGE):
+        code = found.stream.counterpart
+        if way == "out" and found.state in (DELIVERED, DEAD):
+            tone = "primary" if found.state == DEAD else "default"
+            again = reverse("city:interface_replay", args=[code])
+            shown.append(Action("补发", again, "post", "repeat", tone, params={"keys": [found.id]}))
+        if (way, found.state) == ("out", DEAD):
+            body = "对方会被告知这个序号跳过，后面的消息继续发送。"
+            shown.append(Action("放弃", to("give-up"), "post", "x", "danger", confirm=sure("放弃", body)))
+        if (way, found.state) == ("in", DEAD):
+            body = "按收到时的样子再处理一次。"
+            shown += [
+                Action("再处理", to("retry"), "post", "repeat", "primary", confirm=sure("再处理", body)),
+                Action(
+                    "略过", to("pass"), "post", "x", "danger", confirm=sure("略过", "后面的消息继续处理。")
+                ),
+            ]
+    return [*shown, *(asking if found.state == DEAD else [])]
+
+
+def _content(found: Any) -> str:
+    try:
+        content = exchange.content(found)
+    except (XuekaError, ValueError):
+        return codes.words(codes.UNREADABLE)
+    if content is None:
+        return "作废的序号，没有内容。" if getattr(found, "is_void", False) else "内容已过保存期。"
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _begun(found: Any) -> datetime:
+    begun: datetime = found.created_at if hasattr(found, "created_at") else found.received_at
+    return begun
+
+
+def _object(key: str) -> Link:
+    kind, _, name = key.partition(":")
+    page = {"card": "objects:card", "student": "objects:student"}.get(kind)
+    return Link(name, reverse(page, args=[name])) if page else Link(key)
+
+
+def _list(request: StaffRequest, name: str, code: str, title: str, rows: DataList) -> HttpResponse:
+    shown = {
+        "title": f"{name}：{title}",
+        "sub": "内容在单条消息里，个人信息已遮盖。",
+        "list": rows,
+        "back": Link(name, reverse("city:interface", args=[code])),
+    }
+    return render(request, "objects/list.html", shown)
+
+
+def _columns(way: str) -> list[Column]:
+    begun = "created_at" if way == "out" else "received_at"
+    return [
+        Column("消息", "message_id", kind="code"),
+        Column("对象", "stream__key", kind="code"),
+        Column("种类", "kind", minor=True),
+        Column("第几条", "seq", kind="number", minor=True),
+        Column("状态", lambda row: words.message_state(way, row.state)),
+        Column("试过", "tries", kind="number", minor=True),
+        Column("情况", lambda row: words.why(row.code, row.problem)),
+        Column("建立" if way == "out" else "收到", begun, sort="id", kind="number", minor=True),
+    ]
+
+
+def filters(way: str) -> list[Filter]:
+    labels = OUTGOING if way == "out" else INCOMING
+
+    def find(rows: QuerySet, text: str) -> QuerySet:
+        return rows.filter(Q(message_id=text) | Q(stream__key__in=exchange.keys_of(text)))
+
+    return [
+        Filter(
+            "state", "状态", lambda rows, code: rows.filter(state=code), list(labels.items()), kind="tabs"
+        ),
+        Filter("q", "卡号或消息编号", find, kind="search"),
+        Filter("kind", "种类", lambda rows, text: rows.filter(kind=text), kind="search"),
+        Filter("code", "原因", lambda rows, code: rows.filter(code=code), list(codes.WORDS.items())),
+    ]

@@ -1,0 +1,119 @@
+"""How interfaces, messages and differences read on a page, and where their numbers lead."""
+
+import math
+from typing import Any
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from xueka.contexts.coordination import api as coordination
+from xueka.contexts.interop import api as interop
+from xueka.entrypoints.design.ui import Action, Badge, Link
+from xueka.platform.exchange import codes
+from xueka.platform.exchange.models import (
+    APPLIED,
+    BREAKER,
+    CLOSED,
+    DEAD,
+    DELIVERED,
+    INCOMING,
+    OUTGOING,
+    PASSED,
+    QUEUED,
+    WAITING,
+    Outgoing,
+)
+from xueka.platform.exchange.standing import BROKEN, COURIER, EXCHANGE, GOOD, HEALTH, REGISTRY, SLOW, Standing
+from xueka.platform.identity.sessions import StaffRequest
+
+READ, MANAGE = "city:interop:read", "city:interop:manage"
+_TONES = {GOOD: "ok", SLOW: "wait", BROKEN: "bad"}
+_MESSAGE = {
+    QUEUED: "progress",
+    DELIVERED: "ok",
+    DEAD: "bad",
+    WAITING: "progress",
+    APPLIED: "ok",
+    PASSED: "ended",
+}
+WAYS = {"out": "发出", "in": "收到"}
+
+
+def health(standing: Standing) -> Badge:
+    code, _ = standing.health
+    return Badge(HEALTH[code], _TONES[code])
+
+
+def breaker(standing: Standing) -> str:
+    return BREAKER[standing.breaker] if standing.breaker != CLOSED else "畅通"
+
+
+def message_state(way: str, state: str) -> Badge:
+    return Badge((OUTGOING if way == "out" else INCOMING)[state], _MESSAGE[state])
+
+
+def why(code: str, problem: str) -> str:
+    """The reason in words, and what was said."""
+    return "：".join(part for part in (codes.words(code) if code else "", problem) if part)
+
+
+def share(value: float | None) -> str:
+    """Rounded down: 99.999 % is not all."""
+    return f"{math.floor(value * 10_000) / 100:g}%" if value is not None else "—"
+
+
+def quality(standing: Standing) -> str:
+    """The newest of the four measures on one line; empty where none is taken."""
+    if not any(value is not None for value in standing.quality.values()):
+        return ""
+    return " ".join(f"{interop.MEASURES[name]} {share(each)}" for name, each in standing.quality.items())
+
+
+def places(standing: Standing) -> dict[str, str]:
+    """Where the numbers of an interface lead: page, waiting, dead, moved, differences."""
+    page = reverse("city:interface", args=[standing.code])
+    found = dict.fromkeys(("waiting", "dead", "moved", "differences"), page)
+    if standing.kind == EXCHANGE:
+        messages = reverse("city:interface_messages", args=[standing.code])
+        found |= {
+            "waiting": f"{messages}?state={QUEUED}",
+            "dead": f"{messages}?state={DEAD}" if standing.usable else page,
+            "moved": messages,
+            "differences": f"{reverse('city:differences')}?{urlencode({'of': standing.code})}",
+        }
+    elif standing.kind == COURIER:
+        found |= {"waiting": reverse("city:parcels"), "dead": reverse("city:parcel_problems")}
+    elif standing.kind == REGISTRY:
+        found |= {"waiting": reverse("city:absences"), "moved": reverse("city:imports")}
+    return found | {"page": page}
+
+
+def message_link(way: str, message: Any) -> Link:
+    return Link(message.message_id, reverse("city:interface_message", args=[way, message.id]))
+
+
+def way_of(message: Any) -> str:
+    return "out" if isinstance(message, Outgoing) else "in"
+
+
+#: Which counterpart group an interface belongs to, by the beginning of its code.
+_PARTIES = {
+    "beijing-tong": "beijing_tong",
+    "welfare": "beijing_tong",
+    "transit": "transit",
+    "courier": "courier",
+    "jingtong": "jingtong",
+}
+
+
+def ask(request: StaffRequest, code: str, about: tuple[str, str], subject: str, text: str) -> list[Action]:
+    """One click to a matter about this, filled in, for whoever may open one."""
+    if not request.actor.may(coordination.WORK):
+        return []
+    given = {"subject": subject[:100], "text": text[:1000], "about_kind": about[0], "about": about[1]}
+    party = next((each for begins, each in _PARTIES.items() if code.startswith(begins)), "")
+    if party:
+        kinds = coordination.PARTIES[party].kinds
+        kind = "data" if about[0] == "difference" and "data" in kinds else "interface"
+        given["what"] = f"{party}.{kind if kind in kinds else 'other'}"
+    return [Action("请对方处理", f"{reverse('city:matter_new')}?{urlencode(given)}", icon="messages")]

@@ -1,0 +1,92 @@
+"""How an interface stands, whatever it is made of: one shape and one rule for platforms, couriers, messages,
+payment channels and imports. `settings.INTERFACES` names who tells of which.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from xueka.platform.exchange.models import BREAKER, CLOSED
+
+#: What kind of counterpart it is, in the order of the page.
+EXCHANGE, REGISTRY, COURIER, MESSAGES, MONEY = "exchange", "registry", "courier", "messages", "money"
+KINDS = {
+    EXCHANGE: "数据交换",
+    REGISTRY: "学籍",
+    COURIER: "承运商",
+    MESSAGES: "消息",
+    MONEY: "支付渠道",
+}
+
+#: Nothing is wrong; late, or something to look at; nothing arrives, or nothing can.
+GOOD, SLOW, BROKEN = "good", "slow", "broken"
+HEALTH = {GOOD: "正常", SLOW: "迟缓", BROKEN: "中断"}
+
+#: Seconds that a message may wait where the counterpart's file says nothing.
+IN_TIME = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One interface just now. `waiting` have not arrived, of these `failing` were tried in vain, and the
+    oldest waits for `oldest_seconds`. `dead` need a person. `answered_at`: the last success.
+
+    `sent`, `received`, `failed` (tries in vain) are counted since the moment that was asked for. `in_time`:
+    seconds after which a waiting message is late; 0: nothing waits by nature of the interface.
+    """
+
+    code: str
+    name: str
+    kind: str
+    usable: bool = True
+    breaker: str = CLOSED
+    open_until: datetime | None = None
+    answered_at: datetime | None = None
+    problem: str = ""
+    waiting: int = 0
+    failing: int = 0
+    oldest_seconds: int = 0
+    dead: int = 0
+    differences: int = 0
+    sent: int = 0
+    received: int = 0
+    failed: int = 0
+    in_time: float = IN_TIME
+    quality: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def health(self) -> tuple[str, str]:
+        """GOOD, SLOW or BROKEN, and why in words."""
+        if not self.usable:
+            return BROKEN, self.problem or "参数文件不能用"
+        if self.breaker != CLOSED:
+            return BROKEN, f"{BREAKER[self.breaker]}：{self.problem or '对方没有应答'}"
+        late = self.waiting and self.oldest_seconds > self.in_time
+        if late and self.failing == self.waiting:
+            return BROKEN, f"等待的都没有送到：{self.problem or '对方没有应答'}"
+        reasons = []
+        if self.dead:
+            reasons.append(f"{self.dead} 件停下，等人处理")
+        if late:
+            reasons.append(f"最早的已等 {_long(self.oldest_seconds)}")
+        if self.failing:
+            reasons.append(f"{self.failing} 件在重试")
+        if self.differences:
+            reasons.append(f"{self.differences} 项差异没有处理")
+        return (SLOW, "，".join(reasons)) if reasons else (GOOD, "")
+
+
+def standings(first: datetime) -> list[Standing]:
+    """Every interface that exists, by kind; counts since `first`."""
+    found = [each for path in settings.INTERFACES for each in import_string(path)(first)]
+    places = list(KINDS)
+    return sorted(found, key=lambda each: (places.index(each.kind), each.code))
+
+
+def _long(seconds: int) -> str:
+    for size, word in ((86400, "天"), (3600, "小时"), (60, "分钟")):
+        if seconds >= size:
+            return f"{seconds // size} {word}"
+    return f"{seconds} 秒"

@@ -1,0 +1,40 @@
+"""How the text messages stand, for the page of the interfaces."""
+
+from datetime import datetime
+
+from django.db.models import Count, Max, Min, Q
+
+from xueka.kernel import clock
+from xueka.platform.exchange.standing import MESSAGES, Standing
+from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, Message
+
+
+def standings(first: datetime) -> list[Standing]:
+    """The gateway of text messages. What has not arrived, and is not tried any more, needs nobody: it is told
+    in `failed` alone.
+    """
+    open_ones = Message.objects.filter(state__in=[QUEUED, SENT]).aggregate(
+        waiting=Count("id", filter=Q(state=QUEUED)),
+        failing=Count("id", filter=Q(state=QUEUED, attempts__gt=0) & ~Q(problem="")),
+        oldest=Min("created_at", filter=Q(state=QUEUED)),
+    )
+    ended = Message.objects.filter(ended_at__gte=first).aggregate(
+        sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED))
+    )
+    last = Message.objects.filter(state=DELIVERED).aggregate(last=Max("ended_at"))["last"]
+    wrong = Message.objects.filter(state=QUEUED).exclude(problem="").order_by("-next_at").first()
+    oldest = int((clock.now() - open_ones["oldest"]).total_seconds()) if open_ones["oldest"] else 0
+    return [
+        Standing(
+            "sms",
+            "短信",
+            MESSAGES,
+            answered_at=last,
+            problem=wrong.problem if wrong else "",
+            waiting=open_ones["waiting"],
+            failing=open_ones["failing"],
+            oldest_seconds=max(oldest, 0),
+            sent=ended["sent"],
+            failed=ended["failed"],
+        )
+    ]
