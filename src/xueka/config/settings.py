@@ -243,6 +243,7 @@ INTERFACES = (
     "xueka.contexts.registry.standing.standings",
     "xueka.contexts.couriers.standing.standings",
     "xueka.platform.messages.standing.standings",
+    "xueka.platform.mail.standing.standings",
     "xueka.contexts.payments.standing.standings",
 )
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day

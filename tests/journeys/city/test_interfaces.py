@@ -1,4 +1,4 @@
-"""The operator finds a stuck message, sees why, replays it and it arrives; and asks the other side."""
+"""The operator finds a stuck message, sees why, replays it and it arrives; and has a matter with the others."""
 
 import json
 from collections.abc import Iterator
@@ -9,12 +9,15 @@ import pytest
 from django.db import transaction
 from playwright.sync_api import Page, expect
 
+from tests.journeys.city.conftest import press
 from tests.journeys.support import assert_sound
-from tests.journeys.town import Town, picture
+from tests.journeys.town import SYSTEM, Town, picture
 from tests.support.channels_process import Exchange, exchange_running
 from tests.unit.interop.conftest import send
 from tests.unit.interop.test_cards_told import numbers
+from xueka.contexts.coordination import api as coordination
 from xueka.contexts.interop import api as interop
+from xueka.platform.exchange.counterparts import counterpart
 
 CODE = "beijing-tong"
 LIMITS = json.dumps({"retry_base": 0, "breaker_base": 0})
@@ -27,25 +30,96 @@ def tong(tmp_path: Path, settings: Any) -> Iterator[Exchange]:
         yield simulator
 
 
+def say(page: Page, button: str, text: str) -> None:
+    """Press a button whose question wants a reason."""
+    page.get_by_role("button", name=button, exact=True).first.click()
+    page.get_by_role("dialog").locator("[name=note]").fill(text)
+    page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+
+
 def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: Town, tong: Exchange) -> None:
     interop.follow_all()
-    cards = people.in_hand(people.students()[:2])
+    cards = people.in_hand(people.students()[:3])
     with transaction.atomic():
-        numbers([each.id for each in cards])
-    interop.follow_all()
+        names = numbers([each.id for each in cards])
     tong.dial(refuse=1)
+    interop.follow_all()
     send()
+    interop.sample_interfaces()
 
     people.log_in(page, "operator")
     page.get_by_role("link", name="接口总览").first.click()
-    expect(page.get_by_text("迟缓")).to_be_visible()
+    expect(page.get_by_text("3 件停下，等人处理")).to_be_visible()
     assert_sound(page)
-    picture(page, "city-interfaces")
+    picture(page, "city-interfaces", whole=False)
     page.get_by_role("link", name="北京通（模拟器）").click()
     expect(page.get_by_text("没有这张卡").first).to_be_visible()
     assert_sound(page)
     picture(page, "city-interface")
-    page.get_by_role("link", name="out").or_(page.locator("table a.xk-link, table a")).first.click()
+    page.get_by_role("row", name=f"card:{names[0]}").get_by_role("link").first.click()
     expect(page.get_by_text("对方不接受内容").first).to_be_visible()
     assert_sound(page)
     picture(page, "city-message")
+    message = page.url
+
+    # The other side is asked, and says that it has mended it.
+    page.get_by_role("link", name="请对方处理").click()
+    expect(page.get_by_label("标题")).to_have_value(f"card:{names[0]} 的消息停发")
+    assert_sound(page)
+    page.get_by_role("button", name="提出", exact=True).click()
+    expect(page.get_by_text("已提出，期限")).to_be_visible()
+    matter = page.url
+    say(page, "向对方提出", "发函并电话告知")
+    say(page, "登记答复", "对方补登了卡号")
+    page.goto("/city/coordination/?party=beijing_tong")
+    assert_sound(page)
+    picture(page, "city-matters", whole=False)
+
+    # It goes again, and arrives.
+    tong.dial(refuse=0)
+    page.goto(message)
+    press(page, "补发")
+    expect(page.get_by_text("属于 1 个对象")).to_be_visible()
+    assert_sound(page)
+    say(page, "补发 1 条", "对方已补登")
+    expect(page.get_by_text("已排入补发")).to_be_visible()
+    send()
+    page.reload()
+    expect(page.get_by_text("已送达").first).to_be_visible()
+    page.get_by_role("link", name="发出的消息").first.click()
+    page.get_by_label("选中本页全部").check()
+    page.get_by_role("button", name="补发").first.click()
+    expect(page.get_by_text("属于 3 个对象")).to_be_visible()
+    page.goto(f"/city/interfaces/trace/?q={names[0]}")
+    expect(page.get_by_role("cell", name="已送达")).to_be_visible()
+    assert_sound(page)
+    picture(page, "city-trace")
+    page.goto(f"/city/interfaces/at/{CODE}/bookmark/")
+    page.get_by_label("只要停发的").check()
+    page.get_by_role("button", name="看预览").click()
+    say(page, "补发 2 条", "对方已补登")
+    expect(page.get_by_text("已排入补发：2 个对象的 2 条")).to_be_visible()
+    send()
+
+    page.goto(matter)
+    say(page, "办结", "三条都已送达")
+    expect(page.get_by_text("已办结").first).to_be_visible()
+    assert_sound(page)
+    picture(page, "city-matter")
+    assert coordination.pressing(SYSTEM.scope) == 0
+    assert tong.get("records") and interop.standing_of(SYSTEM, CODE).dead == 0
+
+    # Both sides are compared; what differs is a work list.
+    tong.put("record", dataset="card-status", key=names[1], text=f"{names[1]}|?|cancelled")
+    assert interop.reconcile(SYSTEM, counterpart(CODE), "card-status").differing == 1
+    page.goto("/city/interfaces/differences/")
+    assert_sound(page)
+    page.get_by_role("link", name=names[1]).first.click()
+    expect(page.get_by_text("内容不同").first).to_be_visible()
+    assert_sound(page)
+    picture(page, "city-difference")
+    press(page, "补发")
+    press(page, "补发 1 项", "补发")
+    expect(page.get_by_text("已补发，待核对").first).to_be_visible()
+    send()
+    assert interop.reconcile(SYSTEM, counterpart(CODE), "card-status").differing == 0

@@ -6,17 +6,18 @@ from django.db.models import Count, Max, Min, Q
 
 from xueka.kernel import clock
 from xueka.platform.exchange.standing import MESSAGES, Standing
-from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, Message
+from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, Message
 
 
 def standings(first: datetime) -> list[Standing]:
     """The gateway of text messages. What has not arrived, and is not tried any more, needs nobody: it is told
     in `failed` alone.
     """
-    open_ones = Message.objects.filter(state__in=[QUEUED, SENT]).aggregate(
-        waiting=Count("id", filter=Q(state=QUEUED)),
-        failing=Count("id", filter=Q(state=QUEUED, attempts__gt=0) & ~Q(problem="")),
-        oldest=Min("created_at", filter=Q(state=QUEUED)),
+    later = Q(attempts=0, next_at__gt=clock.now())  # quiet hours: it waits on purpose
+    open_ones = Message.objects.filter(~later, state=QUEUED).aggregate(
+        waiting=Count("id"),
+        failing=Count("id", filter=Q(attempts__gt=0) & ~Q(problem="")),
+        oldest=Min("created_at"),
     )
     ended = Message.objects.filter(ended_at__gte=first).aggregate(
         sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED))
