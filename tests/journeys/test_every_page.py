@@ -65,6 +65,12 @@ SAMPLES: dict[str, dict[str, object]] = {
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
     "city:agent",
+    "city:difference",
+    "city:interface_bookmark",
+    "city:interface_message",
+    "city:interface_messages",
+    "city:interface_received",
+    "city:matter",
     "custodian:delivery",
     "custodian:part",
     "city:profile",

@@ -11,7 +11,7 @@ from xueka.kernel import clock
 from xueka.platform.exchange.standing import MONEY, Standing
 
 #: Seconds that a doubtful payment or a notice may wait before it counts as late.
-IN_TIME = 900.0
+IN_TIME = 900
 
 
 def standings(first: datetime) -> list[Standing]:

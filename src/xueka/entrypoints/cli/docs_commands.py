@@ -20,6 +20,7 @@ def render() -> str:
     """docs/states.md: one diagram and one table for each machine."""
     from xueka.contexts.cards.domain import transitions as cards
     from xueka.contexts.closing.domain.transitions import CLOSE
+    from xueka.contexts.coordination.domain.transitions import MATTER
     from xueka.contexts.couriers.domain.transitions import SHIPMENT
     from xueka.contexts.interop.domain.transitions import DIFFERENCE
     from xueka.contexts.keys.domain import transitions as keys
@@ -64,6 +65,7 @@ def render() -> str:
         REPLACEMENT,
         SHIPMENT,
         DIFFERENCE,
+        MATTER,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

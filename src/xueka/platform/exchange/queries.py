@@ -151,7 +151,7 @@ def moved(codes: Sequence[str], first: datetime) -> dict[str, tuple[int, int, in
     """By counterpart: delivered, received, tries in vain since `first`."""
     with connection.cursor() as cursor:
         cursor.execute(_MOVED, {"first": first, "codes": list(codes)})
-        found = {row[0]: tuple(map(int, row[1:])) for row in cursor.fetchall()}
+        found = {code: (int(sent), int(came), int(failed)) for code, sent, came, failed in cursor.fetchall()}
     return {code: found.get(code, (0, 0, 0)) for code in codes}
 
 
@@ -252,11 +252,11 @@ def held_back(message: Outgoing) -> int:
 
 def found(way: str, message: int) -> Outgoing | Incoming:
     """One message of a direction (`out` or `in`). Raises NotFound `MESSAGE_NOT_FOUND`."""
-    rows: QuerySet[Any] = Outgoing.objects if way == OUT else Incoming.objects
-    one = rows.select_related("stream", "file").filter(id=message).first() if way in (OUT, IN) else None
+    rows: Any = {OUT: Outgoing.objects, IN: Incoming.objects}[way]
+    one: Outgoing | Incoming | None = rows.select_related("stream", "file").filter(id=message).first()
     if one is None:
         raise NotFound("MESSAGE_NOT_FOUND", "没有这条消息。")
-    return one  # type: ignore[no-any-return]
+    return one
 
 
 def keys_of(text: str) -> list[str]:

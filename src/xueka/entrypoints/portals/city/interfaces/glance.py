@@ -1,6 +1,7 @@
 """All interfaces on one page, and one of them: how it stands, over time, and what waits for a person."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -135,7 +136,7 @@ def _quality(request: StaffRequest, code: str) -> list[tuple[str, list[str]]]:
 
 def _dead(code: str) -> list[dict[str, object]]:
     """Both directions, the oldest first."""
-    rows = [*exchange.dead_letters(code)[:SHOWN], *exchange.incoming_dead_letters(code)[:SHOWN]]
+    rows: list[Any] = [*exchange.dead_letters(code)[:SHOWN], *exchange.incoming_dead_letters(code)[:SHOWN]]
     return [
         {
             "way": words.WAYS[words.way_of(each)],

@@ -50,7 +50,9 @@ class MatterForm(WordedForm):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["what"].choices = [
+        what = self.fields["what"]
+        assert isinstance(what, forms.ChoiceField)
+        what.choices = [
             (
                 party.label,
                 [

@@ -19,7 +19,7 @@ from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.exchange import codes, replaying
 from xueka.platform.exchange import queries as exchange
-from xueka.platform.exchange.models import DEAD, DELIVERED, INCOMING, OUTGOING
+from xueka.platform.exchange.models import DEAD, DELIVERED, INCOMING, OUTGOING, Outgoing
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -94,17 +94,15 @@ def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
             actions=_actions(request, way, found),
         ),
         "why": words.why(found.code, found.problem),
-        "held": exchange.held_back(found) if way == "out" else 0,
+        "held": exchange.held_back(found) if isinstance(found, Outgoing) else 0,
         "content": _content(found),
-        "tries": list(found.attempts.order_by("-id")[:100]) if way == "out" else [],
+        "attempts": [
+            (each.at, each.status or "—", words.why(each.code, each.said) or "已收下", each.ms)
+            for each in (found.attempts.order_by("-id")[:100] if isinstance(found, Outgoing) else [])
+        ],
         "way": way,
         "back": Link(f"{words.WAYS[way]}的消息", reverse(back, args=[code])),
-        "words": codes.words,
     }
-    shown["attempts"] = [
-        (each.at, each.status or "—", words.why(each.code, each.said) or "已收下", each.ms)
-        for each in shown["tries"]
-    ]
     return render(request, "city/interfaces/message.html", shown)
 
 
