@@ -30,11 +30,11 @@ def tong(tmp_path: Path, settings: Any) -> Iterator[Exchange]:
         yield simulator
 
 
-def say(page: Page, button: str, text: str) -> None:
+def say(page: Page, button: str, text: str, answer: str = "") -> None:
     """Press a button whose question wants a reason."""
     page.get_by_role("button", name=button, exact=True).first.click()
     page.get_by_role("dialog").locator("[name=note]").fill(text)
-    page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name=answer or button, exact=True).click()
 
 
 def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: Town, tong: Exchange) -> None:
@@ -82,7 +82,7 @@ def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: To
     press(page, "补发")
     expect(page.get_by_text("属于 1 个对象")).to_be_visible()
     assert_sound(page)
-    say(page, "补发 2 条", "对方已补登")
+    say(page, "补发 2 条", "对方已补登", "补发")
     expect(page.get_by_text("已排入补发")).to_be_visible()
     send()
     page.reload()
@@ -98,7 +98,7 @@ def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: To
     page.goto(f"/city/interfaces/at/{CODE}/bookmark/")
     page.get_by_label("只要停发的").check()
     page.get_by_role("button", name="看预览").click()
-    say(page, "补发 4 条", "对方已补登")
+    say(page, "补发 4 条", "对方已补登", "补发")
     expect(page.get_by_text("已排入补发：2 个对象的 4 条")).to_be_visible()
     send()
 
