@@ -23,7 +23,17 @@ from xueka.platform.exchange.models import (
     WAITING,
     Outgoing,
 )
-from xueka.platform.exchange.standing import BROKEN, COURIER, EXCHANGE, GOOD, HEALTH, REGISTRY, SLOW, Standing
+from xueka.platform.exchange.standing import (
+    BROKEN,
+    COURIER,
+    EXCHANGE,
+    GOOD,
+    HEALTH,
+    MESSAGES,
+    REGISTRY,
+    SLOW,
+    Standing,
+)
 from xueka.platform.identity.sessions import StaffRequest
 
 READ, MANAGE = "city:interop:read", "city:interop:manage"
@@ -83,6 +93,9 @@ def places(standing: Standing) -> dict[str, str]:
         }
     elif standing.kind == COURIER:
         found |= {"waiting": reverse("city:parcels"), "dead": reverse("city:parcel_problems")}
+    elif standing.kind == MESSAGES:
+        page_of = {"sms": "city:messages", "mail": "city:mails"}.get(standing.code)
+        found |= dict.fromkeys(("waiting", "dead", "moved"), reverse(page_of)) if page_of else {}
     elif standing.kind == REGISTRY:
         found |= {"waiting": reverse("city:absences"), "moved": reverse("city:imports")}
     return found | {"page": page}
