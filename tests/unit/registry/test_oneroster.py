@@ -342,3 +342,61 @@ def test_a_wrong_configuration_is_said(columns: dict[str, str], grades: dict[str
 def test_only_the_city_imports(schools: None) -> None:
     with pytest.raises(Forbidden):
         import_oneroster(school_officer(SCHOOLS[0]), zip_of(files_of(records(clean(1)))), "x.zip")
+
+
+def enrolment(row: Row, status: str = "active", at: str = T1, **values: str) -> Record:
+    made = next(each for each in records([row], at=at)["enrollments"])
+    return {**made, "status": status, **values}
+
+
+def test_an_enrolment_deleted_alone_is_a_missing_student_until_she_is_in_a_class(schools: None) -> None:
+    rows = clean(4, schools=SCHOOLS[:1])
+    bring(records(rows, at=T1))
+    gone = enrolment(rows[0], "tobedeleted", T2)
+    assert bring({"enrollments": [gone]}, "delta").unenrolled == 1
+    absence = Absence.objects.get()
+    assert (absence.cause, absence.state, absence.student.status) == ("no_class", "missing", "在校")
+    # Told again with the user as she is: still in no class, and known already.
+    again = {"users": records(rows[:1], at=T2)["users"], "enrollments": [gone]}
+    assert [bring(again, "delta").unenrolled, Absence.objects.get().state] == [0, "missing"]
+    other = enrolment(rows[0], at=T3, sourcedId="e-other")
+    assert bring({"enrollments": [other]}, "delta").returned == 1
+    # The old one deleted once more says nothing of a student who has another.
+    report = bring({"enrollments": [{**gone, "dateLastModified": T3}]}, "delta")
+    assert (report.unenrolled, report.rejected) == (0, 0)
+
+
+def test_older_records_of_every_kind_are_left_out(schools: None) -> None:
+    rows = clean(3, schools=SCHOOLS[:1])
+    bring(records(rows, at=T1))
+    moved, born = with_value(rows[0], 班级="9班"), with_value(rows[1], 出生日期="2013-01-02", 证件类型="护照")
+    born = with_value(born, 证件号码="E12345678")
+    new = records([moved, born], at=T3)
+    report = bring({name: new[name] for name in ("classes", "enrollments", "users", "demographics")}, "delta")
+    assert (report.updated, report.rejected) == (2, 0), report.as_dict()
+    old = records(rows, at=T2)
+    report = bring({name: old[name] for name in ("enrollments", "demographics", "users")}, "delta")
+    assert report.updated == 0, report.as_dict()
+    kinds = ["demographics.csv"] * 2 + ["enrollments.csv"] * 2 + ["users.csv"] * 2
+    assert sorted(one.file for one in report.warnings) == kinds
+    # A deletion that is known is not undone by what was said before it.
+    gone = {"sourcedId": f"u-{rows[2][COLUMN['教育ID']]}", "status": "tobedeleted", "dateLastModified": T3}
+    assert bring({"users": [gone]}, "delta").deleted == 1
+    assert bring({"users": records(rows[2:], at=T2)["users"]}, "delta").returned == 0
+
+
+def test_one_student_under_two_records(schools: None) -> None:
+    rows = clean(2, schools=SCHOOLS[:1])
+    bring(records(rows, at=T1))
+    twin = records([with_value(rows[0], 姓名="另一名")], at=T2)
+    for name, key in (("users", "sourcedId"), ("roles", "userSourcedId"), ("enrollments", "userSourcedId")):
+        twin[name][0][key] = "u-twin"
+    twin["enrollments"][0]["sourcedId"] = "e-twin"
+    only = {name: twin[name] for name in ("users", "roles", "enrollments")}
+    report = bring(only, "delta")
+    assert (report.rejected, report.updated) == (1, 0), report.as_dict()
+    assert said(report) == [("users.csv", 2, "identifier", "ONEROSTER_TWICE")]
+    # Where the other is deleted with it, the student has a new record.
+    old = {"sourcedId": f"u-{rows[0][COLUMN['教育ID']]}", "status": "tobedeleted", "dateLastModified": T2}
+    report = bring({**only, "users": [*twin["users"], old]}, "delta")
+    assert (report.rejected, report.updated, report.deleted) == (0, 1, 0), report.as_dict()

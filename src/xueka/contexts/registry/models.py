@@ -281,19 +281,22 @@ class OneRosterLink(models.Model):
     """What a OneRoster package said of a sourcedId, for later packages that say only what changed.
 
     `value`: of a user the education ID, of an org the school's code, of a class code, stage, grade, name and
-    type, separated by the unit separator. `modified` is the moment of the last change that was applied, as
-    text that sorts.
+    type, of an enrolment the sourcedIds of user and class, separated by the unit separator. `modified` is the
+    moment of the last change that was applied, as text that sorts; `gone`: that change was its deletion.
     """
 
     kind = models.CharField(max_length=8)
     sourced_id = models.CharField(max_length=255)
     value = models.CharField(max_length=255)
     modified = models.CharField(max_length=32, blank=True)
+    gone = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "sourced_id"], name="registry_link_once"),
-            models.CheckConstraint(condition=Q(kind__in=["user", "org", "class"]), name="registry_link_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["user", "org", "class", "enrol", "birth"]), name="registry_link_kind"
+            ),
         ]
 
 
@@ -305,7 +308,8 @@ class ScopedAbsences(models.QuerySet["Absence"]):
 
 
 class Absence(models.Model):
-    """A student whom the student registry deleted, or left out of a full package of her school.
+    """A student whom the student registry deleted, left out of a full package of her school, or took out of
+    her class without another.
 
     `held`: so many were missing at once that a person has to say it; otherwise she may go from `due_on` on.
     """
@@ -329,7 +333,7 @@ class Absence(models.Model):
                 name="registry_one_open_absence",
             ),
             models.CheckConstraint(
-                condition=Q(cause__in=["deleted", "left_out"]), name="registry_absence_cause"
+                condition=Q(cause__in=["deleted", "left_out", "no_class"]), name="registry_absence_cause"
             ),
             models.CheckConstraint(
                 condition=Q(state__in=list(ABSENCE.state_codes)), name="registry_absence_state"

@@ -57,10 +57,11 @@ def _content_of(file: Path) -> Iterator[bytes | mmap.mmap | Mapping[str, bytes]]
 
 
 def _say_missing(said: Mapping[str, object]) -> None:
-    if said["deleted"] or said["left_out"]:
+    if said["deleted"] or said["left_out"] or said["unenrolled"]:
         held = "人数超过上限，须由人逐一确认" if said["held"] else "满期限或经人确认后办理离校"
         sys.stdout.write(
-            f"缺失学生：登记方删除 {said['deleted']} 人，全量中没有 {said['left_out']} 人；{held}。\n"
+            f"缺失学生：登记方删除 {said['deleted']} 人，全量中没有 {said['left_out']} 人，"
+            f"没有在读班级 {said['unenrolled']} 人；{held}。\n"
         )
     if said["returned"]:
         sys.stdout.write(f"缺失后又出现 {said['returned']} 人。\n")

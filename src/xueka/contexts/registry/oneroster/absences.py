@@ -1,9 +1,11 @@
-"""Who is missing: deleted by the registry, or left out of a full package of her school; who is back.
+"""Who is missing: deleted by the registry, left out of a full package of her school, or taken out of her
+class without another; who is back.
 
 Nothing happens to a student here. What becomes of the missing is decided by people, or by the days that pass;
 so many at once that the package itself is doubtful are held until a person says so.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +28,7 @@ class Missing:
 
     deleted: int
     left_out: int
+    unenrolled: int
     returned: int
     held: bool
     allowed: int
@@ -36,20 +39,25 @@ def notice(
     run: ImportRun,
     *,
     shown: Sequence[str],
+    named: Sequence[str],
+    placed: Sequence[str],
     deleted: Sequence[str],
+    unenrolled: Sequence[Sequence[str]],
     schools: Sequence[str] | None,
 ) -> Missing:
     """Open an absence for each missing student, close those of students who are shown again.
 
-    `shown` and `deleted` are education IDs; `schools` the codes of the schools of which the package is full,
-    None where it only says what changed.
+    `shown`, `named` (also by records that are refused or too old), `placed` (with an enrolment) and `deleted`
+    are education IDs; `unenrolled` gives education ID and place of an enrolment that was deleted; `schools`
+    the codes of the schools of which the package is full, None where it only says what changed.
     """
-    returned = _returned(actor, shown)
+    returned = _returned(actor, shown, placed)
     found = [(identity, "deleted") for identity in _present(deleted)]
     if schools:
-        left_out = _left_out(shown, schools)
         gone = {identity for identity, _ in found}
-        found += [(identity, "left_out") for identity in left_out if identity not in gone]
+        found += [(identity, "left_out") for identity in _left_out(named, schools) if identity not in gone]
+    gone = {identity for identity, _ in found}
+    found += [(identity, "no_class") for identity in _without_class(unenrolled) if identity not in gone]
     known = set(
         Absence.objects.filter(
             student_id__in=[identity for identity, _ in found], state__in=["missing", "confirmed", "left"]
@@ -75,16 +83,21 @@ def notice(
         batch_size=2000,
     )
     begin(ABSENCE, [row.id for row in rows], actor)
-    out = sum(cause == "left_out" for _, cause in found)
-    return Missing(len(found) - out, out, returned, held, allowed)
+    count = Counter(cause for _, cause in found)
+    return Missing(count["deleted"], count["left_out"], count["no_class"], returned, held, allowed)
 
 
-def _returned(actor: Actor, shown: Sequence[str]) -> int:
+def _returned(actor: Actor, shown: Sequence[str], placed: Sequence[str]) -> int:
+    """Whoever was taken out of her class is back when she is in one; the others when they are shown."""
     back = Absence.objects.filter(state__in=["missing", "confirmed", "left"]).values_list(
-        "id", "student__education_id"
+        "id", "student__education_id", "cause"
     )
-    wanted = set(shown)
-    ids = sorted(identity for identity, education_id in back if education_id in wanted)
+    here, in_class = set(shown), set(placed)
+    ids = sorted(
+        identity
+        for identity, education_id, cause in back
+        if education_id in (in_class if cause == "no_class" else here)
+    )
     if ids:
         apply(ABSENCE, Absence, ids, "return", actor)
     return len(ids)
@@ -95,6 +108,28 @@ def _present(education_ids: Sequence[str]) -> list[int]:
         cursor.execute(
             "SELECT id FROM registry_student WHERE education_id = ANY(%s) AND status = ANY(%s) ORDER BY id",
             [list(education_ids), list(PRESENT)],
+        )
+        return [identity for (identity,) in cursor.fetchall()]
+
+
+def _without_class(unenrolled: Sequence[Sequence[str]]) -> list[int]:
+    """Those who are still on record in the very class that they were taken out of."""
+    if not unenrolled:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT s.id
+              FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+                   AS gone (education_id, school, stage, grade, class)
+              JOIN registry_student s ON s.education_id = gone.education_id
+              JOIN registry_schoolclass c ON c.id = s.school_class_id
+              JOIN registry_school h ON h.id = s.school_id
+             WHERE s.status = ANY(%s) AND (h.code, c.stage, c.grade::text, c.name)
+                   = (gone.school, gone.stage, gone.grade, gone.class)
+             ORDER BY s.id
+            """,
+            [*map(list, zip(*unenrolled, strict=True)), list(PRESENT)],
         )
         return [identity for (identity,) in cursor.fetchall()]
 

@@ -271,7 +271,8 @@ def _bring_in(actor: Actor, fetch: OneRosterFetch, *, dry_run: bool = False) -> 
 def _doubt(report: OneRosterReport) -> str:
     """Why a person should look before this is brought in, or empty."""
     if report.held:
-        return f"缺失的学生太多：{report.deleted + report.left_out} 人，不经人看可以有 {report.allowed} 人。"
+        missing = report.deleted + report.left_out + report.unenrolled
+        return f"缺失的学生太多：{missing} 人，不经人看可以有 {report.allowed} 人。"
     students = Student.objects.count()
     most = max(settings.ONEROSTER_LEAVERS, int(students * settings.ONEROSTER_CHANGES_PERCENT / 100))
     if students and report.updated > most:

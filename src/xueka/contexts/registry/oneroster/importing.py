@@ -24,7 +24,8 @@ from xueka.contexts.registry.importing.roster_import import Progress, bring_in
 from xueka.contexts.registry.models import ImportRun
 from xueka.contexts.registry.oneroster import absences, known, links
 from xueka.contexts.registry.oneroster.frames import FIRST_LINE, LINE
-from xueka.contexts.registry.oneroster.joining import AT, KEYS, Joined, Links, join, texts
+from xueka.contexts.registry.oneroster.joining import AT, KEYS, Joined, join, texts
+from xueka.contexts.registry.oneroster.links import Links
 from xueka.contexts.registry.oneroster.package import Package, open_files, open_zip
 from xueka.contexts.registry.tables.csv_file import Content
 from xueka.contexts.registry.tables.source import CHUNK_LINES, SEPARATOR, Chunk, Table
@@ -35,13 +36,14 @@ from xueka.platform.identity.actor import Actor
 
 @dataclass(slots=True)
 class OneRosterReport(ImportReport):
-    """A roster's report, and of the package: who is missing (`deleted`, `left_out`) and who is back
-    (`returned`), whether so many are missing that a person has to say it (`held`, beyond `allowed`), and
-    how many users are no students (`others`). Problems carry the file they stand in.
+    """A roster's report, and of the package: who is missing (`deleted`, `left_out`, `unenrolled`) and who
+    is back (`returned`), whether so many are missing that a person has to say it (`held`, beyond `allowed`),
+    and how many users are no students (`others`). Problems carry the file they stand in.
     """
 
     deleted: int = 0
     left_out: int = 0
+    unenrolled: int = 0
     returned: int = 0
     held: bool = False
     allowed: int = 0
@@ -51,6 +53,7 @@ class OneRosterReport(ImportReport):
         missing = {
             "deleted": self.deleted,
             "left_out": self.left_out,
+            "unenrolled": self.unenrolled,
             "returned": self.returned,
             "held": self.held,
             "allowed": self.allowed,
@@ -125,9 +128,9 @@ class _Work:
 
     def table(self, now: datetime) -> Table:
         """The lines of the roster; read under the lock of all imports, for they rest on what is on record."""
-        self._links = links.read_links()
-        joined = join(self._package, reading(), self._links, clock.local(now).date())
-        joined.rows = known.fill(joined.rows, self._links.users)
+        joined = join(self._package, reading(), clock.local(now).date())
+        self._links = joined.links
+        joined.rows = self._held_once(known.fill(joined.rows, self._links.users), joined)
         self._joined = joined
         labels = {key: ":".join(source) for key, source in joined.labels.items()}
         # Stage and grade may stand in one column of the package; each keeps a name of its own.
@@ -136,6 +139,30 @@ class _Work:
         chunks = [Chunk(list(lines[at : at + CHUNK_LINES])) for at in range(0, len(lines), CHUNK_LINES)]
         layout = Layout({key: at for at, key in enumerate(KEYS)}, labels, len(KEYS))
         return Table("oneroster", layout, self._package.size, lambda: iter(chunks))
+
+    def _held_once(self, rows: pl.DataFrame, joined: Joined) -> pl.DataFrame:
+        """Without new users whose education ID another one holds that is still there: one student, twice."""
+        claims = rows.filter(pl.col("education_id") != "").join(
+            self._links.users, on=["sourcedId", "education_id"], how="anti"
+        )
+        if claims.is_empty():
+            return rows
+        held = links.holders(claims["education_id"].to_list())
+        gone = set(joined.deleted["sourcedId"])
+        full = self._package.mode("users") == o.BULK
+        named = set(joined.shown["sourcedId"]) if full and held else set()
+        refused = []
+        for line, user, education_id in claims.select(LINE, "sourcedId", "education_id").iter_rows():
+            others = [
+                each
+                for each in held.get(education_id, ())
+                if each != user and each not in gone and (not full or each in named)
+            ]
+            if others:
+                refused.append(line)
+                joined.problems.append(_twice(line, education_id, others[0]))
+        joined.refused += len(refused)
+        return rows.filter(~pl.col(LINE).is_in(refused))
 
     def finish(self, run: ImportRun) -> None:
         """What the roster's import does not know: defects of the files, links, who is missing."""
@@ -149,31 +176,41 @@ class _Work:
         report.others = joined.others
         if self._package.fetched:
             self._name_records()
-        links.keep_links(joined, self._links)
+        links.keep_links(joined.frames, joined.rows, joined.orgs, joined.classes, self._links)
         self._notice(run)
 
     def _notice(self, run: ImportRun) -> None:
-        joined, users = self._joined, self._links.users
-        present = joined.shown.join(users, on="sourcedId", how="left")
-        ids = pl.concat([present["identifier"], present["education_id"]]).drop_nulls().unique()
-        gone = joined.deleted.join(users, on="sourcedId", how="left")
-        told = gone.select(pl.coalesce("education_id", "identifier").alias("id"))["id"].drop_nulls()
+        joined, package = self._joined, self._package
+        named = self._education_ids(joined.shown)
+        lost = pl.DataFrame({"sourcedId": sorted(package.lost)}, schema={"sourcedId": pl.String})
+        named |= self._education_ids(lost.with_columns(identifier=pl.lit(None, dtype=pl.String)))
+        fresh = self._education_ids(joined.fresh)
+        placed = set(joined.rows.filter(pl.col(AT["enrollments"]).is_not_null())["education_id"])
+        taken_out = joined.unenrolled.join(self._links.users, on="sourcedId", how="inner")
         schools = None
         unread = any(each.code == "COLUMN_COUNT" and each.file == "users.csv" for each in joined.problems)
-        if self._package.mode("users") == o.BULK and unread:
+        if package.mode("users") == o.BULK and unread:
             self.report.add_warnings([_not_whole()])
-        elif self._package.mode("users") == o.BULK:
+        elif package.mode("users") == o.BULK:
             schools = joined.orgs["school_code"].drop_nulls().unique().to_list()
         found = absences.notice(
             self._actor,
             run,
-            shown=ids.to_list(),
-            deleted=sorted(set(told.to_list()) - set(ids.to_list())),
+            shown=sorted(fresh),
+            named=sorted(named),
+            placed=sorted(placed),
+            deleted=sorted(self._education_ids(joined.deleted) - fresh),
+            unenrolled=taken_out.select("education_id", *links.PLACE).rows(),
             schools=schools,
         )
         report = self.report
         report.deleted, report.left_out, report.returned = found.deleted, found.left_out, found.returned
-        report.held, report.allowed = found.held, found.allowed
+        report.unenrolled, report.held, report.allowed = found.unenrolled, found.held, found.allowed
+
+    def _education_ids(self, users: pl.DataFrame) -> set[str]:
+        """Of these users: by their own word, and by what is known."""
+        known = users.join(self._links.users, on="sourcedId", how="left")
+        return set(pl.concat([known["identifier"], known["education_id"]]).drop_nulls())
 
     def _name_records(self) -> None:
         """What came by REST has no lines: findings are said of the record."""
@@ -243,6 +280,14 @@ def _of_record(problem: LineProblem, package: Package) -> LineProblem:
 def _ignored(name: str) -> LineProblem:
     text = f"包里的 {shown(name)} 不是 OneRoster 1.2 的文件，没有读取。"
     return LineProblem(1, "", "FILE_IGNORED", shown(name), text, shown(name))
+
+
+def _twice(line: int, education_id: str, other: str) -> LineProblem:
+    text = (
+        f"users.csv 第 {line} 行「identifier」：教育ID {shown(education_id)} 已由另一用户 {shown(other)}"
+        " 持有，同一学生登记了两次。这一行没有导入，其余各行不受影响；请登记方删除其中一个。"
+    )
+    return LineProblem(line, "identifier", "ONEROSTER_TWICE", shown(education_id), text, "users.csv")
 
 
 def _not_whole() -> LineProblem:

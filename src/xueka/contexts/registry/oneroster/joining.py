@@ -17,26 +17,14 @@ from xueka.contexts.registry.domain.report import shown
 from xueka.contexts.registry.domain.roster import RosterRow
 from xueka.contexts.registry.oneroster.files import Files
 from xueka.contexts.registry.oneroster.frames import LINE
+from xueka.contexts.registry.oneroster.links import KIND, PLACE, Links, enrolled_elsewhere, read_links
 from xueka.contexts.registry.oneroster.package import Package
+from xueka.contexts.registry.tables.source import SEPARATOR
 from xueka.kernel.errors import LineProblem
 
 KEYS = RosterRow._fields
-PLACE = ("school_code", "stage", "grade", "class_name")
 AT = {file: f"at_{file}" for file in ("users", "demographics", "enrollments", "classes", "orgs")}
 """Where each part of a joined row was read, by file; null where it was not."""
-
-
-@dataclass(slots=True)
-class Links:
-    """What earlier packages said, for those that only say what changed: sourcedId → value.
-
-    `users` gives education ID and the moment of the last change that was applied, `orgs` the school's code,
-    `classes` the four parts of a place.
-    """
-
-    users: pl.DataFrame
-    orgs: pl.DataFrame
-    classes: pl.DataFrame
 
 
 @dataclass(slots=True)
@@ -44,15 +32,21 @@ class Joined:
     """`rows`: line, sourcedId, the roster's columns (null: not said) and where each part stands.
 
     `deleted` and `shown` give sourcedId and identifier of the users whom the package deletes and names,
-    refused or not; `orgs` and `classes` are what it says of them; `labels` gives file and column by key.
+    refused or not; `fresh` are those of `shown` whose record is not older than what is known. `unenrolled`
+    are users with the class that they were taken out of without another. `orgs` and `classes` are what the
+    package says of them; `labels` gives file and column by key; `frames` and `links` are what it rests on.
     """
 
     rows: pl.DataFrame
     deleted: pl.DataFrame
     shown: pl.DataFrame
+    fresh: pl.DataFrame
+    unenrolled: pl.DataFrame
     orgs: pl.DataFrame
     classes: pl.DataFrame
     labels: Mapping[str, tuple[str, str]]
+    frames: dict[str, pl.DataFrame]
+    links: Links
     last_line: int
     problems: list[LineProblem] = field(default_factory=list)
     warnings: list[LineProblem] = field(default_factory=list)
@@ -60,15 +54,51 @@ class Joined:
     others: int = 0
 
 
-def join(package: Package, reading: Reading, links: Links, today: date) -> Joined:
+def join(package: Package, reading: Reading, today: date) -> Joined:
     """Read and join the files of a package. Raises BadInput where a file cannot be read as a whole."""
-    return _Join(package, reading, links, today).result()
+    return _Join(package, reading, today).result()
 
 
 class _Join(Files):
-    def __init__(self, package: Package, reading: Reading, links: Links, today: date) -> None:
+    def __init__(self, package: Package, reading: Reading, today: date) -> None:
         super().__init__(package, reading)
-        self._links, self._today = links, today
+        self._today = today
+        self._links = read_links(self._wanted())
+        for file in KIND:
+            self.frames[file] = self._current(file)
+
+    def _wanted(self) -> dict[str, pl.Series]:
+        """The sourcedIds that this package names, by file; all orgs and classes, for they are few."""
+        column = {"users": "sourcedId", "demographics": "sourcedId"}
+        column |= dict.fromkeys(("roles", "enrollments"), "userSourcedId")
+        found = [
+            self.frames[file][name].alias("id")
+            for file, name in column.items()
+            if name in self.frames[file].columns
+        ]
+        return {
+            "users": pl.concat(found).unique(),
+            "enrollments": self.frames["enrollments"]["sourcedId"],
+            "demographics": self.frames["demographics"]["sourcedId"],
+        }
+
+    def _current(self, file: str) -> pl.DataFrame:
+        """Without what is older than what was applied: pages and files may overtake each other."""
+        frame = self.frames[file]
+        if self.package.mode(file) != o.DELTA and not self.package.fetched:
+            return frame
+        known = self._links.of[file].select("sourcedId", "modified")
+        frame = frame.join(known, on="sourcedId", how="left", maintain_order="left")
+        old = (pl.col("dateLastModified") != "") & (pl.col("dateLastModified") < pl.col("modified"))
+        stale = old.fill_null(value=False)
+        for line, moment in frame.filter(stale).select(LINE, "dateLastModified").iter_rows():
+            text = (
+                f"{file}.csv 第 {line} 行「dateLastModified」：比已导入的更早（{shown(moment)}），没有采用。"
+            )
+            self.warnings.append(
+                LineProblem(line, "dateLastModified", "ONEROSTER_STALE", shown(moment), text, f"{file}.csv")
+            )
+        return frame.filter(~stale).drop("modified")
 
     # --- the parts ---
 
@@ -78,6 +108,7 @@ class _Join(Files):
         demographics = self._demographics()
         enrolled = self._enrolled(classes)
         deleted = self.named(users.filter(pl.col("status") == o.DELETED))
+        unenrolled = self._unenrolled(enrolled, deleted)
         active = users.filter(pl.col("status") != o.DELETED)
         students = self._student_ids(enrolled)
         named = active.join(students, on="sourcedId", how="semi")
@@ -91,15 +122,18 @@ class _Join(Files):
             beside = known.join(users, on="sourcedId", how="anti").sort("sourcedId")
         rows = self._users(named, beside, last, active)
         rows = rows.join(demographics, on="sourcedId", how="left").join(enrolled, on="sourcedId", how="left")
-        rows = self._placed(rows, classes, orgs)
-        rows = self._current(rows)
+        rows = self._placed(rows, classes, orgs, unenrolled)
         return Joined(
             rows.sort(LINE),
             deleted,
             self.shown_users,
+            self.named(active),
+            unenrolled,
             orgs,
             classes,
             self._labels(),
+            self.frames,
+            self._links,
             last,
             self.problems,
             self.warnings,
@@ -232,7 +266,9 @@ class _Join(Files):
         named = named.with_columns(pl.col("agentSourcedIds").str.split(",").list.first().alias("agent"))
         return named.join(agents, on="agent", how="left", maintain_order="left")
 
-    def _placed(self, rows: pl.DataFrame, classes: pl.DataFrame, orgs: pl.DataFrame) -> pl.DataFrame:
+    def _placed(
+        self, rows: pl.DataFrame, classes: pl.DataFrame, orgs: pl.DataFrame, unenrolled: pl.DataFrame
+    ) -> pl.DataFrame:
         """School and class of each row; what points nowhere is refused, and named where it stands."""
         rows = rows.join(classes, on="class", how="left").join(
             orgs.select(pl.col("org").alias("class_org"), "school_code", AT["orgs"]),
@@ -252,7 +288,8 @@ class _Join(Files):
         no_class = pl.col("class").is_not_null() & pl.col("class_name").is_null()
         no_school = pl.col("class").is_not_null() & ~no_class & pl.col("school_code").is_null()
         without = pl.col("class").is_null() & (
-            pl.lit(self.package.mode("enrollments") == o.BULK) | pl.lit(value=False)
+            pl.lit(self.package.mode("enrollments") == o.BULK)
+            & ~pl.col("sourcedId").is_in(unenrolled["sourcedId"].to_list())
         )
         for line, name in rows.filter(no_class).select(AT["enrollments"], "class").iter_rows():
             what = "classes.csv 里没有这个班"
@@ -277,23 +314,38 @@ class _Join(Files):
         self.problem(file, line, column, code, value, what)
         self.refused += file != "users"
 
-    def _current(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Leave out what is older than what was applied already: pages and files may overtake each other."""
-        if self.package.mode("users") != o.DELTA:
-            return rows
-        known = self._links.users.select("sourcedId", "modified")
-        rows = rows.join(known, on="sourcedId", how="left", maintain_order="left")
-        stale = (pl.col("dateLastModified") != "") & (
-            pl.col("dateLastModified") < pl.col("modified")
-        ).fill_null(value=False)
-        for line, moment in rows.filter(stale).select(LINE, "dateLastModified").iter_rows():
-            text = (
-                f"users.csv 第 {line} 行「dateLastModified」：比已导入的更早（{shown(moment)}），没有采用。"
-            )
-            self.warnings.append(
-                LineProblem(line, "dateLastModified", "ONEROSTER_STALE", shown(moment), text, "users.csv")
-            )
-        return rows.filter(~stale).drop("modified")
+    def _unenrolled(self, enrolled: pl.DataFrame, deleted: pl.DataFrame) -> pl.DataFrame:
+        """Users whose enrolment was deleted, who have no other and are not deleted; with its class."""
+        frame = self.frames["enrollments"].filter(pl.col("status") == o.DELETED)
+        schema = {"sourcedId": pl.String, **dict.fromkeys(PLACE, pl.String)}
+        if frame.is_empty():
+            return pl.DataFrame(schema=schema)
+        parts = pl.col("value").str.split(SEPARATOR)
+        known = self._links.of["enrollments"].select(
+            pl.col("sourcedId").alias("enrolment"), parts.list.get(0, null_on_oob=True).alias("_user"),
+            parts.list.get(1, null_on_oob=True).alias("_class"),
+        )  # fmt: skip
+        gone = frame.select(
+            pl.col("sourcedId").alias("enrolment"), pl.col("userSourcedId").replace("", None).alias("user"),
+            pl.col("classSourcedId").replace("", None).alias("class"),
+        ).join(known, on="enrolment", how="left")  # fmt: skip
+        gone = gone.select(
+            "enrolment", pl.coalesce("user", "_user").alias("sourcedId"), pl.coalesce("class", "_class")
+        ).drop_nulls()
+        for other in (enrolled, deleted):
+            gone = gone.join(other, on="sourcedId", how="anti")
+        if gone.is_empty():
+            return pl.DataFrame(schema=schema)
+        elsewhere = enrolled_elsewhere(gone["sourcedId"].to_list(), gone["enrolment"].to_list())
+        gone = gone.filter(~pl.col("sourcedId").is_in(sorted(elsewhere)))
+        return self._with_place(gone).select(*schema).drop_nulls()
+
+    def _with_place(self, rows: pl.DataFrame) -> pl.DataFrame:
+        classes, orgs = self._classes(), self._orgs().select(class_org="org", school_code="school_code")
+        codes = pl.concat([orgs, self._links.orgs.select(class_org="org", school_code="school_code")])
+        here = classes.join(codes.unique("class_org", keep="first"), on="class_org", how="left")
+        both = pl.concat([here.select("class", *PLACE), self._links.classes.select("class", *PLACE)])
+        return rows.join(both.drop_nulls().unique("class", keep="first"), on="class", how="left")
 
 
 def texts(rows: pl.DataFrame, last_line: int, separator: str) -> Sequence[str]:

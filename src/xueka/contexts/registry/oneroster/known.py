@@ -4,7 +4,8 @@ import polars as pl
 from django.db import connection
 
 from xueka.contexts.registry.domain import oneroster as o
-from xueka.contexts.registry.oneroster.joining import KEYS, PLACE
+from xueka.contexts.registry.oneroster.joining import KEYS
+from xueka.contexts.registry.oneroster.links import PLACE
 from xueka.platform.crypto.fields import unseal
 
 _STUDENTS = """

@@ -1,74 +1,185 @@
-"""What earlier packages said of a sourcedId: read for a package that says only what changed, and kept."""
+"""What earlier packages said of a sourcedId: read for what a package names, and kept."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 from django.db import connection
 
-from xueka.contexts.registry.oneroster.joining import PLACE, Joined, Links
+from xueka.contexts.registry.domain import oneroster as o
 from xueka.contexts.registry.tables.source import SEPARATOR
 
-_USERS = {"sourcedId": pl.String, "education_id": pl.String, "modified": pl.String}
-_ORGS = {"org": pl.String, "school_code": pl.String}
+PLACE = ("school_code", "stage", "grade", "class_name")
+KIND = {"users": "user", "orgs": "org", "classes": "class", "enrollments": "enrol", "demographics": "birth"}
+"""File → kind of its links."""
+
+_LINK = {"sourcedId": pl.String, "value": pl.String, "modified": pl.String, "gone": pl.Boolean}
 _CLASSES = {"class": pl.String, **dict.fromkeys(PLACE, pl.String), "class_type": pl.String}
+_EVERYTHING = 200_000  # more sourcedIds than these are not asked for one by one
+Row = tuple[str, str, str, str, bool]
 
 
-def read_links() -> Links:
-    """Everything that is kept, as frames."""
+@dataclass(slots=True)
+class Links:
+    """What earlier packages said, for those that only say what changed.
+
+    `of` gives sourcedId, value, modified and gone by file; of users, enrolments and demographics those that
+    the package names. `users`, `orgs` and `classes` are their values: education ID, school code, place.
+    """
+
+    of: dict[str, pl.DataFrame]
+    users: pl.DataFrame
+    orgs: pl.DataFrame
+    classes: pl.DataFrame
+
+
+def read_links(wanted: dict[str, pl.Series]) -> Links:
+    """`wanted` gives the sourcedIds that a package names, by file."""
+    of = {file: _read(kind, wanted.get(file)) for file, kind in KIND.items()}
+    users = of["users"].select("sourcedId", pl.col("value").alias("education_id"), "modified", "gone")
+    orgs = of["orgs"].select(pl.col("sourcedId").alias("org"), pl.col("value").alias("school_code"))
+    rows = of["classes"].select("sourcedId", "value").iter_rows()
+    classes = [(identity, *value.split(SEPARATOR)) for identity, value in rows]
+    return Links(of, users, orgs, pl.DataFrame(classes, schema=_CLASSES, orient="row"))
+
+
+def _read(kind: str, wanted: pl.Series | None) -> pl.DataFrame:
+    asked = "SELECT sourced_id, value, modified, gone FROM registry_onerosterlink WHERE kind = %s"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT sourced_id, value, modified FROM registry_onerosterlink WHERE kind = 'user'")
-        users = pl.DataFrame(cursor.fetchall(), schema=_USERS, orient="row")
-        cursor.execute("SELECT sourced_id, value FROM registry_onerosterlink WHERE kind = 'org'")
-        orgs = pl.DataFrame(cursor.fetchall(), schema=_ORGS, orient="row")
-        cursor.execute("SELECT sourced_id, value FROM registry_onerosterlink WHERE kind = 'class'")
-        classes = [(identity, *value.split(SEPARATOR)) for identity, value in cursor.fetchall()]
-    return Links(users, orgs, pl.DataFrame(classes, schema=_CLASSES, orient="row"))
+        if wanted is None or len(wanted) > _EVERYTHING:
+            cursor.execute(asked, [kind])
+        else:
+            cursor.execute(f"{asked} AND sourced_id = ANY(%s)", [kind, wanted.to_list()])
+        return pl.DataFrame(cursor.fetchall(), schema=_LINK, orient="row")
 
 
-def keep_links(joined: Joined, links: Links) -> None:
-    """Write what is new or different, in the caller's transaction."""
-    users = (
-        joined.rows.filter(pl.col("education_id").is_not_null() & (pl.col("education_id") != ""))
-        .select("sourcedId", "education_id", pl.col("dateLastModified").alias("modified"))
-        .join(links.users, on=["sourcedId", "education_id", "modified"], how="anti")
-    )
-    orgs = (
-        joined.orgs.filter(pl.col("school_code").is_not_null())
-        .select("org", "school_code")
-        .join(links.orgs, on=["org", "school_code"], how="anti")
-    )
-    school_of = pl.concat([orgs, joined.orgs.select("org", "school_code"), links.orgs]).unique(
-        "org", keep="first"
-    )
-    classes = (
-        joined.classes.join(school_of, left_on="class_org", right_on="org", how="inner")
-        .select(*_CLASSES)
-        .drop_nulls()
-        .join(links.classes, on=list(_CLASSES), how="anti")
-    )
-    rows = [("user", *row) for row in users.iter_rows()]
-    rows += [("org", identity, value, "") for identity, value in orgs.drop_nulls().iter_rows()]
-    rows += [("class", row[0], SEPARATOR.join(row[1:]), "") for row in classes.iter_rows()]
-    _write([row for row in rows if len(row[1]) <= 255 and len(row[2]) <= 255])
+def holders(education_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The users that hold these education IDs by what is known, without those that are deleted."""
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT value, sourced_id FROM registry_onerosterlink"
+            " WHERE kind = 'user' AND NOT gone AND value = ANY(%s) ORDER BY sourced_id",
+            [list(education_ids)],
+        )
+        for education_id, user in cursor.fetchall():
+            found.setdefault(education_id, []).append(user)
+    return found
 
 
-def _write(rows: list[tuple[str, str, str, str]]) -> None:
-    if not rows:
-        return
+def enrolled_elsewhere(users: Sequence[str], besides: Sequence[str]) -> set[str]:
+    """Those of these users who have another enrolment that is known, besides these enrolments."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT split_part(value, %s, 1) FROM registry_onerosterlink"
+            " WHERE kind = 'enrol' AND NOT gone AND split_part(value, %s, 1) = ANY(%s)"
+            " AND sourced_id <> ALL(%s)",
+            [SEPARATOR, SEPARATOR, list(users), list(besides)],
+        )
+        return {user for (user,) in cursor.fetchall()}
+
+
+def keep_links(
+    frames: dict[str, pl.DataFrame],
+    rows: pl.DataFrame,
+    orgs: pl.DataFrame,
+    classes: pl.DataFrame,
+    links: Links,
+) -> None:
+    """Write what is new or different, in the caller's transaction.
+
+    `frames` are the records as they were read; `rows` those of students with their education ID; `orgs` and
+    `classes` what is said of places.
+    """
+    named = rows.filter(pl.col("education_id").is_not_null() & (pl.col("education_id") != ""))
+    ids = named.select("sourcedId", pl.col("education_id").alias("value"))
+    users = _dated(frames["users"]).join(ids, on="sourcedId", how="left")
+    beside = ids.join(frames["users"], on="sourcedId", how="anti")
+    users = pl.concat(
+        [users, beside.with_columns(modified=pl.lit(""), gone=pl.lit(value=False))], how="diagonal"
+    )
+    school_of = pl.concat([orgs.select("org", "school_code").drop_nulls(), links.orgs]).unique(
+        "org", keep="first", maintain_order=True
+    )
+    places = classes.join(school_of, left_on="class_org", right_on="org", how="inner").select(*_CLASSES)
+    said = {
+        "users": users.filter(pl.col("value").is_not_null() | pl.col("gone")),
+        "orgs": _with_value(frames["orgs"], orgs.select(sourcedId="org", value="school_code")),
+        "classes": _with_value(
+            frames["classes"],
+            places.drop_nulls().select(
+                sourcedId="class", value=pl.concat_str(list(_CLASSES)[1:], separator=SEPARATOR)
+            ),
+        ),
+        "enrollments": _enrolments(frames["enrollments"]),
+        "demographics": _dated(frames["demographics"])
+        .filter(pl.col("modified") != "")
+        .with_columns(value=pl.lit("")),
+    }
+    found: list[Row] = []
+    for file, frame in said.items():
+        known = links.of[file].select("sourcedId", known="modified")
+        new = frame.join(known, on="sourcedId", how="left").with_columns(
+            pl.col("value").fill_null(""),
+            pl.coalesce(pl.col("modified").replace("", None), "known", pl.lit("")).alias("modified"),
+        )
+        new = new.select(*_LINK).join(links.of[file], on=list(_LINK), how="anti")
+        found += [(KIND[file], *row) for row in new.iter_rows()]
+    _write(row for row in found if len(row[1]) <= 255 and len(row[2]) <= 255)
+
+
+def _dated(frame: pl.DataFrame) -> pl.DataFrame:
+    gone = (pl.col("status") == o.DELETED).alias("gone")
+    return frame.select("sourcedId", pl.col("dateLastModified").alias("modified"), gone)
+
+
+def _with_value(frame: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    said = _dated(frame).join(values, on="sourcedId", how="left")
+    return said.filter(pl.col("value").is_not_null() | pl.col("gone"))
+
+
+def _enrolments(frame: pl.DataFrame) -> pl.DataFrame:
+    if "userSourcedId" not in frame.columns:
+        return pl.DataFrame(schema=_LINK)
+    both = (pl.col("userSourcedId") != "") & (pl.col("classSourcedId") != "")
+    value = pl.when(both).then(pl.concat_str("userSourcedId", "classSourcedId", separator=SEPARATOR))
+    of_students = frame.filter(
+        (pl.col("role") == o.STUDENT_ROLE) | (pl.col("status") == o.DELETED), pl.col("dateLastModified") != ""
+    )
+    return of_students.select(
+        "sourcedId", value.otherwise(pl.lit("")).alias("value"), pl.col("dateLastModified").alias("modified"),
+        (pl.col("status") == o.DELETED).alias("gone"),
+    )  # fmt: skip
+
+
+def _write(rows: Iterable[Row]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS oneroster_link")
         cursor.execute(
-            "CREATE TEMP TABLE oneroster_link (kind text, sourced_id text, value text, modified text)"
-            " ON COMMIT DROP"
+            "CREATE TEMP TABLE oneroster_link"
+            " (kind text, sourced_id text, value text, modified text, gone bool) ON COMMIT DROP"
         )
-        with cursor.copy("COPY oneroster_link (kind, sourced_id, value, modified) FROM STDIN") as copy:
+        with cursor.copy("COPY oneroster_link (kind, sourced_id, value, modified, gone) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        # A record without a moment of its own (a full package) leaves the one that is known.
+        # Whoever held the education ID before is another record of the same student, and not she any more.
         cursor.execute(
             """
-            INSERT INTO registry_onerosterlink (kind, sourced_id, value, modified)
-            SELECT kind, sourced_id, value, modified FROM oneroster_link ORDER BY kind, sourced_id
+            UPDATE registry_onerosterlink x SET gone = true FROM oneroster_link n
+             WHERE n.kind = 'user' AND NOT n.gone AND x.kind = 'user' AND NOT x.gone AND x.value = n.value
+               AND x.sourced_id <> n.sourced_id
+               AND NOT EXISTS (SELECT 1 FROM registry_onerosterlink o
+                                WHERE o.kind = 'user' AND o.sourced_id = n.sourced_id AND o.value = n.value)
+            """
+        )
+        # A record without a moment or a value of its own leaves what is known.
+        cursor.execute(
+            """
+            INSERT INTO registry_onerosterlink (kind, sourced_id, value, modified, gone)
+            SELECT kind, sourced_id, value, modified, gone FROM oneroster_link ORDER BY kind, sourced_id
             ON CONFLICT (kind, sourced_id) DO UPDATE
-               SET value = EXCLUDED.value,
-                   modified = coalesce(nullif(EXCLUDED.modified, ''), registry_onerosterlink.modified)
+               SET value = coalesce(nullif(EXCLUDED.value, ''), registry_onerosterlink.value),
+                   modified = greatest(EXCLUDED.modified, registry_onerosterlink.modified),
+                   gone = EXCLUDED.gone
             """
         )

@@ -20,7 +20,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 _MAY = "city:registry:import"
-_CAUSES = {"deleted": "登记方已删除", "left_out": "全量中没有"}
+_CAUSES = {"deleted": "登记方已删除", "left_out": "全量中没有", "no_class": "没有在读班级"}
 _VERBS = {"confirm": "确认离校", "keep": "仍在校"}
 _MOST = 500
 

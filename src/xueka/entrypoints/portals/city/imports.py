@@ -122,6 +122,7 @@ def _missing(run: registry.ImportRun) -> list[Fact]:
     return [
         Fact("登记方删除", said["deleted"]),
         Fact("全量中没有", said["left_out"]),
+        Fact("没有在读班级", said.get("unenrolled", 0)),
         Fact("又出现", said["returned"]),
         Fact("怎么办", "人数超限，须由人逐一确认" if said["held"] else "核实后办理离校"),
         Fact("不是学生", said["others"]),
@@ -153,7 +154,7 @@ def _actions(request: StaffRequest, run: registry.ImportRun) -> list[Action]:
             disabled_reason=back.message if back else "",
         ),
     ]
-    if run.report["deleted"] or run.report["left_out"]:
+    if any(run.report.get(cause) for cause in ("deleted", "left_out", "unenrolled")):
         found.insert(
             0, Action("核实缺失的学生", reverse("city:absences"), icon="user-question", tone="primary")
         )
