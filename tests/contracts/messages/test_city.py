@@ -93,6 +93,17 @@ def test_a_version_is_registered_under_its_own_name_with_its_number(house: Sende
     assert "回TD不再收提醒" in known["text"]
 
 
+def test_a_text_that_waits_for_its_approval_waits_here_too(house: Sender) -> None:
+    house.sim("PUT", "dial", {"per_minute": 0, "approval_seconds": 3_600_000})
+    send(PHONE, "REPLACEMENT_ARRIVED", ARRIVED, "k")
+    assert sending.send_due(ours()) == 0
+    waiting = Message.objects.get()
+    assert waiting.state == "queued" and "模板还在审核" in waiting.problem
+    house.sim("PUT", "dial", {"approval_seconds": 0})
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        assert sending.send_due(ours()) == 1
+
+
 def test_pushed_reports_end_messages_once_and_forged_and_stale_ones_do_nothing(
     house: Sender, pushed: tuple[Pushed, str]
 ) -> None:

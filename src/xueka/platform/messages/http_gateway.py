@@ -38,7 +38,15 @@ _REASONS = {
     "OPERATOR": "运营商拒绝",
 }
 #: The same again helps later; everything else that is refused is refused for good.
-_AGAIN = {"PHONE_LIMIT", "TOO_MANY", "INTERNAL", "SIGNATURE_WRONG", "TIMESTAMP_WRONG", "NONCE_REPEATED"}
+_AGAIN = {
+    "PHONE_LIMIT",
+    "TOO_MANY",
+    "INTERNAL",
+    "SIGNATURE_WRONG",
+    "TIMESTAMP_WRONG",
+    "NONCE_REPEATED",
+    "TEMPLATE_PENDING",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ STATES = {
     "expired": "已过期",
 }
 PRESETS: dict[str, dict[str, float]] = {
-    "settings": {"delay_ms": 400, "per_hour": 10, "per_minute": 1},
+    "settings": {"delay_ms": 400, "per_hour": 10, "per_minute": 1, "approval_seconds": 0},
     "none": {},
     "light": {
         **struck.LIGHT,

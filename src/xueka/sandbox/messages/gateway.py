@@ -29,7 +29,8 @@ create table if not exists reply (
     number integer primary key, reply_id text not null unique, phone text not null, text text not null,
     at text not null
 );
-create table if not exists approval (code text primary key, number text not null);
+create table if not exists approval_of (code text primary key, number text not null, text text not null,
+    at text not null);
 create table if not exists nonce (value text primary key, at text not null);
 """
 NAME = r"[a-z][a-z0-9_]{0,31}"
@@ -58,20 +59,44 @@ class Gateway:
             raise Refused(422, "TEMPLATE_UNKNOWN", "模板代码应为大写字母、数字、下划线", "code")
         if not isinstance(text, str) or not 1 <= len(text) <= 300 or _names(text) is None:
             raise Refused(422, "TEXT_INVALID", "模板应为 1 到 300 字，花括号内是小写字段名", "text")
-        again = "on conflict do update set text = excluded.text"
-        self.store.run(f"insert into template values (?, ?) {again}", code, text)  # noqa: S608
         if approval is not None and not (isinstance(approval, str) and 1 <= len(approval) <= 64):
             raise Refused(422, "TEXT_INVALID", "登记号应为 1 到 64 字", "approval")
         number = approval or f"D{int(self.dial.throw('approval', code) * 10**8):08d}"
-        again = "on conflict do update set number = excluded.number"
-        self.store.run(f"insert into approval values (?, ?) {again}", code, number)  # noqa: S608
-        return {"code": code, "state": "approved", "fields": _names(text), "approval": number}
+        with self.store.work():
+            again = "on conflict do update set text = excluded.text"
+            self.store.run(f"insert into template values (?, ?) {again}", code, text)  # noqa: S608
+            # The same text again does not begin its approval anew.
+            self.store.run("delete from approval_of where code = ? and text <> ?", code, text)
+            again = "on conflict do update set number = excluded.number"
+            self.store.run(
+                f"insert into approval_of values (?, ?, ?, ?) {again}",  # noqa: S608
+                code,
+                number,
+                text,
+                self.clock.now().isoformat(),
+            )
+        state = "pending" if self._pending(code) else "approved"
+        return {"code": code, "state": state, "fields": _names(text), "approval": number}
+
+    def _pending(self, code: str) -> bool:
+        """Whether the carriers are still looking at the text."""
+        wait = timedelta(seconds=self.dial.setting("approval_seconds") / self._speed)
+        found = self.store.one("select at from approval_of where code = ?", code)
+        return found is not None and self.clock.now() < datetime.fromisoformat(found["at"]) + wait
 
     def templates(self) -> list[dict[str, Any]]:
         found = self.store.all(
-            "select code, text, number approval from template left join approval using (code) order by code"
+            "select t.code, t.text, a.number approval from template t left join approval_of a using (code) "
+            "order by t.code"
         )
-        return [{**dict(each), "fields": _names(each["text"])} for each in found]
+        return [
+            {
+                **dict(each),
+                "fields": _names(each["text"]),
+                "state": "pending" if self._pending(each["code"]) else "approved",
+            }
+            for each in found
+        ]
 
     # ---- messages
 
@@ -123,6 +148,8 @@ class Gateway:
         template = self.store.one("select text from template where code = ?", str(value.get("template")))
         if template is None:
             raise Refused(422, "TEMPLATE_UNKNOWN", "没有这个模板", "template")
+        if self._pending(str(value["template"])):
+            raise Refused(422, "TEMPLATE_PENDING", "模板还在审核", "template")
         values, names = value.get("values", {}), _names(template["text"]) or []
         good = isinstance(values, dict) and set(values) == set(names)
         if not good or not all(isinstance(each, str) and _plain(each) for each in values.values()):
