@@ -247,6 +247,8 @@ INTERFACES = (
     "xueka.contexts.payments.standing.standings",
 )
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
+# Differences that the daily comparison tells the counterpart anew by itself, if there are no more; 0: none.
+INTEROP_TELL_AGAIN = int(os.environ.get("XUEKA_INTEROP_TELL_AGAIN", "200"))
 BUREAU_GATEWAY = "xueka.contexts.production.adapters.sftp.connect"
 # Adapters of the payment channels (contexts/payments/ports.py).
 PAYMENT_CHANNELS = {
@@ -263,6 +265,9 @@ COURIER_PARTNER = Path(os.environ.get("XUEKA_COURIER_PARTNER", XUEKA_HOME / "cou
 COURIER_SENDER = os.environ.get(
     "XUEKA_COURIER_SENDER", "北京市学生卡服务中心;01000000000;北京市西城区（寄件地址待填写）"
 ).split(";")
+# Days that a courier is given where nobody says otherwise; hours of silence after which a parcel is stuck.
+COURIER_DAYS = int(os.environ.get("XUEKA_COURIER_DAYS", "3"))
+COURIER_SILENCE = int(os.environ.get("XUEKA_COURIER_SILENCE", "48"))
 # Our address as couriers see it; without it, where we listen.
 COURIER_SITE = os.environ.get("XUEKA_COURIER_SITE", "")
 RECEIPT_OFFICE = "xueka.contexts.receipts.adapters.finance.connect"

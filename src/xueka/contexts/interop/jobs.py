@@ -8,9 +8,12 @@ from django.conf import settings
 from django.db import transaction
 
 from xueka.contexts.interop.adapters.records import DATASETS
-from xueka.contexts.interop.models import Comparison
-from xueka.contexts.interop.services import comparing, following, measuring, sampling
+from xueka.contexts.interop.domain.buckets import MISSING_HERE
+from xueka.contexts.interop.domain.transitions import OPEN
+from xueka.contexts.interop.models import Comparison, Difference
+from xueka.contexts.interop.services import comparing, deciding, following, measuring, sampling
 from xueka.kernel import clock
+from xueka.kernel.errors import Refused
 from xueka.platform.exchange.counterparts import counterparts
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
@@ -37,6 +40,26 @@ def compare_daily() -> None:
             tried = done.exclude(problem="").filter(finished_at__gt=now - AGAIN)
             if dataset in DATASETS and not done.filter(problem="").exists() and not tried.exists():
                 comparing.reconcile(WORKER, partner, dataset)
+                tell_again(partner.code, dataset)
+
+
+def tell_again(code: str, dataset: str) -> int:
+    """What they lack, or have otherwise, of what is ours to say: told once more without a person, if it is
+    little (`XUEKA_INTEROP_TELL_AGAIN`). What is found a second time, or is much, waits for somebody.
+    """
+    if dataset in settings.INTEROP_TAKERS:
+        return 0
+    rows = Difference.objects.filter(counterpart=code, dataset=dataset, state=OPEN, times=1)
+    fresh = list(
+        rows.exclude(kind=MISSING_HERE).values_list("id", flat=True)[: settings.INTEROP_TELL_AGAIN + 1]
+    )
+    if not 0 < len(fresh) <= settings.INTEROP_TELL_AGAIN:
+        return 0
+    try:
+        with transaction.atomic():
+            return deciding.send_again(WORKER, fresh)
+    except Refused:  # one of them is not ours any more: somebody looks
+        return 0
 
 
 @every(57, "interop.measure")

@@ -63,10 +63,6 @@ OUTCOMES = {
     NOTED: "没有新内容",
 }
 
-#: Days that a courier is given when nobody says otherwise (SF standard within the city: 1; with a margin).
-DAYS_ON_THE_WAY = 3
-#: A parcel of which nothing is heard for so long is stuck.
-SILENCE = timedelta(hours=48)
 #: Addresses and pushes are forgotten so long after the end.
 FORGET_AFTER = timedelta(days=30)
 #: Without a push, the way of a parcel is asked so often; what a push said, at once.
@@ -78,9 +74,9 @@ def holder_in(state: str) -> str:
     return _HOLDER.get(state, "")
 
 
-def expected_on(today: date, promised_on: date | None = None) -> date:
-    """By when it has to be there: the courier's days, but not after the day that was promised."""
-    usual = today + timedelta(days=DAYS_ON_THE_WAY)
+def expected_on(today: date, days: int, promised_on: date | None = None) -> date:
+    """By when it has to be there: the courier's `days`, but not after the day that was promised."""
+    usual = today + timedelta(days=days)
     return min(usual, max(promised_on, today)) if promised_on else usual
 
 

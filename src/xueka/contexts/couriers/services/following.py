@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
@@ -167,7 +168,8 @@ def watch() -> int:
     now, today = clock.now(), clock.today()
     rows = Shipment.objects.filter(state__in=t.FOLLOWED)
     late = rows.filter(expected_on__lt=today).exclude(problems__kind=rules.LATE, problems__closed_at=None)
-    silent = Q(status_at__lte=now - rules.SILENCE) | Q(status_at=None, state_at__lte=now - rules.SILENCE)
+    since = now - _silence()
+    silent = Q(status_at__lte=since) | Q(status_at=None, state_at__lte=since)
     stuck = rows.filter(silent).exclude(problems__kind=rules.STUCK, problems__closed_at=None)
     stuck = stuck.exclude(state=s.LOCKER)
     new = 0
@@ -185,4 +187,9 @@ def forget() -> int:
 
 
 def _fresh(at: datetime) -> bool:
-    return clock.now() - at < rules.SILENCE
+    return clock.now() - at < _silence()
+
+
+def _silence() -> timedelta:
+    """A parcel of which nothing is heard for so long is stuck."""
+    return timedelta(hours=settings.COURIER_SILENCE)

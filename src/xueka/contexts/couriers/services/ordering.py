@@ -6,6 +6,7 @@ and replacements: this calls their services.
 
 from datetime import date
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
@@ -214,7 +215,7 @@ def _home(
         replacement=found,
         address=seal({"name": where.name, "phone": where.phone, "address": where.address}),
         mark=replacements.address_mark(found),
-        expected_on=rules.expected_on(clock.today(), found.promised_on),
+        expected_on=rules.expected_on(clock.today(), settings.COURIER_DAYS, found.promised_on),
     )
     ShipmentCard.objects.create(shipment=made, card=card)
     return made
@@ -246,7 +247,7 @@ def _school(
         delivery=delivery,
         address=seal(where),
         pieces=len(boxes) if courier == rules.SF else 1,
-        expected_on=on or rules.expected_on(clock.today()),
+        expected_on=on or rules.expected_on(clock.today(), settings.COURIER_DAYS),
     )
     ShipmentCard.objects.bulk_create(
         (
