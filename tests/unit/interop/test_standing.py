@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.interop.conftest import CODE, SYSTEM, Tong, send
+from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
 from xueka.contexts.interop import api as interop
 from xueka.contexts.interop.services.sampling import sample_all
+from xueka.contexts.payments import api as payments
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.platform.exchange import queries
 from xueka.platform.exchange.services import post
@@ -74,3 +76,23 @@ def test_a_file_that_cannot_be_read_is_a_broken_interface(tong: Tong, settings: 
     assert found["welfare"].health[0] == BROKEN
     assert found[CODE].health[0] == GOOD
     assert "sms" in found
+
+
+def test_the_others_are_seen_too(city: City) -> None:
+    """Every source answers, with something in it where that is cheap to make."""
+    now = clock.now()
+    registry.ImportRun.objects.create(
+        kind="oneroster", file_name="x.zip", dry_run=False, rows=7, rejected=2, at=now, actor="t"
+    )
+    payments.set_channel(
+        SYSTEM,
+        "wechat",
+        settlement="direct",
+        fee_bearer="none",
+        gateway="https://pay.example",
+        merchant_id="1",
+    )
+    found = {each.code: each for each in interop.standings(SYSTEM)}
+    assert (found["oneroster"].received, found["oneroster"].failed) == (7, 2)
+    assert found["pay-wechat"].health == (GOOD, "")
+    assert {"sms", "mail"} <= set(found)

@@ -97,7 +97,9 @@ def places(standing: Standing) -> dict[str, str]:
         page_of = {"sms": "city:messages", "mail": "city:mails"}.get(standing.code)
         found |= dict.fromkeys(("waiting", "dead", "moved"), reverse(page_of)) if page_of else {}
     elif standing.kind == REGISTRY:
-        found |= {"waiting": reverse("city:absences"), "moved": reverse("city:imports")}
+        found |= {"waiting": reverse("city:absences")} | dict.fromkeys(
+            ("dead", "moved"), reverse("city:imports")
+        )
     return found | {"page": page}
 
 
