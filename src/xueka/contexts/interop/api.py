@@ -24,7 +24,7 @@ from xueka.contexts.interop.queries import (
     status,
 )
 from xueka.contexts.interop.services.comparing import answer, reconcile
-from xueka.contexts.interop.services.deciding import assign, leave, send_again, take_theirs
+from xueka.contexts.interop.services.deciding import assign, leave, may_take, send_again, take_theirs
 from xueka.contexts.interop.services.following import follow_all
 from xueka.contexts.interop.services.measuring import measure_all
 
@@ -52,6 +52,7 @@ __all__ = [
     "hours",
     "latest_quality",
     "leave",
+    "may_take",
     "measure_all",
     "measure_quality",
     "quality",

@@ -70,6 +70,11 @@ def take_theirs(actor: Actor, ids: Sequence[int]) -> int:
     return _decided(actor, rows, "take")
 
 
+def may_take(dataset: str) -> bool:
+    """Whether theirs can be the truth of this dataset at all."""
+    return dataset in settings.INTEROP_TAKERS
+
+
 def leave(actor: Actor, ids: Sequence[int], reason: str) -> int:
     """Nothing is done about it, and why. Raises BadInput `REASON_MISSING`."""
     if not reason.strip():

@@ -28,6 +28,7 @@ _VERBS = {
     "leave": ("不处理", "登记理由，差异留着，不再算作待办。"),
     "assign": ("由我负责", "记到您的名下。"),
 }
+_CANNOT = {"send": "本方没有这条记录，没有可以补发的", "take": "这类记录以本方为准，不能采纳对方"}
 _ICONS = {"send": "repeat", "take": "arrow-back-up", "leave": "x", "assign": "user-check"}
 
 
@@ -89,7 +90,8 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
                 params={"keys": [found.id]},
             )
             for verb, (label, _) in _VERBS.items()
-            if verb == "assign" or found.state == "open"
+            if verb == "assign"
+            or (found.state == "open" and (verb != "take" or interop.may_take(found.dataset)))
         ]
     asking = words.ask(
         request,
@@ -115,7 +117,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
         ),
         "sides": [Fact("本方", ours or "没有这条记录"), Fact("对方", theirs or "没有这条记录")],
         "links": [
-            Link("这张卡的消息", f"{reverse('city:trace')}?q={found.key}", "追踪"),
+            Link("这张卡的消息", f"{reverse('city:trace')}?q={found.key}"),
         ],
         "events": shapes.steps(
             history.timeline({"disagreement": [found.id]}), labels | {"create": "核对发现"}
@@ -135,6 +137,9 @@ def act(request: StaffRequest, verb: str) -> HttpResponse:
     label, body = _VERBS[verb]
     ended = [each for each in rows if each.state != "open" and verb != "assign"]
     absent = [each for each in rows if verb == "send" and each.kind == "missing_here" and each not in ended]
+    absent += [
+        each for each in rows if verb == "take" and each not in ended and not interop.may_take(each.dataset)
+    ]
     ids = [each.id for each in rows if each not in ended and each not in absent]
     reason = "required" if verb == "leave" else "none"
     doing = Action(
@@ -151,7 +156,7 @@ def act(request: StaffRequest, verb: str) -> HttpResponse:
     )
     wont = [
         Wont(said, len(each), [Link(row.key) for row in each[:5]])
-        for said, each in (("已经办过，等下一次核对", ended), ("本方没有这条记录，没有可以补发的", absent))
+        for said, each in (("已经办过，等下一次核对", ended), (_CANNOT.get(verb, ""), absent))
         if each
     ]
     shown = Preview(label, len(ids), body, doing, reverse("city:differences"), wont=wont, unit="项")

@@ -189,10 +189,7 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
             ],
             actions=_actions(request, found) if may else [],
         ),
-        "events": [
-            Event(coordination.LINES[each.kind], each.at, names[each.by], each.text, _TONES[each.kind])
-            for each in reversed(coordination.file_of(found))
-        ],
+        "events": [_event(each, names[each.by]) for each in reversed(coordination.file_of(found))],
         "may": may,
         "is_open": found.state not in coordination.ENDED,
         "note_url": reverse("city:matter_act", args=[number, "note"]),
@@ -257,6 +254,12 @@ def _actions(request: StaffRequest, found: coordination.Matter) -> list[Action]:
         mine = reverse("city:matter_act", args=[found.number, "assign"])
         shown.append(Action("由我负责", mine, "post", "user-check"))
     return shown
+
+
+def _event(line: coordination.Line, by: str) -> Event:
+    """A step is headed by what was done, everything else by what it is."""
+    done, _, said = line.text.partition("：") if line.kind == "step" else ("", "", line.text)
+    return Event(done or coordination.LINES[line.kind], line.at, by, said, _TONES[line.kind])
 
 
 def _new_action() -> Action:

@@ -148,10 +148,7 @@ def trace(request: StaffRequest) -> HttpResponse:
                         each.seq,
                         words.message_state(each.direction, each.state),
                         words.why(each.code, each.problem),
-                        [
-                            f"{clock.local(at):%m-%d %H:%M:%S} {status or '—'} {words.why(code, said)}"
-                            for at, status, code, said in each.tries
-                        ],
+                        [_tried(at, status, words.why(code, said)) for at, status, code, said in each.tries],
                     )
                     for each in steps
                     if each.key == key
@@ -220,6 +217,10 @@ def _content(found: Any) -> str:
 def _begun(found: Any) -> datetime:
     begun: datetime = found.created_at if hasattr(found, "created_at") else found.received_at
     return begun
+
+
+def _tried(at: datetime, status: int, said: str) -> str:
+    return f"{clock.local(at):%m-%d %H:%M:%S} {status or '—'} {said or '已收下'}"
 
 
 def _object(key: str) -> Link:
