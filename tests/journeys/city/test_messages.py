@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.support import assert_sound
 from tests.journeys.town import Town, picture
 from tests.support.messages import Fake
+from xueka.platform.audit.models import Entry
 from xueka.platform.mail import receiving
 from xueka.platform.messages import opting, sending
 from xueka.platform.messages.services import send
@@ -57,6 +58,8 @@ def test_the_operator_sees_what_families_were_told(page: Page, town: Town) -> No
     expect(page.get_by_role("heading", name="138****0001")).to_be_visible()
     expect(page.get_by_text("王**的补卡已受理")).to_be_visible()
     assert "739104" not in page.content() and PHONE not in page.content()
+    looks = Entry.objects.filter(action__in=["message.find", "message.look"], object_id="138****0001")
+    assert looks.count() == 2
     assert_sound(page)
     picture(page, "city-message-phone")
 

@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet, Sum
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.kernel.identifiers import clean_phone, phone_problem
+from xueka.kernel.masking import mask_phone
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.identity.actor import Actor
@@ -72,8 +73,8 @@ def opt_outs() -> QuerySet[OptOut]:
 
 
 def index_of_typed(actor: Actor, typed: str) -> bytes:
-    """The index of a phone that somebody wants to look at. Raises BadInput `PHONE_INVALID`. Needs
-    `city:message:read`.
+    """The index of a phone that somebody wants to look at, on record whether anything was sent to it or not.
+    Raises BadInput `PHONE_INVALID`. Needs `city:message:read`.
     """
     actor.require(READ)
     phone = clean_phone(typed)
@@ -84,6 +85,7 @@ def index_of_typed(actor: Actor, typed: str) -> bytes:
             where="手机号",
             expected=reason.expected,
         )
+    record(actor, "message.find", "phone", mask_phone(phone))
     return index_of(phone)
 
 

@@ -316,6 +316,7 @@ ACTS = {
     "supply.load": "装入耗材",
     "mail.look": "查看来信",
     "mail.test": "试发邮件",
+    "message.find": "按号码查短信",
     "message.look": "查看一个号码的短信",
     "message.refuse": "登记退订提醒短信",
     "message.want": "恢复提醒短信",
