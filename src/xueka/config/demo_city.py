@@ -89,6 +89,7 @@ def logins(ports: Mapping[str, int]) -> list[str]:
         lines.append(f"演示手机收到的短信：http://127.0.0.1:{ports['messages']}/phones")
         lines.append(f"演示邮箱收到的邮件：http://127.0.0.1:{ports['mail']}/boxes")
         lines.append(f"演示京通（家长从这里登录、缴费）：http://127.0.0.1:{ports['jingtong']}/")
+        lines.append("各模拟器的地址、资料在哪里：python3 run.py sandbox list")
     return lines
 
 

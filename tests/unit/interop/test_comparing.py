@@ -187,6 +187,34 @@ def test_the_sweep_compares_once_a_day(city: City, tong: Tong, settings: Any) ->
         assert Comparison.objects.count() == 3
 
 
+def test_what_is_ours_to_say_is_told_once_more_by_itself(city: City, tong: Tong, settings: Any) -> None:
+    """What they forgot comes again without a person; what differs a second time, or is much, does not."""
+    interop.follow_all()
+    made = numbers(city.active(city.students(3)))
+    interop.follow_all()
+    send()
+    with clock.at(clock.now().replace(hour=0)) as now:  # 8 in Beijing
+        tong.house.clock.set(now.now().isoformat())
+        for number in made[:2]:
+            tong.house.book.put(DATASET, number, "")
+        interop.compare_daily()
+        send()
+        assert {each.state for each in Difference.objects.all()} == {"sent"} and len(tong.records()) == 3
+        now.advance(timedelta(hours=24))
+        tong.house.clock.set(now.now().isoformat())
+        tong.house.book.put(DATASET, made[0], "")
+        interop.compare_daily()
+        states = {each.key: each.state for each in Difference.objects.all()}
+        assert states == {made[0]: "open", made[1]: "gone"}
+        settings.INTEROP_TELL_AGAIN = 1
+        for number in made[1:]:
+            tong.house.book.put(DATASET, number, "")
+        now.advance(timedelta(hours=24))
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        assert set(Difference.objects.exclude(state="gone").values_list("state", flat=True)) == {"open"}
+
+
 def test_who_may(city: City, tong: Tong) -> None:
     teacher = Actor.in_role("t", "老师", "school_officer", EVERYWHERE)
     for ask in (
