@@ -1,4 +1,4 @@
-"""After the heavy dial goes back, both sides agree without a person (`tests.faults.agreement`)."""
+"""After the heavy dial goes back, both sides agree without a person (`python -m tests.faults.agreement`)."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.agreement import World, play, report
+from tests.faults.agreeing import World, play, report
 from tests.support.size import dial
 from tests.unit.replacements.conftest import Families, family, in_memory
 
