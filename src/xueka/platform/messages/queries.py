@@ -107,7 +107,8 @@ def open_phone(actor: Actor, index: bytes) -> Opened:
     messages = list(rows().filter(phone_index=index)[:100])
     replies = list(Reply.objects.filter(phone_index=index).order_by("-id")[:50])
     wishes = list(OptOut.objects.filter(phone_index=index).order_by("-id"))
-    shown = [*(each.shown_to for each in [*messages, *wishes]), *(each.shown_from for each in replies), ""][0]
+    names = [each.shown_to for each in messages] + [each.shown_to for each in wishes]
+    shown = next(iter(names + [each.shown_from for each in replies]), "")
     record(actor, "message.look", "phone", shown or "—")
     return Opened(shown, messages, replies, wishes)
 
