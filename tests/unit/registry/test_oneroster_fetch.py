@@ -9,7 +9,7 @@ from django.conf import LazySettings
 
 from tests.support.registry import clean
 from tests.support.student_registry import OPERATOR, Registry, registry_beside
-from xueka.contexts.registry.models import ImportRun, Student
+from xueka.contexts.registry.models import ImportRun, OneRosterPage, Student
 from xueka.contexts.registry.oneroster import fetching
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Refused
@@ -53,3 +53,24 @@ def test_without_a_card_and_two_at_once(registry: Registry, settings: LazySettin
     with pytest.raises(Refused) as refused:
         fetching.ask(OPERATOR)
     assert refused.value.code == "ONEROSTER_NO_PARTNER"
+
+
+def test_killed_between_pages_and_in_the_middle_of_one(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = registry.enter(clean(50))
+    number = fetching.ask(OPERATOR).id
+    left = iter([False] * 4)
+    fetching.advance(number, until=lambda: next(left, True))
+    before = list(OneRosterPage.objects.values_list("kind", "number"))
+    assert len(before) == 4
+    with monkeypatch.context() as broken:
+        broken.setattr(fetching.OneRosterFetch, "save", lambda _: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            fetching.advance(number)
+    assert list(OneRosterPage.objects.values_list("kind", "number")) == before
+    # Meanwhile a record that was read is removed for good: the lists move up.
+    registry.roll.purge("users", users[0])
+    done = registry.walk(number)
+    assert done.run and done.run.created == 50, done.problem
+    assert OneRosterPage.objects.filter(fetch=number).count() > len(before)

@@ -42,11 +42,10 @@ from xueka.contexts.registry.models import (
 )
 from xueka.contexts.registry.naming import find_students, named
 from xueka.contexts.registry.oneroster.fetching import advance as advance_fetch
-from xueka.contexts.registry.oneroster.fetching import apply_fetch, drop_fetch, fetches
+from xueka.contexts.registry.oneroster.fetching import apply_fetch, drop_fetch, fetches, has_registry
 from xueka.contexts.registry.oneroster.fetching import ask as ask_fetch
 from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_oneroster
 from xueka.contexts.registry.oneroster.package import is_package
-from xueka.contexts.registry.oneroster.registry_client import partner as registry_partner
 from xueka.contexts.registry.oneroster.reverting import NOTES as REVERT_NOTES
 from xueka.contexts.registry.oneroster.reverting import Reverted, revert_run
 from xueka.contexts.registry.oneroster.reverting import why_not as why_not_reverted
@@ -183,6 +182,7 @@ __all__ = [
     "find_by_number",
     "find_students",
     "guarded_by",
+    "has_registry",
     "hold_students",
     "import_oneroster",
     "import_roster",
@@ -206,7 +206,6 @@ __all__ = [
     "phone_index",
     "printed_changes",
     "record_consent",
-    "registry_partner",
     "reject_transfer",
     "remove_empty_classes",
     "rename_school",

@@ -150,7 +150,7 @@ def _one_page(client: RegistryClient, fetch: OneRosterFetch) -> OneRosterFetch:
                 envelope=seal_bytes(zlib.compress(answered.content, 1)),
             )
         if after["at_end"]:
-            after = _next_kind(locked, after, answered.total)
+            after = _next_kind(locked, after)
         locked.cursor = after
         locked.latest = max(locked.latest, _moment(answered.latest))
         locked.tries, locked.next_at, locked.problem = 0, clock.now(), ""
@@ -158,20 +158,19 @@ def _one_page(client: RegistryClient, fetch: OneRosterFetch) -> OneRosterFetch:
     return locked
 
 
-def _next_kind(fetch: OneRosterFetch, cursor: dict[str, Any], total: int | None) -> dict[str, Any]:
-    """After the end of one list: the next, or the same once more where records are missing."""
+def _next_kind(fetch: OneRosterFetch, cursor: dict[str, Any]) -> dict[str, Any]:
+    """After the end of one list: the next, or the same once more where it moved or is not whole."""
     found = _distinct(fetch.id, cursor["kind"])
     fetch.counts[cursor["kind"]] = found
-    if total is not None and found < total:
-        again = walk.again(cursor)
-        if again is None:
-            raise RegistryUnavailable(
-                "ONEROSTER_INCOMPLETE",
-                f"学籍系统的列表 {cursor['kind']} 读了几遍都不齐。",
-                found=f"{found} 条",
-                expected=f"X-Total-Count {total} 条",
-            )
+    if again := walk.again(cursor, found):
         return again
+    if walk.is_short(cursor, found):
+        raise RegistryUnavailable(
+            "ONEROSTER_INCOMPLETE",
+            f"学籍系统的列表 {cursor['kind']} 读了几遍都不齐。",
+            found=f"{found} 条",
+            expected=f"X-Total-Count {cursor['total']} 条",
+        )
     following = walk.following(cursor, KINDS)
     if following is None:
         fetch.fetched_at = clock.now()
@@ -325,13 +324,21 @@ def _waiting(actor: Actor, fetch_id: int, *, walking: bool = False) -> OneRoster
     return fetch
 
 
-# ---- by the hour
+# ---- looked at
+
+
+def has_registry() -> bool:
+    """Whether the student registry has handed anything over."""
+    return bool(settings.ONEROSTER_PARTNER.exists())
 
 
 def fetches(actor: Actor, limit: int = 10) -> list[OneRosterFetch]:
     """The latest first, each with its runs."""
     rows = OneRosterFetch.objects.visible_to(actor.scope).select_related("run", "check_run").defer("cursor")
     return list(rows.order_by("-id")[:limit])
+
+
+# ---- by the hour
 
 
 def due_tonight() -> bool | None:

@@ -24,6 +24,13 @@ _IMPORTS = {
 }
 _FORMS = {"roster": "XLSX 或 CSV", "schools": "XLSX 或 CSV", "oneroster": "zip"}
 _PACKAGE = "OneRoster 1.2 的 zip 包，全量或增量，里面要有 manifest.csv；各文件和北京扩展列见接口文档。"
+_LISTS = {
+    "orgs": "学校",
+    "classes": "班级",
+    "users": "用户",
+    "enrollments": "在读",
+    "demographics": "人口信息",
+}
 SHOWN = 500
 
 
@@ -35,7 +42,10 @@ def page(request: StaffRequest) -> HttpResponse:
     url = reverse("city:imports")
     runs = registry.import_runs(request.actor.scope, limit=30)
     names = shapes.Names()
+    fetches = registry.fetches(request.actor, limit=1)
     shown = {
+        "actions": _fetch_actions(fetches),
+        "fetch": _fetch_facts(fetches[0]) if fetches else [],
         "zones": [
             (
                 label,
@@ -76,6 +86,71 @@ def page(request: StaffRequest) -> HttpResponse:
         ],
     }
     return render(request, "city/imports.html", shown)
+
+
+def _fetch_facts(found: registry.OneRosterFetch) -> list[Fact]:
+    """The latest fetch from the student registry: how far it is, its differences, what became of it."""
+    counts = "，".join(f"{_LISTS.get(kind, kind)} {count}" for kind, count in found.counts.items())
+    if found.run:
+        end: object = Link("已导入", reverse("city:import_run", args=[found.run_id]))
+    elif found.waits:
+        end = "等人决定"
+    else:
+        end = "没有导入" if found.ended_at else "正在获取"
+    facts = [
+        Fact("第几次", found.id, "全量" if found.full else "增量"),
+        Fact("开始", found.started_at),
+        Fact("取到", counts or "还没有"),
+        Fact("结果", end, found.problem),
+    ]
+    if found.check_run_id:
+        facts.append(Fact("差异", Link("看差异", reverse("city:import_run", args=[found.check_run_id]))))
+    return facts
+
+
+def _fetch_actions(fetches: list[registry.OneRosterFetch]) -> list[Action]:
+    """Fetch now, or decide what waits; none where the student registry has handed nothing over."""
+    if not registry.has_registry() and not fetches:
+        return []
+    last = fetches[0] if fetches else None
+    if last and not last.ended_at:
+        drop = Confirm("放弃获取", "取到的不导入；下次再取。", "放弃")
+        apply = Confirm("应用差异", "按看过的差异导入，30 天内可以撤回。", "应用")
+        found = [Action("放弃获取", reverse("city:fetch_drop", args=[last.id]), "post", "ban", confirm=drop)]
+        if last.waits:
+            url = reverse("city:fetch_apply", args=[last.id])
+            found.insert(0, Action("应用差异", url, "post", "check", "primary", confirm=apply))
+        return found
+    url = reverse("city:fetch")
+    return [
+        Action("获取变化", url, "post", "refresh", "primary"),
+        Action("获取全部", url, "post", "file-import", params={"full": "1"}),
+    ]
+
+
+@require_POST
+@portal_view("city:registry:import")
+def fetch(request: StaffRequest) -> HttpResponse:
+    """Have the worker fetch from the student registry now."""
+    made = registry.ask_fetch(request.actor, full=request.POST.get("full") == "1")
+    flash(request, f"第 {made.id} 次获取已开始；没有疑问的差异随即导入。")
+    return redirect("city:imports")
+
+
+@require_POST
+@portal_view("city:registry:import")
+def fetch_apply(request: StaffRequest, number: int) -> HttpResponse:
+    report = registry.apply_fetch(request.actor, number)
+    flash(request, f"已应用：新建 {report.created}，更新 {report.updated}，拒收 {report.rejected}。")
+    return redirect("city:imports")
+
+
+@require_POST
+@portal_view("city:registry:import")
+def fetch_drop(request: StaffRequest, number: int) -> HttpResponse:
+    registry.drop_fetch(request.actor, number)
+    flash(request, f"第 {number} 次获取已放弃。")
+    return redirect("city:imports")
 
 
 @require_GET
