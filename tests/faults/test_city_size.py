@@ -33,6 +33,8 @@ EMPTY = (
     "reminders_",
     "interop_",
     "transit_",
+    "number_request_",
+    "tong_application_",
     "disagreement_",
     "matter_",
     "identity_",

@@ -227,6 +227,12 @@ EXCHANGE_KEPT_DAYS = int(os.environ.get("XUEKA_EXCHANGE_KEPT_DAYS", "90"))  # co
 # Who applies what comes: "counterpart/kind" or "*/kind" → function (platform/exchange/applying.py).
 EXCHANGE_HANDLERS: dict[str, str] = {
     "transit/validity.changed": "xueka.contexts.transit.api.hear_validity",
+    "beijing-tong/numbers.granted": "xueka.contexts.interop.api.numbers_granted",
+    "beijing-tong/numbers.declined": "xueka.contexts.interop.api.numbers_declined",
+    "beijing-tong/citizen.corrected": "xueka.contexts.interop.api.citizen_corrected",
+    "beijing-tong/application.blocked": "xueka.contexts.interop.api.application_blocked",
+    "beijing-tong/application.unblocked": "xueka.contexts.interop.api.application_unblocked",
+    "beijing-tong/number.withdrawn": "xueka.contexts.interop.api.number_withdrawn",
 }
 # Transit company: seconds that a look-up waits, hours after which an answer counts as old, days before an end
 # from when it is said to come soon.

@@ -1,6 +1,8 @@
 """Ranges closed and opened, a number's fate, blanks set aside, the schedule with its signed hand-overs."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from playwright.sync_api import Page, expect
@@ -8,8 +10,10 @@ from playwright.sync_api import Page, expect
 from tests.journeys.city.conftest import press
 from tests.journeys.support import assert_sound
 from tests.journeys.town import SYSTEM, Town, picture
+from xueka.contexts.interop import api as interop
 from xueka.contexts.numbers import api as numbers
 from xueka.kernel import clock
+from xueka.platform.exchange.applying import Message
 
 
 @transaction.atomic
@@ -46,6 +50,46 @@ def test_a_range_is_closed_and_opened_and_a_number_is_found(page: Page, people: 
     page.get_by_label("号码", exact=True).fill("1")
     page.get_by_role("button", name="查去向").click()
     expect(page.get_by_text("没有发出过这个号码")).to_be_visible()
+
+
+def test_numbers_are_asked_for_and_a_blocked_card_says_so(
+    page: Page, people: Town, tmp_path: Path, settings: Any
+) -> None:
+    settings.EXCHANGE_PARTNERS = tmp_path
+    (tmp_path / "beijing-tong").mkdir()
+    (tmp_path / "beijing-tong" / "partner.json").write_text("{}")
+    [card] = people.in_hand(people.students()[:1])
+    people.log_in(page, "operator")
+    page.goto("/city/numbers/")
+    page.get_by_role("link", name="向北京通申请号码").click()
+    page.get_by_label("数量").fill("0")
+    page.get_by_role("button", name="发出申请").click()
+    assert_sound(page)
+    page.get_by_label("数量").fill("50000")
+    page.get_by_label("用途").fill("秋季新生")
+    page.get_by_role("button", name="发出申请").click()
+    asked = page.get_by_role("row").filter(has_text="秋季新生")
+    expect(asked).to_contain_text("已申请，待答复")
+    number = asked.locator(".xk-code").inner_text()
+    range_ = {"request": number, "prefix": "BJT70000", "width": 8, "first": 1, "last": 50_000}
+    with transaction.atomic():
+        interop.numbers_granted(SYSTEM, told(f"range:{number}", range_ | {"document": "市民卡〔2026〕31号"}))
+        bears = {
+            "card": card.number,
+            "beijing_tong_number": card.beijing_tong_number,
+            "reason": "本人申请暂停",
+        }
+        interop.application_blocked(SYSTEM, told(f"card:{card.number}", bears))
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="秋季新生")).to_contain_text("已拨给")
+    assert_sound(page)
+    page.goto(f"/cards/{card.number}/")
+    expect(page.get_by_text("本人暂停")).to_be_visible()
+    assert_sound(page)
+
+
+def told(key: str, data: dict[str, Any]) -> Message:
+    return Message("beijing-tong", "msg_1", "", key, 1, None, data)
 
 
 def test_blanks_are_set_aside_by_list_and_by_scanner_and_returned_on_paper(page: Page, people: Town) -> None:

@@ -2,13 +2,15 @@
 
 import base64
 import json
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import Client
+from django.urls import resolve
 
 from tests.unit.cards.conftest import NOW
 from tests.unit.multiapp.conftest import ALL, ONE, SYSTEM, Partners, make_partners
@@ -17,6 +19,8 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.multiapp.models import ApiCall, CallDay, Credential, RememberedAnswer, Report
 from xueka.contexts.multiapp.services import credentials
+from xueka.entrypoints.rest import partner, versions
+from xueka.entrypoints.rest.versions import Deprecation
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.audit.models import Entry
@@ -316,8 +320,47 @@ def test_the_interface_describes_itself_without_addresses_from_outside(db: None)
     assert "http://" not in schema
     assert "https://" not in schema
     page = Client().get(f"{BASE}/docs").content.decode()
-    for path in json.loads(schema)["paths"]:
-        assert path in page
+    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", page)
+    operations = {
+        told["operationId"]: (path, method, told)
+        for path, methods in json.loads(schema)["paths"].items()
+        for method, told in methods.items()
+    }
+    for name, (path, method, told) in operations.items():
+        assert path in page and "deprecated" not in told
+        assert "停用中" not in page
+        address = re.sub(r"{.*?}", "1", f"{BASE}{path.removeprefix(BASE)}")
+        assert resolve(address).url_name == name  # so the table of deprecations finds it
+        keys = [each["name"] for each in told.get("parameters", ()) if each["in"] == "header"]
+        assert ("Idempotency-Key" in keys) == (method != "get")
+
+
+def test_what_is_on_its_way_out_says_so_in_every_answer(
+    partners: Partners, vendor: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [card] = partners.city.active(partners.city.students(1))
+    ends = Deprecation(date(2027, 1, 1), date(2028, 6, 30), "第 2 版的 /validity")
+    monkeypatch.setattr(partner.api, "deprecations", {"validity": ends})
+    answer = vendor.get(f"/cards/{number(card)}/validity")
+    refused = Client().get(f"{BASE}/cards/1/validity")
+    assert (answer.status_code, refused.status_code) == (200, 401)
+    for each in (answer, refused):
+        assert each.headers["Deprecation"] == "@1798732800"  # the first second of the day in Beijing
+        assert each.headers["Sunset"] == "Fri, 30 Jun 2028 16:00:00 GMT"
+        [link] = re.findall(r'<(http://testserver[^>]+)>; rel="deprecation"', each.headers["Link"])
+        assert "停用中" in Client().get(link).content.decode()
+    assert not {"Deprecation", "Sunset", "Link"} & set(vendor.get("/me").headers)
+    paths = Client().get(f"{BASE}/openapi.json").json()["paths"]
+    marked = [told for methods in paths.values() for told in methods.values() if told.get("deprecated")]
+    assert [each["operationId"] for each in marked] == ["validity"]
+    assert "2028-06-30" in marked[0]["description"]
+
+
+def test_nothing_ends_without_a_year_of_notice() -> None:
+    assert not versions.PARTNER  # §10 of the page says so; whoever declares one changes both
+    for until, instead in ((date(2027, 12, 30), "x"), (date(2028, 12, 31), "")):
+        with pytest.raises(ValueError):
+            Deprecation(date(2027, 1, 1), until, instead)
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,9 @@ def make_troubles() -> Troubles:
     registry.record_consent(SYSTEM, [wrong], "given", "2026-1", "家长", "paper")
     found.due["consent"] = {"wrong": education_id(wrong), "right": education_id(right)}
 
+    [citizen] = city.students(1)
+    found.due["citizen"] = {"student": education_id(citizen), "name": "", "sex": "男"}
+
     [free] = city.active(city.students(1))
     found.due["free"] = {
         "what": "card",

@@ -1,32 +1,58 @@
-"""The interfaces to other platforms: card status out, the daily comparison of both sides, differences,
-measures.
+"""The interfaces to other platforms: card status out, numbers asked for, changes in, the daily comparison of
+both sides, differences, measures.
 
 Messages themselves are the platform's (`platform.exchange`); its queries are offered here for the pages.
 """
 
 from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASETS
 from xueka.contexts.interop.domain.buckets import KINDS
-from xueka.contexts.interop.domain.transitions import DIFFERENCE
+from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.contexts.interop.invariants import INVARIANTS
-from xueka.contexts.interop.jobs import compare_daily, follow_cards, measure_quality, sample_interfaces
-from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality, Sample
+from xueka.contexts.interop.jobs import (
+    compare_daily,
+    follow_cards,
+    measure_quality,
+    sample_interfaces,
+    settle_corrected,
+)
+from xueka.contexts.interop.models import (
+    MEASURES,
+    OUTCOMES,
+    Comparison,
+    Correction,
+    Difference,
+    NumberRequest,
+    Quality,
+    Sample,
+    TongApplication,
+)
 from xueka.contexts.interop.queries import (
     Span,
     comparisons,
+    corrections,
     days,
     difference,
     differences,
     hours,
     latest_quality,
+    number_requests,
     quality,
     standing_of,
     standings,
     status,
+    tong_application,
 )
+from xueka.contexts.interop.services.asking_numbers import ask_numbers, numbers_declined, numbers_granted
 from xueka.contexts.interop.services.comparing import answer, reconcile
+from xueka.contexts.interop.services.correcting import citizen_corrected, settle_corrections
 from xueka.contexts.interop.services.deciding import assign, leave, may_take, send_again, take_theirs
 from xueka.contexts.interop.services.following import follow_all
 from xueka.contexts.interop.services.measuring import measure_all
+from xueka.contexts.interop.services.tong_cards import (
+    application_blocked,
+    application_unblocked,
+    number_withdrawn,
+)
 
 __all__ = [
     "CARD_STATUS",
@@ -35,15 +61,26 @@ __all__ = [
     "INVARIANTS",
     "KINDS",
     "MEASURES",
+    "NUMBER_REQUEST",
+    "OUTCOMES",
+    "TONG_APPLICATION",
     "Comparison",
+    "Correction",
     "Difference",
+    "NumberRequest",
     "Quality",
     "Sample",
     "Span",
+    "TongApplication",
     "answer",
+    "application_blocked",
+    "application_unblocked",
+    "ask_numbers",
     "assign",
+    "citizen_corrected",
     "compare_daily",
     "comparisons",
+    "corrections",
     "days",
     "difference",
     "differences",
@@ -55,12 +92,19 @@ __all__ = [
     "may_take",
     "measure_all",
     "measure_quality",
+    "number_requests",
+    "number_withdrawn",
+    "numbers_declined",
+    "numbers_granted",
     "quality",
     "reconcile",
     "sample_interfaces",
     "send_again",
+    "settle_corrected",
+    "settle_corrections",
     "standing_of",
     "standings",
     "status",
     "take_theirs",
+    "tong_application",
 ]

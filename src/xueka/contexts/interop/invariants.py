@@ -1,12 +1,23 @@
 """What must always hold of comparisons, differences and what cards were told of."""
 
-from xueka.contexts.interop.domain.transitions import DIFFERENCE
+from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.platform.history.invariants import state_matches_history, steps_allowed
 from xueka.platform.invariants import Invariant, from_rows
 
 INVARIANTS: list[Invariant] = [
     state_matches_history(DIFFERENCE, "interop_difference"),
     steps_allowed(DIFFERENCE),
+    state_matches_history(NUMBER_REQUEST, "interop_numberrequest"),
+    steps_allowed(NUMBER_REQUEST),
+    state_matches_history(TONG_APPLICATION, "interop_tongapplication"),
+    steps_allowed(TONG_APPLICATION),
+    from_rows(
+        "interop_corrections_follow_their_repairs",
+        "没有批准的市民信息更正不会引出换卡",
+        "SELECT x.message_id, x.exchange_id IS NOT NULL AND r.state"
+        " NOT IN ('applied', 'undo_asked', 'undone') FROM interop_correction x"
+        " JOIN repairs_repair r ON r.id = x.repair_id",
+    ),
     from_rows(
         "interop_follower_is_not_ahead",
         "读到的位置不超过办理记录的末尾",

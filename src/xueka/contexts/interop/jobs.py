@@ -11,7 +11,7 @@ from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.domain.buckets import MISSING_HERE
 from xueka.contexts.interop.domain.transitions import OPEN
 from xueka.contexts.interop.models import Comparison, Difference
-from xueka.contexts.interop.services import comparing, deciding, following, measuring, sampling
+from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.exchange.counterparts import counterparts
@@ -25,6 +25,12 @@ AGAIN = timedelta(minutes=30)  # after a comparison that had no answer
 @every(3, "interop.follow")
 def follow_cards() -> None:
     following.follow_all()
+
+
+@every(7, "interop.correct")
+def settle_corrected() -> None:
+    """The exchanges of corrections that people have approved."""
+    correcting.settle_corrections()
 
 
 @every(59, "interop.compare")

@@ -1,15 +1,31 @@
-"""What is compared with the counterparts, what differs, how good the data are, and how far the history was
-read.
+"""What is compared with the counterparts, what differs, how good the data are, how far the history was read;
+and what Beijing-Tong told us of numbers, cards and citizens.
 """
 
 from django.db import models
 from django.db.models import F, Q
 
 from xueka.contexts.interop.domain.buckets import KINDS
-from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE
+from xueka.contexts.interop.domain.transitions import (
+    DIFFERENCE,
+    GONE,
+    GRANTED,
+    NUMBER_REQUEST,
+    TONG_APPLICATION,
+)
 from xueka.platform.crypto.sealed_columns import SealedField
 
 COMPLETE, VALID, ACCURATE, TIMELY = "complete", "valid", "accurate", "timely"
+#: What became of a correction: its repair waits for a person; an exchange was opened, could not be, was not
+#: needed; the repair was not approved, or taken back.
+WAITING, OPENED, NO_EXCHANGE, DROPPED, UNDONE = "waiting", "opened", "no_exchange", "dropped", "undone"
+OUTCOMES = {
+    WAITING: "待批准",
+    OPENED: "已准备换卡",
+    NO_EXCHANGE: "未准备换卡",
+    DROPPED: "未采纳",
+    UNDONE: "已还原",
+}
 MEASURES = {COMPLETE: "完整", VALID: "有效", ACCURATE: "准确", TIMELY: "及时"}
 
 
@@ -135,3 +151,81 @@ class Sample(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["hour"], name="interop_sample_hour")]
+
+
+class NumberRequest(models.Model):
+    """Beijing-Tong numbers that we asked for. `answer`: their document's number, or why there are none."""
+
+    number = models.CharField(max_length=20, unique=True)
+    quantity = models.IntegerField()
+    needed_on = models.DateField()
+    reason = models.CharField(max_length=200)
+    state = models.CharField(max_length=12)
+    state_at = models.DateTimeField()
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=80)
+    range = models.OneToOneField("numbers.NumberRange", on_delete=models.PROTECT, null=True, related_name="+")
+    answer = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=NUMBER_REQUEST.state_codes), name="interop_number_request_state"
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="interop_number_request_quantity"),
+            models.CheckConstraint(
+                condition=~Q(state=GRANTED) | Q(range__isnull=False), name="interop_number_request_granted"
+            ),
+        ]
+
+
+class TongApplication(models.Model):
+    """Beijing-Tong's own application on a card, as its keeper last told us. Without a row: working.
+
+    `exchange`: the draft that was opened when the number was withdrawn; `note`: why there is none.
+    """
+
+    card = models.OneToOneField("cards.Card", on_delete=models.PROTECT, related_name="tong_application")
+    state = models.CharField(max_length=12)
+    state_at = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    exchange = models.ForeignKey("cards.Application", on_delete=models.PROTECT, null=True, related_name="+")
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=TONG_APPLICATION.state_codes), name="interop_tong_application_state"
+            ),
+        ]
+
+
+class Correction(models.Model):
+    """What Beijing-Tong says of a citizen where ours differs: a repair under two people, then an exchange."""
+
+    message_id = models.CharField(max_length=64, unique=True)
+    card = models.ForeignKey("cards.Card", on_delete=models.PROTECT, related_name="+")
+    repair = models.OneToOneField("repairs.Repair", on_delete=models.PROTECT, related_name="+")
+    document = models.CharField(max_length=100, blank=True)
+    outcome = models.CharField(max_length=12, default=WAITING)
+    exchange = models.ForeignKey("cards.Application", on_delete=models.PROTECT, null=True, related_name="+")
+    note = models.CharField(max_length=200, blank=True)
+    received_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=list(OUTCOMES)), name="interop_correction_outcome"
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome=OPENED) | Q(exchange__isnull=False), name="interop_correction_opened"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome=WAITING, settled_at=None) | ~Q(outcome=WAITING),
+                name="interop_correction_end",
+            ),
+        ]
+        indexes = [models.Index(fields=["outcome", "id"], name="interop_correction_work")]

@@ -8,7 +8,16 @@ from typing import Any
 from django.db.models import QuerySet
 
 from xueka.contexts.interop.domain.transitions import GONE
-from xueka.contexts.interop.models import MEASURES, Comparison, Difference, Quality, Sample
+from xueka.contexts.interop.models import (
+    MEASURES,
+    Comparison,
+    Correction,
+    Difference,
+    NumberRequest,
+    Quality,
+    Sample,
+    TongApplication,
+)
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import unseal
@@ -154,3 +163,22 @@ def _spans(
         for step in steps
         for found in [by_step[step]]
     ]
+
+
+def number_requests(actor: Actor) -> QuerySet[NumberRequest]:
+    """Newest first, with the range that was granted."""
+    actor.require("city:range:read")
+    return NumberRequest.objects.select_related("range").order_by("-id")
+
+
+def corrections(actor: Actor) -> QuerySet[Correction]:
+    """Newest first, with the card, the repair and the exchange."""
+    actor.require(READ)
+    return Correction.objects.select_related("card", "repair", "exchange").order_by("-id")
+
+
+def tong_application(card_id: int) -> TongApplication | None:
+    """What Beijing-Tong last said of its application on a card that the caller may see; None: nothing, so it
+    works.
+    """
+    return TongApplication.objects.select_related("exchange").filter(card_id=card_id).first()

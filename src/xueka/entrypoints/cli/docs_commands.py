@@ -22,7 +22,7 @@ def render() -> str:
     from xueka.contexts.closing.domain.transitions import CLOSE
     from xueka.contexts.coordination.domain.transitions import MATTER
     from xueka.contexts.couriers.domain.transitions import SHIPMENT
-    from xueka.contexts.interop.domain.transitions import DIFFERENCE
+    from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
     from xueka.contexts.keys.domain import transitions as keys
     from xueka.contexts.logistics.domain import transitions as logistics
     from xueka.contexts.multiapp.domain import transitions as multiapp
@@ -66,6 +66,8 @@ def render() -> str:
         SHIPMENT,
         DIFFERENCE,
         MATTER,
+        NUMBER_REQUEST,
+        TONG_APPLICATION,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

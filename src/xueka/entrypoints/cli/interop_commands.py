@@ -193,6 +193,97 @@ def trace(
 
 
 @app.command()
+def dead(
+    code: Annotated[str, typer.Argument(metavar="[CODE]", help="对接方代码（缺省为全部）。")] = "",
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """停下的消息：发出去对方不收的，收进来办不了的，各是什么原因、挡住几条；有停下的退出码为 1。"""
+    with common.edge(user) as actor:
+        actor.require("city:interop:read")
+        from xueka.platform.exchange import codes, queries
+
+        letters = [("out", each) for each in queries.dead_letters(code)]
+        letters += [("in", each) for each in queries.incoming_dead_letters(code)]
+        rows = [
+            {
+                "direction": direction,
+                "counterpart": each.stream.counterpart,
+                "id": each.pk,
+                "message_id": each.message_id,
+                "kind": each.kind,
+                "key": each.stream.key,
+                "sequence": each.seq,
+                "code": each.code,
+                "problem": each.problem or codes.words(each.code),
+                "behind": each.stream.last_seq - each.seq,
+            }
+            for direction, each in letters
+        ]
+
+    def human() -> None:
+        for row in rows:
+            arrow = "→" if row["direction"] == "out" else "←"
+            typer.echo(
+                f"{row['id']} {arrow} {row['counterpart']} {row['kind']} {row['key']} "
+                f"第 {row['sequence']} 条：{row['problem']}（{row['code']}），挡住 {row['behind']} 条"
+            )
+        if not rows:
+            typer.echo("没有停下的消息。")
+
+    common.answer({"letters": rows}, as_json, human)
+    raise typer.Exit(1 if rows else 0)
+
+
+@app.command()
+def again(
+    id_: Annotated[int, typer.Argument(metavar="ID", help="收到的消息的编号（interop dead 所列）。")],
+    reason: Annotated[str, typer.Option(help="理由。")],
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """收到而停办的消息，再办一次。"""
+    with common.edge(user) as actor:
+        from xueka.platform.exchange import replaying
+
+        message = replaying.retry_incoming(actor, id_, reason)
+    common.answer({"id": id_, "state": message.state}, as_json, lambda: typer.echo("已排入再办。"))
+
+
+@app.command("pass")
+def pass_(
+    id_: Annotated[int, typer.Argument(metavar="ID", help="收到的消息的编号（interop dead 所列）。")],
+    reason: Annotated[str, typer.Option(help="理由。")],
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """收到而停办的消息，不办了：略过它，接着办后面的。"""
+    with common.edge(user) as actor:
+        from xueka.platform.exchange import replaying
+
+        message = replaying.pass_incoming(actor, id_, reason)
+    common.answer({"id": id_, "state": message.state}, as_json, lambda: typer.echo("已略过。"))
+
+
+@app.command("ask-numbers")
+def ask_numbers(
+    quantity: Annotated[int, typer.Argument(metavar="N", help="要多少个北京通号。")],
+    needed_on: Annotated[datetime, typer.Option("--by", help="哪天以前要（YYYY-MM-DD）。")],
+    reason: Annotated[str, typer.Option(help="为什么需要。")],
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """向北京通申请号码；对方拨给的号段自动登记。"""
+    with common.edge(user) as actor:
+        from xueka.contexts.interop import api as interop
+
+        made = interop.ask_numbers(actor, quantity, needed_on.date(), reason)
+    common.answer(
+        {"request": made.number, "quantity": quantity}, as_json, lambda: typer.echo(f"{made.number} 已发出。")
+    )
+
+
+@app.command()
 def work(
     until_empty: Annotated[bool, typer.Option("--until-empty", help="发完、办完即结束。")] = False,
 ) -> None:

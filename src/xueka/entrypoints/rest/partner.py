@@ -12,6 +12,7 @@ from ninja.security import HttpBasicAuth
 from pydantic import Field
 
 from xueka.contexts.multiapp import api as multiapp
+from xueka.entrypoints.rest import versions
 from xueka.entrypoints.rest.problems import problem, refusal
 from xueka.entrypoints.rest.reference import DescribedAPI, answers
 from xueka.kernel import clock
@@ -111,6 +112,7 @@ api = DescribedAPI(
     docs_url=None,
     openapi_url="openapi.json",
 )
+api.deprecations = versions.PARTNER
 
 
 @api.exception_handler(XuekaError)

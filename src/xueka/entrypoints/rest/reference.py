@@ -1,6 +1,7 @@
 """What an interface says of itself: its schema for programs, and that schema as a page for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,17 +11,25 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from xueka.entrypoints.rest.problems import MEDIA_TYPE
+from xueka.entrypoints.rest.versions import Deprecation
 
 _JSON = "application/json"
 
 
 class DescribedAPI(NinjaAPI):
     """An interface whose schema tells the media types that it really answers with: refusals are problems, and
-    an operation's own type (`answers`) stands instead of JSON, not beside it.
+    an operation's own type (`answers`) stands instead of JSON, not beside it. What is on its way out
+    (`deprecations`) is marked.
     """
+
+    deprecations: Mapping[str, Deprecation] = MappingProxyType({})
 
     def get_openapi_schema(self, **arguments: Any) -> OpenAPISchema:
         schema = super().get_openapi_schema(**arguments)
+        for methods in schema["paths"].values():
+            for told in methods.values():
+                if ends := self.deprecations.get(told["operationId"]):
+                    told |= {"deprecated": True, "description": ends.words}
         answers = [
             (int(status), answer["content"])
             for methods in schema["paths"].values()

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference, reports
+from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference, reports, versions
 from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
@@ -15,11 +15,25 @@ def _small(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLRes
     ]
 
 
+def _told(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """The partners' addresses, whose answers say which of them are on their way out (`versions`)."""
+    return [
+        path(
+            str(each.pattern),
+            versions.marked(each.callback, lambda: partner.api.deprecations, each.name or "", "partner_docs"),
+            each.default_args,
+            each.name,
+        )
+        for each in _small(patterns)
+        if isinstance(each, URLPattern) and each.callback is not None
+    ]
+
+
 _agent, _agent_app, _agent_space = agent.api.urls
 _partner, _partner_app, _partner_space = partner.api.urls
 urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/docs", reference.page(partner.api), name="partner_docs"),
-    path("partner/v1/", (_small(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
+    path("partner/v1/", (_told(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("couriers/<slug:courier>/push", pushes.push, name="courier_push"),
     path("messages/reports", reports.reports, name="message_reports"),

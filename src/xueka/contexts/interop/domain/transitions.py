@@ -1,11 +1,13 @@
-"""The table of a difference between the two sides: sent again, taken over, left, gone when it is seen no
-more.
+"""The tables of a difference between the two sides, of numbers that were asked for, and of Beijing-Tong's own
+application on a card.
 """
 
 from xueka.kernel.machine import Machine, State, Transition
 
 OPEN, SENT, TAKEN, LEFT, GONE = "open", "sent", "taken", "left", "gone"
 _MANAGE = "city:interop:manage"
+ASKED, GRANTED, DECLINED = "asked", "granted", "declined"
+WORKING, BLOCKED, WITHDRAWN = "working", "blocked", "withdrawn"
 
 DIFFERENCE = Machine(
     "disagreement",
@@ -29,6 +31,36 @@ DIFFERENCE = Machine(
         *(
             Transition("vanish", state, GONE, _MANAGE, "已一致", "再次核对，两边相同")
             for state in (OPEN, SENT, TAKEN, LEFT)
+        ),
+    ],
+)
+
+NUMBER_REQUEST = Machine(
+    "number_request",
+    "号码申请",
+    ASKED,
+    [
+        State(ASKED, "已申请，待答复"),
+        State(GRANTED, "已拨给", final=True),
+        State(DECLINED, "未拨给", final=True),
+    ],
+    [
+        Transition("grant", ASKED, GRANTED, _MANAGE, "拨给号段", "对方的答复；号段随即登记"),
+        Transition("decline", ASKED, DECLINED, _MANAGE, "不拨给", "对方的答复，带理由"),
+    ],
+)
+
+TONG_APPLICATION = Machine(
+    "tong_application",
+    "北京通应用",
+    WORKING,
+    [State(WORKING, "正常"), State(BLOCKED, "已停用"), State(WITHDRAWN, "号码已收回", final=True)],
+    [
+        Transition("block", WORKING, BLOCKED, _MANAGE, "停用", "对方的消息"),
+        Transition("unblock", BLOCKED, WORKING, _MANAGE, "恢复", "对方的消息"),
+        *(
+            Transition("withdraw", state, WITHDRAWN, _MANAGE, "收回号码", "对方的消息；准备换卡")
+            for state in (WORKING, BLOCKED)
         ),
     ],
 )

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from xueka.contexts.cards.api import Card
-from xueka.contexts.interop.adapters import records
 from xueka.contexts.interop.domain.buckets import MISSING_HERE
-from xueka.contexts.interop.domain.card_status import outside
 from xueka.contexts.interop.domain.transitions import DIFFERENCE
 from xueka.contexts.interop.models import Difference
-from xueka.contexts.interop.services.following import KIND, content
+from xueka.contexts.interop.services.telling import TELLERS
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import unseal
@@ -29,27 +26,28 @@ def send_again(actor: Actor, ids: Sequence[int]) -> int:
     """
     rows = _rows(actor, ids)
     letters: dict[str, list[Letter]] = {}
-    cards = {
-        each.number: each
-        for each in Card.objects.filter(
-            number__in=[row.key for row in rows if row.dataset == records.CARD_STATUS]
-        )
-    }
-    for row in rows:
-        card = cards.get(row.key)
-        status = outside(card.state) if card is not None else ""
-        if row.kind == MISSING_HERE or card is None or not status or not card.beijing_tong_number:
-            raise Refused(
-                "NOTHING_OF_OURS",
-                "本方没有这条记录，不能补发。",
-                found=row.key,
-                action="请采纳对方，或与对方核实后登记为不处理。",
-            )
-        told = content(card.number, card.beijing_tong_number, status, card.kind_id)
-        letters.setdefault(row.counterpart, []).append(Letter(f"card:{card.number}", KIND, told))
-    for code, each in sorted(letters.items()):
+    for (code, dataset), group in sorted(_groups(rows).items()):
+        teller = TELLERS.get(dataset)
+        told = teller([row.key for row in group]) if teller else {}
+        for row in group:
+            if row.kind == MISSING_HERE or row.key not in told:
+                raise Refused(
+                    "NOTHING_OF_OURS",
+                    "本方没有这条记录，不能补发。" if teller else "这类记录由对方告知，不能补发。",
+                    found=row.key,
+                    action="请采纳对方，或与对方核实后登记为不处理。",
+                )
+            letters.setdefault(code, []).append(told[row.key])
+    for code, each in letters.items():
         post_many(code, each)
     return _decided(actor, rows, "send")
+
+
+def _groups(rows: Sequence[Difference]) -> dict[tuple[str, str], list[Difference]]:
+    found: dict[tuple[str, str], list[Difference]] = {}
+    for row in rows:
+        found.setdefault((row.counterpart, row.dataset), []).append(row)
+    return found
 
 
 def take_theirs(actor: Actor, ids: Sequence[int]) -> int:

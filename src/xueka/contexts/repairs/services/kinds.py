@@ -101,6 +101,7 @@ def _value(what: str, field: str, text: str) -> Any:
     return plain(value)
 
 
+_MAY_BE_EMPTY = {"old", "new", "name", "sex"}
 _CARD, _APPLICATION, _BOX = ("card", "卡号"), ("application", "申领号"), ("box", "箱号")
 KINDS: dict[str, Kind] = {
     kind.code: kind
@@ -169,6 +170,13 @@ KINDS: dict[str, Kind] = {
             plan_places.move_consent,
         ),
         Kind(
+            "citizen",
+            "市民信息更正",
+            "北京通等平台核实的姓名、性别与学籍不同：按对方的改；之后为在用的卡准备换卡。",
+            (("student", "教育ID"), ("name", "正确的姓名"), ("sex", "正确的性别")),
+            plan_places.correct_citizen,
+        ),
+        Kind(
             "free",
             "自由修复",
             "按对象、字段、原值、新值修改；只限允许的字段。",
@@ -191,7 +199,7 @@ def plan(actor: Actor, code: str, params: Params) -> list[Step]:
     if kind is None:
         raise BadInput("REPAIR_UNKNOWN", "没有这种修复。", found=code, expected="、".join(KINDS))
     for name, label in kind.params:
-        if not params.get(name, "").strip() and name not in {"old", "new"}:
+        if not params.get(name, "").strip() and name not in _MAY_BE_EMPTY:
             raise BadInput("PARAM_MISSING", f"请填写{label}。", expected=label)
     try:
         steps = kind.plan(actor, {name: params.get(name, "").strip() for name, _ in kind.params})

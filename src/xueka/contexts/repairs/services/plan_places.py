@@ -7,7 +7,8 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.registry import api as registry
 from xueka.contexts.repairs.domain.steps import Step
 from xueka.contexts.repairs.services.writing import plain
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.text import normalise
 from xueka.platform.identity.actor import Actor
 
 Params = Mapping[str, str]
@@ -144,6 +145,21 @@ def join_students(actor: Actor, params: Params) -> list[Step]:
     if drop.status != "转出":
         steps.append(Step("student", drop.id, drop.education_id, "status", drop.status, "转出"))
     return steps
+
+
+def correct_citizen(actor: Actor, params: Params) -> list[Step]:
+    """What the keeper of the citizens' data says of name and sex; empty says nothing."""
+    student = registry.student(actor.scope, params["student"])
+    name, sex = normalise(params["name"]), params["sex"]
+    if len(name) > 100 or sex not in ("", "男", "女"):
+        raise BadInput(
+            "VALUE_INVALID",
+            "姓名或性别不对。",
+            expected="姓名不超过 100 个字；性别为男或女",
+            action="请核对后重新填写。",
+        )
+    wanted = {field: value for field, value in (("name", name), ("sex", sex)) if value}
+    return _changed("student", student.id, student.education_id, student, wanted)
 
 
 def move_consent(actor: Actor, params: Params) -> list[Step]:

@@ -119,6 +119,8 @@ states.register(
     coordination.MATTER,
     {"open": "neutral", "asked": "progress", "answered": "wait", "done": "ok", "cancelled": "ended"},
 )
+states.register(interop.NUMBER_REQUEST, {"asked": "wait", "granted": "ok", "declined": "bad"})
+states.register(interop.TONG_APPLICATION, {"working": "ok", "blocked": "stop", "withdrawn": "bad"})
 states.register(personalization.PROFILE, _REVIEWED)
 states.register(personalization.SCRIPT, _REVIEWED)
 states.register(personalization.AGENT, {"enrolled": "ok", "stopped": "bad", "blocked": "stop"})

@@ -59,6 +59,7 @@ urlpatterns = [
     path("problems/", problems.listing, name="problems"),
     path("problems/<int:problem_id>/<slug:verb>/", problems.act, name="problem_act"),
     path("numbers/", numbers.page, name="numbers"),
+    path("numbers/ask/", numbers.ask, name="ask_numbers"),
     path("numbers/blanks/", numbers.take_lot, name="take_lot"),
     path("numbers/fate/", ranges.fate, name="fate"),
     path("numbers/ranges/<int:range_id>/", ranges.page, name="range"),

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
@@ -56,7 +57,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
             facts=[
                 Fact("有效期至", found.valid_until, "" if found.valid_until else "发放时起算"),
                 Fact("一卡通号", found.transit_number),
-                Fact("北京通号", found.beijing_tong_number),
+                *_beijing_tong(found),
                 Fact("芯片号", found.chip_uid),
                 Fact("制卡时学校", found.school.name),
                 Fact("制卡时班级", shapes.class_of(found.school_class)),
@@ -69,6 +70,19 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
         "events": shapes.events(timeline, found.number),
     }
     return render(request, "objects/card.html", shown)
+
+
+def _beijing_tong(found: cards.Card) -> list[Fact]:
+    """The number, and what its keeper says of it where that is not as usual."""
+    told = interop.tong_application(found.id) if found.beijing_tong_number else None
+    if told is None or told.state == interop.TONG_APPLICATION.initial:
+        return [Fact("北京通号", found.beijing_tong_number)]
+    note = told.note or (f"换卡申领 {told.exchange.number}" if told.exchange else "")
+    said = interop.TONG_APPLICATION.state(told.state).label
+    return [
+        Fact("北京通号", found.beijing_tong_number),
+        Fact("北京通应用", said, "；".join(part for part in (told.reason, note) if part)),
+    ]
 
 
 def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:

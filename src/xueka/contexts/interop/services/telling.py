@@ -1,0 +1,25 @@
+"""Our present records of a dataset as messages: what `send_again` tells."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from xueka.contexts.cards.api import Card
+from xueka.contexts.interop.adapters import records
+from xueka.contexts.interop.domain.card_status import outside
+from xueka.contexts.interop.services.following import KIND, content
+from xueka.platform.exchange.services import Letter
+
+Teller = Callable[[Sequence[str]], dict[str, Letter]]
+
+
+def _card_status(keys: Sequence[str]) -> dict[str, Letter]:
+    found = {}
+    for card in Card.objects.filter(number__in=keys).exclude(beijing_tong_number=""):
+        if status := outside(card.state):
+            told = content(card.number, card.beijing_tong_number, status, card.kind_id)
+            found[card.number] = Letter(f"card:{card.number}", KIND, told)
+    return found
+
+
+#: Dataset → what we hold of these keys, as letters by key. A dataset without one is told by the counterpart
+#: alone.
+TELLERS: Mapping[str, Teller] = {records.CARD_STATUS: _card_status}
