@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Min, Q
 
 from xueka.kernel import clock
 from xueka.platform.exchange.standing import MESSAGES, Standing
@@ -19,10 +19,14 @@ def standings(first: datetime) -> list[Standing]:
         failing=Count("id", filter=Q(attempts__gt=0) & ~Q(problem="")),
         oldest=Min("created_at"),
     )
-    ended = Message.objects.filter(ended_at__gte=first).aggregate(
-        sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED))
+    # Texts are kept for days after the end, so that the index of those to be emptied finds today's.
+    ended = (
+        Message.objects.filter(ended_at__gte=first)
+        .exclude(envelope=b"")
+        .aggregate(sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED)))
     )
-    last = Message.objects.filter(state=DELIVERED).aggregate(last=Max("ended_at"))["last"]
+    delivered = Message.objects.filter(state=DELIVERED).order_by("-id")
+    last = delivered.values_list("ended_at", flat=True).first()
     wrong = Message.objects.filter(state=QUEUED).exclude(problem="").order_by("-next_at").first()
     oldest = int((clock.now() - open_ones["oldest"]).total_seconds()) if open_ones["oldest"] else 0
     return [

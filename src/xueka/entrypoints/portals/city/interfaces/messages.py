@@ -10,7 +10,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, ObjectHead
@@ -29,7 +28,7 @@ TRACED = 20  # keys on one page
 @require_GET
 @portal_view(words.READ)
 def sent(request: StaffRequest, code: str) -> HttpResponse:
-    found = interop.standing_of(request.actor, code)
+    name = words.name_of(code)
     may = request.actor.may(words.MANAGE)
     rows = DataList(
         request,
@@ -47,13 +46,13 @@ def sent(request: StaffRequest, code: str) -> HttpResponse:
         label=lambda row: row.message_id,
         empty=Empty("还没有发出消息", "卡的状态变化之后，消息按卡的顺序发出。", icon="send"),
     )
-    return _list(request, found.name, code, "发出的消息", rows)
+    return _list(request, name, code, "发出的消息", rows)
 
 
 @require_GET
 @portal_view(words.READ)
 def received(request: StaffRequest, code: str) -> HttpResponse:
-    found = interop.standing_of(request.actor, code)
+    name = words.name_of(code)
     rows = DataList(
         request,
         exchange.incoming(code),
@@ -67,7 +66,7 @@ def received(request: StaffRequest, code: str) -> HttpResponse:
         label=lambda row: row.message_id,
         empty=Empty("还没有收到消息", "对方发来、验过签名的消息出现在这里。", icon="inbox"),
     )
-    return _list(request, found.name, code, "收到的消息", rows)
+    return _list(request, name, code, "收到的消息", rows)
 
 
 @require_GET
@@ -83,7 +82,7 @@ def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
             f"{words.WAYS[way]}的消息",
             words.message_state(way, found.state),
             facts=[
-                Fact("对接方", Link(code, reverse("city:interface", args=[code]))),
+                Fact("对接方", Link(words.name_of(code), reverse("city:interface", args=[code]))),
                 Fact("对象", Link(found.stream.key, f"{reverse('city:trace')}?q={found.stream.key}")),
                 Fact("第几条", found.seq),
                 Fact("发生", found.occurred_at),

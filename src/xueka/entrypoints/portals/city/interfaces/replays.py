@@ -10,7 +10,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Selection, narrow
@@ -43,7 +42,7 @@ class Bookmark(WordedForm):
 @require_http_methods(["GET", "POST"])
 @portal_view(words.MANAGE)
 def bookmark(request: StaffRequest, code: str) -> HttpResponse:
-    found = interop.standing_of(request.actor, code)
+    name = words.name_of(code)
     form = Bookmark(request.POST or None)
     problem = None
     if request.method == "POST" and form.is_valid():
@@ -65,11 +64,11 @@ def bookmark(request: StaffRequest, code: str) -> HttpResponse:
             return _preview(request, code, params, _which(code, params, []))
     shown = {
         "title": "按书签补发",
-        "words": f"{found.name}：内容不变，对方认得编号，不会重复办理。先看预览。",
+        "words": f"{name}：内容不变，对方认得编号，不会重复办理。先看预览。",
         "form": form,
         "problem": problem,
         "button": "看预览",
-        "back": Link(found.name, reverse("city:interface", args=[code])),
+        "back": Link(name, reverse("city:interface", args=[code])),
     }
     return render(request, "city/form.html", shown, status=400 if problem or form.errors else 200)
 

@@ -9,7 +9,9 @@ from django.utils.http import urlencode
 from xueka.contexts.coordination import api as coordination
 from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design.ui import Action, Badge, Link
+from xueka.kernel.errors import BadInput
 from xueka.platform.exchange import codes
+from xueka.platform.exchange.counterparts import counterpart
 from xueka.platform.exchange.models import (
     APPLIED,
     BREAKER,
@@ -47,6 +49,14 @@ _MESSAGE = {
     PASSED: "ended",
 }
 WAYS = {"out": "发出", "in": "收到"}
+
+
+def name_of(code: str) -> str:
+    """What a counterpart of the exchange is called. Raises NotFound `COUNTERPART_UNKNOWN`."""
+    try:
+        return counterpart(code).name
+    except BadInput:
+        return code  # its file is broken; its messages are still there
 
 
 def health(standing: Standing) -> Badge:
