@@ -82,7 +82,7 @@ def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
             f"{words.WAYS[way]}的消息",
             words.message_state(way, found.state),
             facts=[
-                Fact("对接方", Link(words.name_of(code), reverse("city:interface", args=[code]))),
+                Fact("对接方", Link(code, reverse("city:interface", args=[code]))),
                 Fact("对象", Link(found.stream.key, f"{reverse('city:trace')}?q={found.stream.key}")),
                 Fact("第几条", found.seq),
                 Fact("发生", found.occurred_at),
