@@ -1,5 +1,6 @@
 """The registry by REST: a walk through its lists, brought in as a package is; what moves under it."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from tests.support.registry import clean
-from tests.support.student_registry import OPERATOR, Registry, registry_beside
+from tests.support.registry import SCHOOLS, clean
+from tests.support.student_registry import OPERATOR, Registry, person, registry_beside
 from xueka.contexts.registry.models import ImportRun, OneRosterPage, Student
 from xueka.contexts.registry.oneroster import fetching
 from xueka.kernel import clock
@@ -74,3 +75,83 @@ def test_killed_between_pages_and_in_the_middle_of_one(
     done = registry.walk(number)
     assert done.run and done.run.created == 50, done.problem
     assert OneRosterPage.objects.filter(fetch=number).count() > len(before)
+
+
+def test_after_a_bad_day_both_sides_agree(registry: Registry) -> None:
+    rows = clean(60, schools=SCHOOLS[:2])
+    users = registry.enter(rows)
+    registry.turn(preset="heavy")
+    registry.fetch()
+    later(registry, 5)
+    for user in users[:9]:
+        registry.roll.correct(user, {"name": "欧阳文", "address": "北京市样例路1号"})
+    for user, row in zip(users[9:14], rows[20:25], strict=True):
+        registry.roll.move(user, person(row))
+    registry.fetch()
+    registry.turn(preset="none")
+    assert {each["kind"] for each in registry.house.dial.recorded()} >= {"errors", "again", "drift"}
+    last = registry.fetch()
+    assert last.run and last.run.rejected == 0, last.run.report
+    assert registry.agrees()
+
+
+def test_drift_is_said_of_record_and_property(registry: Registry) -> None:
+    registry.enter(clean(3))
+    body = registry.roll._body("users", registry.roll.users()[0])
+    registry.roll._write("users", "u-bad", {**body, "identifier": ["1"], "xBus": 3})
+    done = registry.fetch(check_only=True)
+    assert done.waits and done.check_run
+    report = done.check_run.report
+    assert [each["code"] for each in report["errors"]] == ["ONEROSTER_SHAPE"]
+    message = report["errors"][0]["message"]
+    assert "users 记录 u-bad「identifier」" in message and "读到列表，应为文字" in message
+    assert [(each["code"], each["column"]) for each in report["warnings"]] == [("ONEROSTER_DRIFT", "xBus")]
+    fetching.apply_fetch(OPERATOR, done.id)
+    assert fetching.fetches(OPERATOR)[0].run.created == 3
+
+
+def test_what_is_doubtful_waits_and_may_be_dropped(registry: Registry, settings: LazySettings) -> None:
+    users = registry.enter(clean(30))
+    registry.fetch()
+    settings.ONEROSTER_LEAVERS = 2
+    for user in users[:4]:
+        registry.roll.leave(user)
+    done = registry.fetch()
+    assert done.waits and done.problem.startswith("缺失的学生太多：4 人")
+    fetching.drop_fetch(OPERATOR, done.id)
+    with pytest.raises(Conflict) as refused:
+        fetching.apply_fetch(OPERATOR, done.id)
+    assert refused.value.code == "ONEROSTER_FETCH_OVER"
+
+
+def test_a_silent_registry_is_asked_again_and_a_wrong_secret_is_not(
+    registry: Registry, tmp_path: Path, settings: LazySettings
+) -> None:
+    registry.turn(errors=1)
+    number = fetching.ask(OPERATOR).id
+    fetching.advance(number)
+    found = fetching.OneRosterFetch.objects.get(id=number)
+    assert found.tries == 1 and found.next_at > clock.now() and not found.ended_at
+    assert "学籍系统" in found.problem
+    card = tmp_path / "wrong.json"
+    card.write_text(json.dumps({**registry.card, "client_secret": "no"}), "utf-8")
+    settings.ONEROSTER_PARTNER = card
+    registry.turn(errors=0)
+    fetching.advance(number)
+    found.refresh_from_db()
+    assert found.ended_at and not found.run and "invalid_client" in found.problem
+
+
+def test_once_a_night_and_not_after_a_run_was_taken_back(registry: Registry) -> None:
+    night = clock.local(clock.now()).replace(hour=5, minute=0)
+    with clock.at(night):
+        assert fetching.due_tonight() is True
+        registry.enter(clean(3))
+        done = registry.fetch()
+        assert fetching.due_tonight() is None
+    with clock.at(night - timedelta(hours=3) + timedelta(days=1)):
+        assert fetching.due_tonight() is None
+    with clock.at(night + timedelta(days=1)):
+        assert fetching.due_tonight() is False
+        ImportRun.objects.filter(id=done.run_id).update(reverted_at=clock.now())
+        assert fetching.due_tonight() is None
