@@ -331,7 +331,7 @@ class Couriers(Player):
 
 def steps_of(waybill: Waybill) -> set[tuple[str, str]]:
     """What we believe of a parcel: time and code of each step that the courier has confirmed."""
-    steps = TrackingEvent.objects.filter(waybill=waybill).exclude(code="")
+    steps = TrackingEvent.objects.filter(waybill=waybill, confirmed_at__isnull=False).exclude(code="")
     return {(f"{clock.local(each.at):%Y-%m-%d %H:%M:%S}", each.code) for each in steps}
 
 
