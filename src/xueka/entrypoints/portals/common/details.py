@@ -161,6 +161,7 @@ KEYS = {
     "printer": "打印机",
     "proposed_by": "提出人",
     "purpose": "用途",
+    "answer": "对方的答复",
     "quantity": "张数",
     "reason": "理由",
     "received": "已收",
