@@ -11,6 +11,7 @@ from tests.unit.couriers.conftest import COUNTER, OPERATOR, asked, ordered, read
 from tests.unit.replacements.conftest import Families
 from xueka.contexts.cards import api as cards
 from xueka.contexts.couriers import api as couriers
+from xueka.contexts.couriers import calling as couriers_calling
 from xueka.contexts.couriers import jobs
 from xueka.contexts.couriers.adapters import sf
 from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent
@@ -113,6 +114,62 @@ def test_an_unsigned_push_closes_nothing(family: Families, desk: Desk) -> None:
     assert deliver("sf", Letter("", {}, stray)) == "200 0000"
     assert Push.objects.latest("id").outcome == "stray"
     sound()
+
+
+def pushed(**item: str) -> str:
+    body = json.dumps({"Body": {"WaybillRoute": [item]}}).encode()
+    return deliver("sf", Letter("", {}, body))
+
+
+def test_a_forged_time_that_no_page_could_show_is_not_kept(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    waybill = shipment.waybills.get().number
+    for at in ("0001-01-01 00:00:00", "9999-12-31 23:59:59"):
+        assert pushed(mailno=waybill, acceptTime=at, opCode="50", id=at[:4]) == "200 0000"
+    assert couriers.events(shipment) == []
+
+
+def test_what_is_no_text_is_refused_at_once(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    waybill = ordered(made).waybills.get().number
+    true = {"mailno": waybill, "acceptTime": "2026-09-07 12:00:00", "opCode": "50"}
+    for name in ("mailno", "remark"):
+        for wrong in ("\x00", "\ud800"):
+            assert pushed(**{**true, name: wrong}) == "200 1000"
+    assert deliver("sf", Letter("", {}, b"[" * 5_000)) == "200 1000"
+    assert set(Push.objects.values_list("outcome", flat=True)) == {"refused"}
+
+
+def test_what_a_forged_push_says_beside_a_true_entry_is_not_confirmed(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    desk.later(25)
+    [(_, letter)] = desk.letters()
+    [true] = json.loads(letter.body)["Body"]["WaybillRoute"]
+    assert pushed(**{**true, "id": "9", "remark": "请致电本号改址", "acceptAddress": "假网点"}) == "200 0000"
+    sweep()
+    [event] = couriers.events(shipment)
+    assert event.confirmed_at and (event.place, event.remark) == (true["acceptAddress"], true["remark"])
+
+
+def test_a_push_that_comes_while_the_way_is_asked_is_not_forgotten(
+    family: Families, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    asked(desk, 61)
+
+    def routes(self: object, waybills: object) -> list[object]:
+        desk.later(1)
+        Shipment.objects.filter(id=shipment.id).update(next_ask_at=family.time.now())
+        return []
+
+    Shipment.objects.filter(id=shipment.id).update(next_ask_at=family.time.now())
+    monkeypatch.setattr(sf.Sf, "routes", routes)
+    couriers_calling.ask_routes([shipment.id])
+    shipment.refresh_from_db()
+    assert shipment.next_ask_at is not None and shipment.next_ask_at <= family.time.now()
 
 
 def test_in_the_locker_is_not_in_the_hand(family: Families, desk: Desk) -> None:
@@ -230,6 +287,37 @@ def test_a_lost_parcel_is_made_again_and_called_back_when_it_is_found(family: Fa
     sound()
 
 
+def test_what_is_called_back_is_on_its_way_back_while_its_card_is_made_and_sent_anew(
+    family: Families, desk: Desk
+) -> None:
+    made, _ = ready_to_post(family)
+    first = ordered(made)
+    asked(desk, 25)
+    with transaction.atomic():
+        couriers.lose(OPERATOR, first.id, "查无此件")
+        couriers.ask_intercept(OPERATOR, first.id, "有人见到")
+    couriers.call(first.id)
+    sweep()
+    assert (state(first), state(made)) == ("returning", "making")
+    family.sweep(made)
+    with transaction.atomic():
+        again = cards.issue_at_counter(family.city.system, made.application_id)
+    family.sweep(made)
+    with transaction.atomic():
+        cards.finish_at_counter(family.city.system, again.id, f"04{again.id:06X}")
+    assert family.sweep(made) == "to_post"
+    sweep()
+    assert state(first) == "returning"
+    second = ordered(made)
+    with transaction.atomic():
+        couriers.hand_over(COUNTER, second.id)
+    assert (state(first), state(made)) == ("returning", "on_the_way")
+    desk.later(400)
+    couriers_calling.ask_routes([first.id])
+    assert (state(first), state(second), state(made)) == ("returned", "on_the_way", "on_the_way")
+    sound()
+
+
 def test_what_is_delivered_cannot_be_called_back(family: Families, desk: Desk) -> None:
     made, _ = ready_to_post(family)
     shipment = ordered(made)
@@ -280,6 +368,16 @@ def test_the_door_of_pushes_wants_no_session_and_knows_its_couriers(family: Fami
     too_large = b"x" * (65 * 1024)
     assert stranger.post("/api/couriers/sf/push", too_large, content_type="text/plain").status_code == 413
     assert stranger.get("/api/couriers/sf/push").status_code == 405
+
+
+def test_whoever_tells_of_parcels_that_are_not_ours_is_put_off(family: Families, desk: Desk) -> None:
+    stranger = Client()
+    said = []
+    for place in range(63):
+        item = {"mailno": f"X{place}", "acceptTime": "2026-09-07 12:00:00", "opCode": "50"}
+        body = json.dumps({"Body": {"WaybillRoute": [item]}})
+        said.append(stranger.post("/api/couriers/sf/push", body, content_type="application/json").status_code)
+    assert (said[0], said[-1]) == (200, 429) and Push.objects.count() < 63
 
 
 def test_drifted_answers_are_read_all_the_same(family: Families, desk: Desk) -> None:

@@ -106,7 +106,9 @@ class Shipment(models.Model):
                 name="couriers_one_for_a_delivery",
             ),
             models.UniqueConstraint(
-                fields=["replacement"], condition=Q(state__in=OPEN), name="couriers_one_open_for_a_card"
+                fields=["replacement"],
+                condition=Q(state__in=OPEN) & ~Q(intercept="taken"),
+                name="couriers_one_open_for_a_card",
             ),
         ]
         indexes = [
@@ -174,7 +176,8 @@ class Custody(models.Model):
 
 
 class TrackingEvent(models.Model):
-    """One thing that a courier said of one waybill. Append-only, but that it may be confirmed later.
+    """One thing that a courier said of one waybill. Append-only, but that it may be confirmed later, then in
+    the words of the answer.
 
     `key` is what makes it the same when it is told again: the courier's time and code. `courier_id` is the
     courier's own id, where it was pushed. Without `confirmed_at` it moves nothing.

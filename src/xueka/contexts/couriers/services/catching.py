@@ -13,13 +13,16 @@ def overtaken() -> list[int]:
     rows = Shipment.objects.filter(state__in=t.FOLLOWED, handed_over_at__isnull=False)
     gone = Q(replacement__isnull=False) & ~Q(replacement__state="on_the_way")
     gone |= Q(delivery__state__in=["received", "lost"])
-    return list(rows.filter(gone).values_list("id", flat=True)[:200])
+    return list(rows.filter(gone).exclude(intercept="taken").values_list("id", flat=True)[:200])
 
 
 def catch_up(shipment_id: int) -> None:
-    """End a shipment whose end is known from elsewhere: the family's or the school's word, the counter's."""
+    """End a shipment whose end is known from elsewhere: the family's or the school's word, the counter's.
+
+    What was called back has its own way: its cards are made again and travel elsewhere.
+    """
     shipment = locked(WORKER, shipment_id)
-    if shipment.state not in t.FOLLOWED or shipment.handed_over_at is None:
+    if shipment.state not in t.FOLLOWED or shipment.handed_over_at is None or shipment.intercept == "taken":
         return
     event, at = "", clock.now()
     delivery, found = shipment.delivery, shipment.replacement

@@ -27,6 +27,7 @@ from xueka.kernel.errors import XuekaError
 from xueka.kernel.masking import mask_phone
 
 _PHONE = re.compile(r"(?<!\d)1\d{10}(?!\d)")
+_YEARS = range(2000, 2100)
 _EVENTS = {s.DELIVERED: "deliver", s.BACK: "give_back", s.OFF: "cancelled"}
 
 
@@ -42,6 +43,8 @@ def hear(entries: Iterable[s.Heard], *, confirmed: bool) -> tuple[int, int, list
         if waybill is None:
             continue
         known += 1
+        if entry.at.year not in _YEARS:  # nobody could read it again
+            continue
         new += _keep(waybill, entry, confirmed)
         touched[waybill.shipment_id] = None
     return new, known, sorted(touched)
@@ -49,12 +52,14 @@ def hear(entries: Iterable[s.Heard], *, confirmed: bool) -> tuple[int, int, list
 
 def _keep(waybill: Waybill, entry: s.Heard, confirmed: bool) -> bool:
     key = f"{entry.at:%Y%m%d%H%M%S%z}/{entry.code[:16]}/{entry.status}"
+    place, remark = entry.place[:100], _PHONE.sub(lambda found: mask_phone(found[0]), entry.remark)[:300]
     now = clock.now()
     same = Q(key=key) | (Q(courier_id=entry.id[:64]) if entry.id else Q(pk__in=[]))
     found = TrackingEvent.objects.select_for_update().filter(same, waybill=waybill).first()
     if found:
         if confirmed and found.confirmed_at is None and found.key == key:
-            TrackingEvent.objects.filter(id=found.id).update(confirmed_at=now)
+            # In the words of the answer: who pushed may have put in others.
+            TrackingEvent.objects.filter(id=found.id).update(confirmed_at=now, place=place, remark=remark)
             return True
         return False
     row = TrackingEvent(
@@ -64,8 +69,8 @@ def _keep(waybill: Waybill, entry: s.Heard, confirmed: bool) -> bool:
         status=entry.status,
         at=entry.at,
         code=entry.code[:16],
-        place=entry.place[:100],
-        remark=_PHONE.sub(lambda found: mask_phone(found[0]), entry.remark)[:300],
+        place=place,
+        remark=remark,
         heard_at=now,
         confirmed_at=now if confirmed else None,
     )
@@ -155,7 +160,7 @@ def _deliver(shipment: Shipment, newest: TrackingEvent) -> None:
 
 def _bounce(shipment: Shipment, newest: TrackingEvent) -> None:
     found = shipment.replacement
-    if found is None:
+    if found is None or shipment.intercept == "taken":
         return
     found.refresh_from_db()
     if found.state == "on_the_way":

@@ -180,6 +180,7 @@ def open_for_replacement(replacement_id: int) -> Shipment | None:
     """The shipment that is under way for a replacement."""
     rows = Shipment.objects.filter(replacement=replacement_id, state__in=t.OPEN)
     back = Q(replacement__state=replacements.TO_POST, handed_over_at__isnull=False)
+    rows = rows.exclude(intercept="taken")  # that was lost, and what is in it is void
     return rows.exclude(back).first()  # what is back at the counter is not under way any more
 
 
