@@ -52,7 +52,7 @@ def has_account(name: str = rules.SF) -> bool:
 
 def take_push(courier: str, content_type: str, raw: bytes) -> tuple[int, bytes, str, bool]:
     """A push from outside: kept first, then judged; (status, body, content type) for the courier, and
-    whether it was believed.
+    whether it was believed and about a parcel of ours.
 
     Raises NotFound for an unknown courier or one without an account, Refused `PUSH_TOO_LARGE`.
     """
@@ -68,7 +68,7 @@ def take_push(courier: str, content_type: str, raw: bytes) -> tuple[int, bytes, 
         push = inbox.receive(courier, content_type, raw)
     outcome = judge_push(push, adapter)
     believed = outcome != rules.REFUSED_PUSH
-    return *adapter.answer(believed), believed
+    return *adapter.answer(believed), believed and outcome != rules.STRAY
 
 
 def judge_push(push_id: int, adapter: Pushes | None = None) -> str:
@@ -142,6 +142,7 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
     numbers = list(
         Waybill.objects.filter(shipment__in=shipment_ids).order_by("id").values_list("number", flat=True)
     )
+    begun = clock.now()
     try:
         courier = _sf()
         heard: list[s.Heard] = []
@@ -152,7 +153,8 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
         rows = Shipment.objects.filter(id__in=shipment_ids)
         rows.update(next_ask_at=soon, last_error=error.message[:200])
         return
-    Shipment.objects.filter(id__in=shipment_ids).update(next_ask_at=clock.now() + rules.ASK_EVERY)
+    due = Shipment.objects.filter(id__in=shipment_ids, next_ask_at__lte=begun)  # else a push came meanwhile
+    due.update(next_ask_at=begun + rules.ASK_EVERY)
     with transaction.atomic():
         following.hear(heard, confirmed=True)
     for shipment_id in shipment_ids:

@@ -64,7 +64,7 @@ class Kuaidi100:
         try:
             form = parse_qs(raw.decode("utf-8"), strict_parsing=True)
             param, sign = form["param"][0], form["sign"][0]
-            told = json.loads(param)
+            told = partner.parsed(param)
             last = told.get("lastResult") or {}
             waybill = str(last["nu"])
         except (ValueError, KeyError, TypeError, AttributeError):

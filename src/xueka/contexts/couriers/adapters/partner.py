@@ -26,6 +26,17 @@ def card(part: str = "") -> dict[str, Any]:
         ) from None
 
 
+def parsed(raw: bytes | str) -> Any:
+    """JSON whose texts can be kept. Raises ValueError, also for what no database takes, or has no bottom."""
+    try:
+        told = json.loads(raw)
+        if "\\u0000" in json.dumps(told, ensure_ascii=False).encode().decode():
+            raise ValueError("NUL")
+    except RecursionError:
+        raise ValueError("depth") from None
+    return told
+
+
 def introduce_demo(site: str) -> None:
     """Tell a simulator where its pushes go; nothing where there is none, or it knows."""
     with contextlib.suppress(CourierUnavailable, OSError):

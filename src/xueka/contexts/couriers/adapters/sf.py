@@ -113,7 +113,7 @@ class Sf:
 
     def read_push(self, content_type: str, raw: bytes) -> Told:
         try:
-            items = json.loads(raw)["Body"]["WaybillRoute"]
+            items = partner.parsed(raw)["Body"]["WaybillRoute"]
         except (ValueError, KeyError, TypeError):
             raise PushRefused("PUSH_UNREADABLE", "推送不是约定的格式。") from None
         heard = [_heard(str(item.get("mailno", "")), item) for item in _list(items)]
