@@ -1,6 +1,10 @@
 """Personal values as screens, logs, errors and exports show them."""
 
+import re
+
 _STAR = "*"
+_ID = re.compile(r"(?<!\d)\d{6}(?:19|20)\d{2}(?:0[1-9]|1[0-2])[0-3]\d{4}[\dXx](?![\dXx])")
+_MOBILE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
 def mask_id(value: str) -> str:
@@ -16,6 +20,12 @@ def mask_id(value: str) -> str:
 def mask_phone(value: str) -> str:
     """A mobile number as 138****5678; anything else shows at most its first and last two characters."""
     return _hide(value, 3, 4) if len(value) == 11 else _hide(value, *_short_ends(value))
+
+
+def mask_numbers(text: str) -> str:
+    """A text of somebody else's, in which identity numbers and mobile numbers may stand."""
+    text = _ID.sub(lambda found: mask_id(found[0]), text)
+    return _MOBILE.sub(lambda found: mask_phone(found[0]), text)
 
 
 def mask_name(value: str) -> str:

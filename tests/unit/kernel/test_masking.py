@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xueka.kernel.masking import mask_all, mask_id, mask_name, mask_phone
+from xueka.kernel.masking import mask_all, mask_id, mask_name, mask_numbers, mask_phone
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,16 @@ def test_length_stays_and_enough_is_hidden(value):
         assert len(shown) == len(value)
         hidden = sum(a == "*" for a in shown)
         assert hidden * 11 >= len(value) * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("卡 110101201509011234 在", "卡 110101********1234 在"),
+        ("电话13812345678，", "电话138****5678，"),
+        ("运单 138123456789 与 202609011234567890", "运单 138123456789 与 202609011234567890"),
+        ("11010120150901123X", "110101********123X"),
+    ],
+)
+def test_numbers_inside_a_text(text, shown):
+    assert mask_numbers(text) == shown

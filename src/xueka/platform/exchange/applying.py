@@ -137,5 +137,9 @@ def _failed(message: Incoming, problem: str) -> None:
 
 def _ended(message: Incoming, state: str, code: str = "", problem: str = "") -> None:
     Incoming.objects.filter(id=message.id).update(
-        state=state, ended_at=clock.now(), tries=message.tries + 1, code=code[:40], problem=problem[:200]
+        state=state,
+        ended_at=clock.now(),
+        tries=message.tries + 1,
+        code=code[:40],
+        problem=codes.said(problem),
     )

@@ -1,5 +1,7 @@
 """Stable codes of what keeps a message from its end, and what people read of them."""
 
+from xueka.kernel.masking import mask_numbers
+
 #: Of a try; those of `FINAL` end it as a dead letter.
 NO_ANSWER = "NO_ANSWER"
 BUSY = "COUNTERPART_BUSY"
@@ -41,3 +43,9 @@ OF_THE_WAY = frozenset({NO_ANSWER, ERROR, SIGNATURE, ADDRESS, BUSY})
 def words(code: str) -> str:
     """What a screen shows; a code of the counterpart's own handler is shown as it is."""
     return WORDS.get(code, code)
+
+
+def said(told: object, most: int = 200) -> str:
+    """Somebody else's words as they can be kept and shown: whole characters, and nobody's number."""
+    text = str(told)[:1000].replace("\x00", "").encode("utf-8", "replace").decode()
+    return mask_numbers(text)[:most]

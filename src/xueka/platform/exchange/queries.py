@@ -359,4 +359,6 @@ def _masked(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_masked(each, name) for each in value]
     hide = _MASKED.get(name)
-    return hide(str(value)) if hide and value not in (None, "") else value
+    if hide and value not in (None, ""):
+        return hide(str(value))
+    return masking.mask_numbers(value) if isinstance(value, str) else value  # under names that we do not know

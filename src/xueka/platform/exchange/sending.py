@@ -15,14 +15,14 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.crypto.fields import open_bytes
 from xueka.platform.exchange import codes, lines
-from xueka.platform.exchange.counterparts import Counterpart, counterparts
+from xueka.platform.exchange.counterparts import Counterpart, Limits, counterparts
 from xueka.platform.exchange.models import (
     CLOSED,
     DEAD,
@@ -62,11 +62,21 @@ class Sender:
 
     def turn(self) -> int:
         """How many messages were tried; 0: nothing is due."""
-        return sum(self._round(each) for each in counterparts())
+        return sum(self._turn(each) for each in counterparts())
 
     def close(self) -> None:
         self._stack.close()
         self._callers.clear()
+
+    def _turn(self, partner: Counterpart) -> int:
+        """One that we cannot deal with must not keep the others waiting."""
+        try:
+            return self._round(partner)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("exchange.round_broken", counterpart=partner.code)
+            return 0
 
     def _round(self, partner: Counterpart) -> int:
         heads, trial = claim(partner, partner.limits.at_once * ROUND)
@@ -219,7 +229,7 @@ def _record(partner: Counterpart, rows: Sequence[tuple[Stream, Head, Said]]) -> 
         state, code = QUEUED, said.code
         if said.accepted:
             state, done, attempts = DELIVERED, message.seq, 0
-        elif said.code == codes.GAP and 1 <= said.expected < message.seq:
+        elif said.code == codes.GAP and 1 <= said.expected < message.seq and _may_go_back(message, limits):
             done, attempts = said.expected - 1, 0
             again = lines.retry_at(limits, head.attempts, now)
             _queue_again(stream.id, said.expected)
@@ -250,6 +260,11 @@ _END = """
       FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[])
            AS t (id, state, ended, code, problem)
      WHERE o.id = t.id"""
+
+
+def _may_go_back(message: Outgoing, limits: Limits) -> bool:
+    """Not without end: a counterpart that never finds what it has is a matter for a person."""
+    return Attempt.objects.filter(outgoing=message, code=codes.GAP).count() < limits.max_tries
 
 
 def _queue_again(stream: int, first: int) -> None:

@@ -18,6 +18,7 @@ from xueka.platform.exchange.signatures import sign
 VOID = "void"
 _RETRY_LATER = {408, 425}
 _NO_ADDRESS = {404, 405, 410}
+LARGEST_ANSWER = 16 * 1024 * 1024  # bytes, unpacked
 _SLOW = 30.0  # seconds, where a counterpart asks us to wait and does not say how long
 
 
@@ -89,8 +90,8 @@ class Caller:
         """A question with an answer in JSON; None where there is none."""
         answer, said = self._send("POST", path, message_id, _json(value))
         try:
-            return said, answer.json() if answer is not None and said.accepted else None
-        except ValueError:
+            return said, json.loads(answer) if said.accepted else None
+        except (ValueError, RecursionError):
             return Said(said.status, codes.ERROR, "应答无法识别", said.ms), None
 
     def close(self) -> None:
@@ -99,9 +100,7 @@ class Caller:
     def _call(self, method: str, path: str, message_id: str, body: bytes) -> Said:
         return self._send(method, path, message_id, body)[1]
 
-    def _send(
-        self, method: str, path: str, message_id: str, body: bytes
-    ) -> tuple[httpx.Response | None, Said]:
+    def _send(self, method: str, path: str, message_id: str, body: bytes) -> tuple[bytes, Said]:
         stamp = int(clock.now().timestamp())
         headers = {
             "webhook-id": message_id,
@@ -110,11 +109,15 @@ class Caller:
             "content-type": "application/json",
         }
         begun = time.monotonic()
+        until = begun + 2 * self.partner.limits.timeout
         try:
-            answer = self._client.request(method, self.partner.base + path, content=body, headers=headers)
+            with self._client.stream(
+                method, self.partner.base + path, content=body, headers=headers
+            ) as answer:
+                text = _body(answer, until)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return None, Said(0, codes.NO_ANSWER, type(error).__name__, _ms(begun))
-        return answer, _judged(answer, _ms(begun))
+            return b"", Said(0, codes.NO_ANSWER, type(error).__name__, _ms(begun))
+        return text, _judged(answer, text, _ms(begun))
 
 
 @contextmanager
@@ -126,11 +129,23 @@ def calling(partner: Counterpart) -> Iterator[Caller]:
         caller.close()
 
 
-def _judged(answer: httpx.Response, ms: int) -> Said:
+def _body(answer: httpx.Response, until: float) -> bytes:
+    """What came, bounded in size and time: a counterpart that never ends its answer keeps nobody waiting."""
+    got = bytearray()
+    for piece in answer.iter_bytes():
+        got += piece
+        if len(got) > LARGEST_ANSWER:
+            raise httpx.DecodingError("too large")
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("too slow")
+    return bytes(got)
+
+
+def _judged(answer: httpx.Response, body: bytes, ms: int) -> Said:
     status = answer.status_code
     if 200 <= status < 300:
         return Said(status, ms=ms)
-    told = _problem(answer)
+    told = _problem(body)
     text = " ".join(filter(None, (told.get("code", ""), told.get("title", ""), told.get("detail", ""))))[:200]
     if status == 409 and told.get("code") == codes.GAP:
         expected = told.get("expected")
@@ -149,18 +164,14 @@ def _code(status: int) -> str:
     return codes.ERROR if status >= 500 or status in _RETRY_LATER or status < 400 else codes.REFUSED
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def _problem(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(answer.content[:4096])
-    except ValueError:
+        told = json.loads(body[:4096])
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(told, dict):
         return {}
-    kept = {
-        name: str(told[name]).replace("\x00", "")[:120]
-        for name in ("code", "title", "detail")
-        if name in told
-    }
+    kept = {name: codes.said(told[name], 120) for name in ("code", "title", "detail") if name in told}
     return {**kept, "expected": told.get("expected")}
 
 

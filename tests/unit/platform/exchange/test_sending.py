@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +11,14 @@ from django.db import DatabaseError, connection, transaction
 from tests.unit.platform.exchange.conftest import CODE, Other, introduce
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused
-from xueka.platform.exchange import keeping, lines, queries, replaying
+from xueka.platform.exchange import keeping, lines, queries, replaying, wire
 from xueka.platform.exchange.counterparts import Counterpart, codes, counterpart, counterparts
 from xueka.platform.exchange.invariants import INVARIANTS
 from xueka.platform.exchange.models import Attempt, Line, Outgoing, Stream
 from xueka.platform.exchange.replaying import Which
 from xueka.platform.exchange.sending import Sender, claim, record, send_due
 from xueka.platform.exchange.services import BY_FILE, Letter, post, post_many
-from xueka.platform.exchange.wire import Said
+from xueka.platform.exchange.wire import Caller, Parcel, Said
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
@@ -340,3 +341,77 @@ def partner_folder(other: Other) -> Any:
     from django.conf import settings
 
     return settings.EXCHANGE_PARTNERS
+
+
+DEEP = Answer(400, b"[" * 5_000, {"content-type": "application/json"})
+TOLD = rb'{"code":"X","title":"\ud800","detail":"\u5361 13800138000 \u8bc1 110105194912310021"}'
+BROKEN = Answer(422, TOLD, {"content-type": "application/json"})
+
+
+@pytest.mark.parametrize("said", [DEEP, BROKEN])
+def test_an_answer_that_cannot_be_kept_as_it_is_stops_nobody(other: Other, said: Answer) -> None:
+    other.says = lambda message: said if message["key"] == "card:1" else None
+    tell(), tell("2")
+    send(3)
+    assert states() == ["dead", "delivered"]
+    letter = Outgoing.objects.get(state="dead")
+    assert not {"13800138000", "110105194912310021"} & set(letter.problem.split())
+    assert letter.problem == Attempt.objects.get(outgoing=letter).said
+
+
+def test_one_counterpart_that_breaks_the_round_keeps_no_other_waiting(
+    other: Other, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    introduce(tmp_path, other.base)
+    (tmp_path / "aaa").mkdir()
+    (tmp_path / "aaa" / "partner.json").write_bytes((tmp_path / CODE / "partner.json").read_bytes())
+    post("aaa", "k", "card:1", {})
+    tell()
+    whole = Caller.hand_over
+
+    def hand_over(caller: Caller, sent: Parcel) -> Said:
+        return whole(caller, sent) if caller.partner.code == CODE else 1 / 0  # type: ignore[return-value]
+
+    monkeypatch.setattr(Caller, "hand_over", hand_over)
+    send(1)
+    assert states() == ["queued", "delivered"]
+
+
+def test_a_counterpart_that_never_finds_what_it_has_becomes_a_persons_affair(other: Other) -> None:
+    other.says = lambda message: (
+        json_answer({"code": "SEQUENCE_GAP", "expected": 1}, 409) if message["sequence"] == 2 else None
+    )
+    tell(), tell()
+    send(100)
+    assert states() == ["delivered", "dead"]
+    sound()
+
+
+def test_an_answer_without_end_is_no_answer(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LARGEST_ANSWER", 1_000)
+    other.says = lambda message: Answer(200, b"x" * 2_000)
+    tell()
+    send(1)
+    assert list(Attempt.objects.values_list("status", "code")) == [(0, "NO_ANSWER")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base": "http://127.0.0.1:1@evil.example"},
+        {"base": "http://evil.example"},
+        {"base": "https://"},
+        {"base": "https://a.example/?x="},
+        *({"limits": {name: value}} for name, value in (
+            ("timeout", "5"), ("timeout", None), ("timeout", 0), ("per_second", float("nan")),
+            ("at_once", 1.5), ("at_once", True), ("max_tries", -1), ("in_time", 1e12),
+        )),
+    ],
+)  # fmt: skip
+def test_a_file_that_would_break_us_closes_its_counterpart(
+    other: Other, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    file = tmp_path / CODE / "partner.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(BadInput, match="不能用"):
+        counterpart(CODE)
