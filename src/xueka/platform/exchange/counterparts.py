@@ -8,10 +8,11 @@ alone, and is told.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -25,6 +26,8 @@ from xueka.platform.exchange.signatures import SM2, V1, Keys, secret
 CARD = "partner.json"
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,30}", re.ASCII)
 SIGNING = "sign.key"
+_MAY_BE_NOTHING = {"retry_base", "retry_most", "breaker_base", "breaker_most"}
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,7 @@ def _read(path: Path, changed: int, size: int) -> Counterpart:
     code = path.parent.name
     try:
         card = json.loads(path.read_text("utf-8"))
-        base = str(card["base"]).rstrip("/")
-        if not base.startswith(("https://", "http://127.0.0.1:")):
-            raise ValueError("base")
+        base = _address(str(card["base"]))
         signing = card.get("sign", [V1])
         ours = tuple(secret(each) for each in card.get("send_secrets", [])) if V1 in signing else ()
         public = tuple(PublicKey.from_pem(each.encode()) for each in card.get("sm2_public", []))
@@ -111,7 +112,7 @@ def _read(path: Path, changed: int, size: int) -> Counterpart:
             code,
             str(card["name"]),
             base,
-            Limits(**card.get("limits", {})),
+            _limits(card.get("limits", {})),
             Keys(ours, (signing_key(),) if SM2 in signing else ()),
             Keys(tuple(secret(each) for each in card.get("receive_secrets", [])), (), public),
             tuple(map(str, card.get("datasets", []))),
@@ -123,6 +124,27 @@ def _read(path: Path, changed: int, size: int) -> Counterpart:
         raise _broken(path, error.message) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken(path, f"{type(error).__name__} {error}"[:80]) from None
+    return made
+
+
+def _address(text: str) -> str:
+    """`https://`, or this machine. What stands before an `@` only looks like the host."""
+    told = urlsplit(text)
+    safe = told.scheme == "https" or (told.scheme, told.hostname) == ("http", "127.0.0.1")
+    if not safe or not told.hostname or "@" in told.netloc or told.query or told.fragment:
+        raise ValueError("base")
+    return text.rstrip("/")
+
+
+def _limits(told: Mapping[str, Any]) -> Limits:
+    """Numbers that can be reckoned with; else the counterpart would break whoever sends to it."""
+    made = Limits(**told)
+    for each in fields(Limits):
+        value = getattr(made, each.name)
+        right = type(value) is int or (each.type is float and type(value) is float)
+        least = 0 if each.name in _MAY_BE_NOTHING else 0.001
+        if not right or not least <= value <= _MOST:
+            raise ValueError(f"limits {each.name}")
     return made
 
 
