@@ -28,6 +28,7 @@ LARGEST_FILE = 16 * 1024 * 1024
 _KEPT = ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type")
 _KEY = re.compile(r"[A-Za-z0-9:_.\-]{1,80}", re.ASCII)
 _KIND = re.compile(r"[a-z0-9_.\-]{1,40}", re.ASCII)
+_YEARS = range(2000, 2100)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -106,7 +107,8 @@ def receive_file(partner: Counterpart, digest: str, headers: Mapping[str, str], 
         )
     if len(raw) > LARGEST_FILE:
         raise BadInput("FILE_TOO_LARGE", "文件太大。", expected=f"不超过 {LARGEST_FILE >> 20} MB")
-    if IncomingFile.objects.filter(counterpart=partner.code, digest=digest).exists():
+    known = IncomingFile.objects.filter(counterpart=partner.code, digest=digest)
+    if known.update(received_at=clock.now()):  # a message that names it comes next
         return False
     kept = files.store(
         Actor.system("exchange"), f"{partner.code}-{digest[:16]}", "application/json", raw, personal=True
@@ -127,7 +129,7 @@ def _read(raw: bytes, message_id: str) -> _Told:
     """The head of a message; its `data` is the handler's affair."""
     try:
         body: Any = json.loads(raw.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _wrong("整个消息", "", "JSON 对象") from None
     if not isinstance(body, dict):
         raise _wrong("整个消息", type(body).__name__, "JSON 对象")
@@ -150,8 +152,8 @@ def _moment(text: Any) -> datetime | None:
         made = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         made = None
-    if made is None or made.tzinfo is None:
-        raise _wrong("occurred_at", str(text)[:40], "带时区的 ISO 8601 时间")
+    if made is None or made.tzinfo is None or made.year not in _YEARS:
+        raise _wrong("occurred_at", str(text)[:40], "带时区的 ISO 8601 时间，2000 至 2099 年")
     return made
 
 

@@ -13,12 +13,15 @@ from tests.unit.platform.exchange.conftest import CODE, OURS, THEIRS
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Refused, XuekaError
 from xueka.platform.crypto.fields import open_bytes
-from xueka.platform.exchange import applying, queries, receiving, replaying
+from xueka.platform.exchange import applying, keeping, queries, receiving, replaying
 from xueka.platform.exchange.applying import Message, apply_due
 from xueka.platform.exchange.counterparts import Counterpart
 from xueka.platform.exchange.invariants import INVARIANTS
-from xueka.platform.exchange.models import Incoming, Stream
+from xueka.platform.exchange.models import Incoming, IncomingFile, Stream
+from xueka.platform.exchange.sending import send_due
+from xueka.platform.exchange.services import post
 from xueka.platform.exchange.signatures import Keys, secret, sign
+from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.actor import Actor
 from xueka.platform.invariants import check
 
@@ -197,3 +200,45 @@ def test_the_database_keeps_what_came(partner: Counterpart) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE exchange_stream SET done_seq = 1")
     assert check(next(each for each in INVARIANTS if each.name == "exchange_applied_in_order")).violated == 1
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-10:00"])
+def test_a_time_that_the_database_could_not_give_back_is_refused(partner: Counterpart, at: str) -> None:
+    with pytest.raises(BadInput) as error:
+        give(partner, message(1, occurred_at=at))
+    assert error.value.where == "occurred_at"
+    give(partner, message(1))
+    assert apply_due() == 1
+
+
+def test_a_body_without_bottom_is_refused(partner: Counterpart) -> None:
+    raw = b"[" * 60_000
+    with pytest.raises(BadInput):
+        receiving.receive(partner, headers(raw, "msg_deep"), raw)
+
+
+def test_what_a_handler_says_is_kept_whole_and_masked(partner: Counterpart) -> None:
+    TROUBLE.append(Refused("X", "\ud800 13800138000 没有登记"))
+    give(partner, message(1, data={"tel": "13800138000"}))
+    assert apply_due() == 1
+    kept = Incoming.objects.get()
+    assert kept.state == "dead" and kept.problem == "? 138****8000 没有登记"
+    assert queries.content(kept)["data"] == {"tel": "138****8000"}
+
+
+def test_large_contents_are_forgotten_with_the_others(partner: Counterpart) -> None:
+    content = json.dumps({"rows": ["x" * 40_000]}).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    receiving.receive_file(partner, digest, headers(content, "file_1"), content)
+    give(partner, message(1, file={"sha256": digest}))
+    post(CODE, "number", "card:1", {"rows": ["y" * 40_000]})
+    send_due()
+    with clock.at(clock.now() + timedelta(days=91)):
+        assert keeping.empty_old() == 1  # what came still waits
+        assert apply_due() == 1 and HEARD
+        assert keeping.empty_old() == 0
+    with clock.at(clock.now() + timedelta(days=182)):
+        assert keeping.empty_old() == 2
+    assert not StoredFile.objects.exists() and not IncomingFile.objects.exists()
+    assert receiving.receive_file(partner, digest, headers(content, "file_1"), content)
+    sound()
