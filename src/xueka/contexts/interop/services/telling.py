@@ -13,7 +13,9 @@ Teller = Callable[[Sequence[str]], dict[str, Letter]]
 
 def _card_status(keys: Sequence[str]) -> dict[str, Letter]:
     found = {}
-    for card in Card.objects.filter(number__in=keys).exclude(beijing_tong_number=""):
+    rows = Card.objects.filter(number__in=keys).exclude(beijing_tong_number="").order_by("id")
+    # Held until they are posted: else a step that happens meanwhile would be told before them.
+    for card in rows.select_for_update(no_key=True):
         if status := outside(card.state):
             told = content(card.number, card.beijing_tong_number, status, card.kind_id)
             found[card.number] = Letter(f"card:{card.number}", KIND, told)
