@@ -3,11 +3,13 @@
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.commands import Run, xueka
 from tests.support.machines import assert_every_pair
@@ -22,6 +24,7 @@ from xueka.contexts.interop.models import Comparison, Difference
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.exchange.signatures import Keys, secret, sign
+from xueka.platform.exchange.wire import Caller, Said
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
@@ -29,6 +32,7 @@ from xueka.platform.invariants import check
 
 __all__ = ["xueka"]
 DATASET = interop.CARD_STATUS
+ONE = {"prefix": "00", "count": 1, "digest": ""}
 
 
 def side(held: dict[str, str]) -> Side:
@@ -158,6 +162,53 @@ def test_a_counterpart_that_answers_nonsense_leaves_no_difference(city: City, to
     assert interop.latest_quality(CODE)["complete"] is None
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"buckets": [{"prefix": "00", "count": -5, "digest": ""}]},
+        {"buckets": [{"prefix": "00", "count": 10**30, "digest": ""}]},
+        {"buckets": [{"prefix": "00", "count": True, "digest": ""}]},
+        {"buckets": [{"prefix": "\x00\x00", "count": 1, "digest": ""}]},
+        {"buckets": [{"prefix": "00", "count": 1, "digest": ""}], "records": [{"key": "\x00", "text": "x"}]},
+        {
+            "buckets": [{"prefix": "00", "count": 1, "digest": ""}],
+            "records": [{"key": "1", "text": "\ud800"}],
+        },
+    ],
+)
+def test_a_counterpart_that_lies_leaves_a_problem_and_no_difference(
+    city: City, tong: Tong, monkeypatch: pytest.MonkeyPatch, lie: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(Caller, "ask", lambda *_: (Said(200), {"records": [], **lie}))
+    done = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert "不合约定" in done.problem and not Difference.objects.exists()
+
+
+def test_one_that_breaks_the_comparison_keeps_no_other_from_it(
+    city: City, tong: Tong, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aaa").mkdir()
+    (tmp_path / "aaa" / "partner.json").write_bytes((tmp_path / CODE / "partner.json").read_bytes())
+    whole = Caller.ask
+
+    def ask(caller: Caller, *told: Any) -> Any:
+        return whole(caller, *told) if caller.partner.code == CODE else 1 / 0
+
+    monkeypatch.setattr(Caller, "ask", ask)
+    with clock.at(clock.now().replace(hour=0)):  # 8 in Beijing
+        interop.compare_daily()
+    assert [each.counterpart for each in Comparison.objects.all()] == [CODE]
+
+
+def test_no_step_of_a_card_comes_between_reading_it_and_telling_of_it(city: City, tong: Tong) -> None:
+    numbers(city.active(city.students(1)))
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        interop.send_again(SYSTEM, [interop.differences(SYSTEM).get().id])
+    [read] = [each["sql"] for each in asked if 'FROM "cards_card"' in each["sql"]]
+    assert "FOR NO KEY UPDATE" in read
+
+
 def test_measures_count_what_is_late_and_refused(city: City, tong: Tong) -> None:
     interop.follow_all()
     numbers(city.at_school(city.students(4)))
@@ -229,7 +280,7 @@ def test_who_may(city: City, tong: Tong) -> None:
         interop.send_again(SYSTEM, [1])
 
 
-def test_our_answer_to_a_counterpart(city: City, tong: Tong) -> None:
+def test_our_answer_to_a_counterpart(city: City, tong: Tong, monkeypatch: pytest.MonkeyPatch) -> None:
     [number] = numbers(city.active(city.students(1)))
 
     def ask(body: bytes, dataset: str = DATASET) -> Any:
@@ -253,6 +304,11 @@ def test_our_answer_to_a_counterpart(city: City, tong: Tong) -> None:
     ):
         assert ask(wrong).json()["code"] == "QUESTION_WRONG"
     assert ask(b"{}", "other").json()["code"] == "DATASET_UNKNOWN"
+    assert ask(b"[" * 60_000).json()["code"] == "QUESTION_WRONG"
+    numbers(city.active(city.students(1)))
+    monkeypatch.setattr(records, "MOST", 1)
+    for large in (b'{"prefixes": [""], "records": true}', b'{"prefixes": [""], "width": 8}'):
+        assert ask(large).json()["code"] == "QUESTION_WRONG"
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ transactions.
 
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -14,9 +15,11 @@ from xueka.contexts.interop.models import Comparison, Difference
 from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
-from xueka.platform.exchange.counterparts import counterparts
+from xueka.platform.exchange.counterparts import Counterpart, counterparts
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
+
+log = structlog.get_logger("xueka.interop")
 
 WORKER = Actor.system("worker")
 AGAIN = timedelta(minutes=30)  # after a comparison that had no answer
@@ -45,8 +48,16 @@ def compare_daily() -> None:
             done = Comparison.objects.filter(counterpart=partner.code, dataset=dataset, finished_at__gte=due)
             tried = done.exclude(problem="").filter(finished_at__gt=now - AGAIN)
             if dataset in DATASETS and not done.filter(problem="").exists() and not tried.exists():
-                comparing.reconcile(WORKER, partner, dataset)
-                tell_again(partner.code, dataset)
+                _compare(partner, dataset)
+
+
+def _compare(partner: Counterpart, dataset: str) -> None:
+    """One that cannot be compared with must not keep the others from it."""
+    try:
+        comparing.reconcile(WORKER, partner, dataset)
+        tell_again(partner.code, dataset)
+    except Exception:
+        log.exception("interop.compare_broken", counterpart=partner.code, dataset=dataset)
 
 
 def tell_again(code: str, dataset: str) -> int:

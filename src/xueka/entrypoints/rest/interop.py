@@ -83,7 +83,7 @@ def reconcile(request: HttpRequest, partner: Counterpart, name: str) -> HttpResp
     receiving.authenticate(partner, request.headers, request.body)
     try:
         asked = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         asked = None
     if name not in partner.datasets:
         return problem(404, "DATASET_UNKNOWN", "没有这个数据集。", "请核对双方约定的数据集。")

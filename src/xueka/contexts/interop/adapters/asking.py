@@ -11,6 +11,8 @@ from xueka.platform.exchange.counterparts import Counterpart
 from xueka.platform.exchange.wire import Caller
 
 _TRIES = 3
+_HEX = frozenset("0123456789abcdef")
+_MOST = 1_000_000_000  # records that a bucket may be said to hold
 
 
 def side(caller: Caller, dataset: str) -> Side:
@@ -21,7 +23,8 @@ def side(caller: Caller, dataset: str) -> Side:
         found = {}
         for each in told:
             prefix, count, digest = each.get("prefix"), each.get("count"), each.get("digest")
-            if not (isinstance(prefix, str) and len(prefix) == width and isinstance(count, int)):
+            hexadecimal = isinstance(prefix, str) and len(prefix) == width and _HEX.issuperset(prefix)
+            if not (hexadecimal and type(count) is int and 0 <= count <= _MOST):
                 raise _unusable(caller.partner, "buckets")
             if count:
                 found[prefix] = (count, str(digest))
@@ -32,12 +35,16 @@ def side(caller: Caller, dataset: str) -> Side:
         found = {}
         for each in told:
             key, text = each.get("key"), each.get("text")
-            if not (isinstance(key, str) and key and len(key) <= 80 and isinstance(text, str) and text):
+            if not (_is_key(key) and isinstance(text, str) and text and text.isprintable()):
                 raise _unusable(caller.partner, "records")
             found[key] = text[:500]
         return found
 
     return Side(buckets, records)
+
+
+def _is_key(told: object) -> bool:
+    return isinstance(told, str) and 1 <= len(told) <= 80 and told.isascii() and told.isprintable()
 
 
 def _ask(caller: Caller, dataset: str, question: Mapping[str, Any], what: str) -> list[dict[str, Any]]:

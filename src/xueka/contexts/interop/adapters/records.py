@@ -9,6 +9,7 @@ from xueka.contexts.interop.domain.buckets import Side
 from xueka.contexts.interop.domain.card_status import OUTSIDE
 from xueka.kernel.errors import NotFound
 
+MOST = 100_000  # records or buckets in one answer; one more where there are more
 CARD_STATUS = "card-status"
 _STATUS = (
     "CASE c.state " + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in OUTSIDE.items()) + " END"
@@ -27,9 +28,9 @@ _HASHED = """
 _BUCKETS = """{hashed}
     SELECT left(h, %(width)s), count(*),
            encode(sha256(string_agg(sha256(convert_to(text, 'UTF8')), ''::bytea ORDER BY h)), 'hex')
-      FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s) GROUP BY 1"""
+      FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s) GROUP BY 1 LIMIT %(most)s"""
 _RECORDS = """{hashed}
-    SELECT key, text FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s)"""
+    SELECT key, text FROM hashed WHERE %(all)s OR left(h, %(short)s) = ANY(%(prefixes)s) LIMIT %(most)s"""
 
 
 def side(dataset: str) -> Side:
@@ -72,6 +73,7 @@ def _by_length(prefixes: Sequence[str]) -> list[list[str]]:
 def _ask(statement: str, prefixes: Sequence[str], width: int) -> list[tuple[Any, ...]]:
     short = len(prefixes[0]) if prefixes else 0
     values: dict[str, Any] = {"width": width, "short": short, "prefixes": list(prefixes), "all": short == 0}
+    values["most"] = MOST + 1
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

@@ -10,7 +10,7 @@ from xueka.contexts.interop.domain.buckets import Compared, compare, kind_of, re
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE, LEFT, SENT, TAKEN
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.kernel import clock
-from xueka.kernel.errors import XuekaError
+from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import seal_many, unseal
 from xueka.platform.exchange.counterparts import Counterpart
@@ -67,9 +67,21 @@ def answer(dataset: str, asked: object) -> dict[str, object]:
     told: dict[str, object] = {"as_of": clock.local(clock.now()).isoformat(timespec="seconds")}
     if wants_records:
         found = sorted(ours.records(prefixes).items())
+        _bounded(len(found))
         return told | {"records": [{"key": key, "text": text} for key, text in found]}
     buckets = sorted(ours.buckets(prefixes, width).items())
+    _bounded(len(buckets))
     return told | {"buckets": [{"prefix": p, "count": count, "digest": d} for p, (count, d) in buckets]}
+
+
+def _bounded(count: int) -> None:
+    if count > records.MOST:
+        raise BadInput(
+            "QUESTION_WRONG",
+            "核对的问题要的太多。",
+            expected=f"一次至多 {records.MOST} 项",
+            action="请用更长的前缀分几次问。",
+        )
 
 
 def _on_the_way(partner: Counterpart, dataset: str, found: Compared) -> set[str]:
