@@ -1,5 +1,6 @@
 """Our side of the citizens' sign-on and Jingtong's, each written from docs/interfaces/jingtong.md."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_a_citizen_comes_to_the_account_of_her_phone(
 
     again = families.sign_on(NOBODY, come(jingtong))
     assert again is not None and again.pk == link.pk and FamilyAccount.objects.count() == 1
+
+
+def test_only_a_simulator_is_spoken_with_in_clear(
+    jingtong: Jingtong, settings: Settings, tmp_path: Path
+) -> None:
+    real = tmp_path / "partner.json"
+    real.write_text(json.dumps({**jingtong.card, "code": "jingtong"}), "utf-8")
+    settings.JINGTONG_PARTNER = real
+    with pytest.raises(families.SignOnFailed) as error:
+        families.ask_sign_on(BACK)
+    assert error.value.code == "SIGN_ON_SILENT"
 
 
 def test_a_citizen_with_another_phone_comes_to_that_ones_account(

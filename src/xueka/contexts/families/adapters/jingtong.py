@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -154,15 +155,26 @@ def _platform(*, fresh: bool = False) -> tuple[dict[str, Any], KeySet]:
     if not fresh and configuration and time.monotonic() - at < _KEPT:
         return configuration, keys
     try:
-        configuration = _json(f"{issuer}/.well-known/openid-configuration")
+        configuration = _json(_safe(f"{issuer}/.well-known/openid-configuration"))
         if configuration.get("issuer", "").rstrip("/") != issuer:
             raise ValueError("another issuer")
+        for each in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            _safe(configuration[each])
         keys = KeySet.import_key_set(_json(configuration["jwks_uri"]))  # type: ignore[arg-type]
     except (requests.RequestException, JoseError, ValueError, KeyError, TypeError) as error:
         log.warning("families.sign_on_unreadable", error=f"{type(error).__name__} {error}"[:120])
         raise _failed("SIGN_ON_SILENT", "京通没有回应。") from None
     _known[issuer] = (time.monotonic(), configuration, keys)
     return configuration, keys
+
+
+def _safe(address: str) -> str:
+    """`https`; on this machine `http` to a simulator. Codes and keys travel no other way."""
+    told = urlsplit(address)
+    demo = str((card() or {}).get("code", "")).startswith(DEMO)
+    if told.scheme != "https" and not (demo and (told.scheme, told.hostname) == ("http", "127.0.0.1")):
+        raise ValueError("not https")
+    return address
 
 
 def _json(address: str) -> dict[str, Any]:
