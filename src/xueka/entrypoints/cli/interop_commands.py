@@ -202,8 +202,9 @@ def dead(
     with common.edge(user) as actor:
         actor.require("city:interop:read")
         from xueka.platform.exchange import codes, queries
+        from xueka.platform.exchange.models import Incoming, Outgoing
 
-        letters = [("out", each) for each in queries.dead_letters(code)]
+        letters: list[tuple[str, Outgoing | Incoming]] = [("out", each) for each in queries.dead_letters(code)]
         letters += [("in", each) for each in queries.incoming_dead_letters(code)]
         rows = [
             {
