@@ -204,7 +204,9 @@ def dead(
         from xueka.platform.exchange import codes, queries
         from xueka.platform.exchange.models import Incoming, Outgoing
 
-        letters: list[tuple[str, Outgoing | Incoming]] = [("out", each) for each in queries.dead_letters(code)]
+        letters: list[tuple[str, Outgoing | Incoming]] = [
+            ("out", each) for each in queries.dead_letters(code)
+        ]
         letters += [("in", each) for each in queries.incoming_dead_letters(code)]
         rows = [
             {
