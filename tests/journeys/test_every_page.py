@@ -64,6 +64,8 @@ SAMPLES: dict[str, dict[str, object]] = {
 #: Pages of things that this town has not (a file taken in, a bureau, blanks on their way, a result just
 #: reached): the journeys that make these things look at them.
 NO_LINK_HERE = {
+    "city:transit_paper",
+    "city:transit_range",
     "city:agent",
     "city:difference",
     "city:interface_bookmark",

@@ -119,7 +119,7 @@ class Jingtong(Simulator):
 
 
 class TransitCompany(Simulator):
-    """What §4 of docs/interfaces/transit.md offers."""
+    """What §10 of docs/interfaces/transit.md offers."""
 
     module = "exchange"
     pull = ("--code", "transit", "--datasets", "")

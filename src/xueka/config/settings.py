@@ -233,16 +233,25 @@ EXCHANGE_HANDLERS: dict[str, str] = {
     "beijing-tong/application.blocked": "xueka.contexts.interop.api.application_blocked",
     "beijing-tong/application.unblocked": "xueka.contexts.interop.api.application_unblocked",
     "beijing-tong/number.withdrawn": "xueka.contexts.interop.api.number_withdrawn",
+    "transit/binding.answered": "xueka.contexts.transit.api.hear_answer",
+    "transit/binding.released": "xueka.contexts.transit.api.hear_released",
+    "transit/hotlist.confirmed": "xueka.contexts.transit.api.hear_confirmed",
+    "transit/card.blocked": "xueka.contexts.transit.api.hear_block",
+    "transit/extension.answered": "xueka.contexts.transit.api.hear_extended",
+    "transit/script.announced": "xueka.contexts.transit.api.hear_script",
+    "transit/range.granted": "xueka.contexts.transit.api.hear_paper",
+    "transit/schedule.answered": "xueka.contexts.transit.api.hear_paper",
+    "transit/handover.answered": "xueka.contexts.transit.api.hear_paper",
+    "transit/hotlist.received": "xueka.contexts.transit.api.hear_paper",
 }
 # Transit company: seconds that a look-up waits, hours after which an answer counts as old, days before an end
 # from when it is said to come soon.
 TRANSIT_DEADLINE = float(os.environ.get("XUEKA_TRANSIT_DEADLINE", "3"))
 TRANSIT_FRESH_HOURS = int(os.environ.get("XUEKA_TRANSIT_FRESH_HOURS", "24"))
+TRANSIT_YEAR_ENDS = os.environ.get("XUEKA_TRANSIT_YEAR_ENDS", "08-31")  # until when an extension is asked for
 TRANSIT_SOON_DAYS = int(os.environ.get("XUEKA_TRANSIT_SOON_DAYS", "60"))
 # What Jingtong handed over for the citizens' sign-on (docs/interfaces/jingtong.md §1).
 JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
-# Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
-INTEROP_TAKERS: dict[str, str] = {}
 # Who tells how an interface stands (platform/exchange/standing.py).
 INTERFACES = (
     "xueka.contexts.interop.services.sampling.counterparts_standing",
@@ -252,6 +261,11 @@ INTERFACES = (
     "xueka.platform.mail.standing.standings",
     "xueka.contexts.payments.standing.standings",
 )
+# Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
+INTEROP_TAKERS: dict[str, str] = {
+    "transit-bindings": "xueka.contexts.transit.api.take_binding",
+    "transit-validity": "xueka.contexts.transit.api.take_validity",
+}
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
 # Differences that the daily comparison tells the counterpart anew by itself, if there are no more; 0: none.
 INTEROP_TELL_AGAIN = int(os.environ.get("XUEKA_INTEROP_TELL_AGAIN", "200"))

@@ -89,7 +89,12 @@ SIMULATORS = {
         Simulator("couriers", "承运商模拟器", "couriers"),
         Simulator("mail", "邮件服务器模拟器", "messages"),
         _exchanging("beijing-tong", "北京通模拟器", "beijing-tong", "card-status"),
-        _exchanging("transit", "一卡通公司模拟器", "transit", ""),
+        _exchanging(
+            "transit",
+            "一卡通公司模拟器",
+            "transit",
+            "transit-bindings,transit-hot-list,transit-validity",
+        ),
     )
 }
 #: Notices of the demo come again within seconds where a channel waits minutes.

@@ -14,7 +14,9 @@ from django.test import Client
 from tests.unit.cards.conftest import City, city
 from tests.unit.interop.conftest import LIMITS, send
 from xueka.contexts.cards import api as cards
+from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
+from xueka.platform.crypto.fields import seal
 from xueka.platform.exchange.applying import apply_due
 from xueka.platform.exchange.counterparts import Counterpart, counterpart
 from xueka.platform.identity.actor import Actor
@@ -89,3 +91,10 @@ def company(city: City, tmp_path: Path, settings: Any) -> Iterator[Company]:
 def card(city: City) -> cards.Card:
     [card_id] = city.active(city.students(1))
     return cards.Card.objects.get(id=card_id)
+
+
+def documented(student_ids: list[int]) -> None:
+    """These students have an identity document."""
+    for at, id_ in enumerate(student_ids):
+        sealed = seal({"id_type": "居民身份证", "id_number": f"1101012015030700{17 + at}"})
+        registry.Student.objects.filter(id=id_).update(envelope=sealed)

@@ -18,6 +18,7 @@ from xueka.contexts.personalization.models import (
     CardScript,
     Run,
     Session,
+    Upgrade,
 )
 from xueka.contexts.personalization.queries import (
     Progress,
@@ -110,6 +111,7 @@ __all__ = [
     "Session",
     "StepView",
     "Stretch",
+    "Upgrade",
     "abort",
     "agent",
     "agents",

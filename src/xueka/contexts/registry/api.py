@@ -24,7 +24,13 @@ from xueka.contexts.registry.domain.vocabulary import (
     STATUSES,
     SUSPENDED,
 )
-from xueka.contexts.registry.guardians import born_on, guarded_by, phone_index, roster_guardians
+from xueka.contexts.registry.guardians import (
+    born_on,
+    document_of,
+    guarded_by,
+    phone_index,
+    roster_guardians,
+)
 from xueka.contexts.registry.importing.roster_import import import_roster
 from xueka.contexts.registry.importing.schools_import import import_schools
 from xueka.contexts.registry.invariants import INVARIANTS
@@ -174,6 +180,7 @@ __all__ = [
     "consents",
     "correct_sort_key",
     "decide_absences",
+    "document_of",
     "drop_fetch",
     "enrolments",
     "ensure_classes",

@@ -34,5 +34,11 @@ def born_on(student: Student) -> date:
     return date.fromisoformat(day) if day else date(student.birth_year, 12, 31)
 
 
+def document_of(student: Student) -> tuple[str, str]:
+    """Type and number of the identity document; empty where the roster had none. Not for a screen."""
+    values = _personal(student)
+    return str(values.get("id_type") or ""), str(values.get("id_number") or "")
+
+
 def _personal(student: Student) -> dict[str, Any]:
     return unseal(bytes(student.envelope)) if student.envelope else {}

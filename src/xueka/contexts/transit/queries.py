@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import F, Q, QuerySet
 
+from xueka.contexts.cards import api as cards
+from xueka.contexts.transit.domain.transitions import ANSWERED, REFUSED
 from xueka.contexts.transit.domain.validity import STANDINGS, standing
-from xueka.contexts.transit.models import Validity
+from xueka.contexts.transit.models import Binding, Block, Extension, HotCard, Paper, Validity
 from xueka.contexts.transit.services.common import partner
 from xueka.kernel import clock
+from xueka.kernel.errors import NotFound
+from xueka.platform.identity.scope import Scope
+
+SOON = timedelta(days=settings.TRANSIT_SOON_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +42,66 @@ def known_of(card_ids: Collection[int]) -> dict[int, Known]:
         how = standing(each.fare, each.valid_until, today, settings.TRANSIT_SOON_DAYS)
         found[each.card_id] = Known(each, how, STANDINGS[how], now - each.heard_at > limit)
     return found
+
+
+def binding_rows(scope: Scope) -> QuerySet[Binding]:
+    """Bindings of the cards that this scope sees, unordered."""
+    return _of_cards(Binding.objects.all(), scope).select_related(
+        "card__student__school", "card__school_class"
+    )
+
+
+def refused_bindings(scope: Scope) -> int:
+    return _of_cards(Binding.objects.filter(state=REFUSED), scope).count()
+
+
+def binding_of(card_id: int) -> Binding | None:
+    return Binding.objects.filter(card=card_id).first()
+
+
+def block_of(card_id: int) -> Block | None:
+    """What the company itself has blocked; None where it has not (any more)."""
+    return Block.objects.filter(card=card_id, blocked=True).first()
+
+
+def extension_rows(scope: Scope) -> QuerySet[Extension]:
+    rows = _of_cards(Extension.objects.all(), scope)
+    return rows.select_related("card__student__school", "card__school_class")
+
+
+def extendable_rows(scope: Scope) -> QuerySet[cards.Card]:
+    """Active cards with a transit number, for which an extension may be asked; unordered."""
+    rows = cards.card_rows(scope).filter(state="active").exclude(transit_number="")
+    return rows.select_related("student__school", "school_class", "transit_validity", "transit_binding")
+
+
+def paper_rows(scope: Scope) -> QuerySet[Paper]:
+    """Every paper; the city's affair alone."""
+    return Paper.objects.all() if scope.level in ("city", "system") else Paper.objects.none()
+
+
+def paper(scope: Scope, paper_id: int) -> Paper:
+    found = paper_rows(scope).filter(id=paper_id).first()
+    if found is None:
+        raise NotFound("PAPER_NOT_FOUND", "没有这份往来。")
+    return found
+
+
+def waiting_papers(scope: Scope) -> int:
+    return paper_rows(scope).filter(state=ANSWERED).count()
+
+
+def hot_counts() -> tuple[int, int]:
+    """Cards on the hot-list, and those whose last change their gates have not confirmed."""
+    return (
+        HotCard.objects.exclude(reason="").count(),
+        HotCard.objects.filter(~Q(confirmed=F("version"))).count(),
+    )
+
+
+def _of_cards(rows: QuerySet, scope: Scope) -> QuerySet:
+    return (
+        rows
+        if scope.level in ("city", "system")
+        else rows.filter(card__in=cards.card_rows(scope).values("id"))
+    )

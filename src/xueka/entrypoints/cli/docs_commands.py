@@ -39,6 +39,7 @@ def render() -> str:
     from xueka.contexts.reporting.domain.transitions import EXPORT
     from xueka.contexts.schoolyear.domain.transitions import YEAR_JOB
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
+    from xueka.contexts.transit.domain import transitions as transit
     from xueka.contexts.treasury.domain.transitions import BREAK
     from xueka.platform.identity.machines import GRANT_REQUEST
     from xueka.platform.identity.permissions import ROLES
@@ -68,6 +69,9 @@ def render() -> str:
         MATTER,
         NUMBER_REQUEST,
         TONG_APPLICATION,
+        transit.BINDING,
+        transit.EXTENSION,
+        transit.PAPER,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

@@ -114,6 +114,8 @@ WORDS = {
     "school:student:unmask": "查看完整个人信息",
     "school:transfer:ask": "申请转学",
     "school:transfer:confirm": "确认转学",
+    "school:transit:extend": "申请公交延期",
+    "school:transit:manage": "办理实名认证",
     "school:transit:read": "查询公交有效期",
     "school:year:manage": "本校升级、毕业、编班",
 }

@@ -34,6 +34,8 @@ _SCHOOL_WORK = (
     "school:photo:upload",
     "school:card:read",
     "school:transit:read",
+    "school:transit:manage",
+    "school:transit:extend",
     "school:card:hand_out",
     "school:card:report_lost",
     "school:card:lift",
@@ -194,6 +196,8 @@ ROLES: dict[str, Role] = {
             "city:message:manage",
             "city:coordination:read",
             "city:coordination:work",
+            "school:transit:manage",
+            "school:transit:extend",
             "school:delivery:receive",  # a card that turned up, told by telephone
             "school:card:report_lost",
             "school:card:lift",

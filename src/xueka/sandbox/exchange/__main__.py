@@ -25,15 +25,15 @@ from xueka.sandbox.common.store import Store, rows
 from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.exchange.book import SCHEMA, Book, refused
 from xueka.sandbox.exchange.signing import Wrong, check, sign
+from xueka.sandbox.exchange.transit import OWN_FAULTS, Desk
 from xueka.sandbox.exchange.transit import SCHEMA as TRANSIT_SCHEMA
-from xueka.sandbox.exchange.transit import Desk
 
 NAMES = {"beijing-tong": "北京通（模拟器）", "welfare": "民生卡权益（模拟器）", "transit": "一卡通（模拟器）"}
 #: Until Xueka takes a message, for years; `--speed` divides.
 GAPS = (2, 5, 15, 60, *[300] * 5000)
 PRESETS: dict[str, dict[str, float]] = {
     "settings": {"delay_ms": 300},
-    "none": {"refuse": 0, "stale": 0, "notice_lost": 0},
+    "none": {"refuse": 0, "stale": 0, "notice_lost": 0, **OWN_FAULTS},
     "light": {**struck.LIGHT, "duplicate": 0.05, "shuffle": 0.05},
     "heavy": {
         **struck.HEAVY,

@@ -4,9 +4,10 @@ A message that was applied comes to `heard`, within the transaction of the book;
 of its own (`tell`). Rules of its own: a card is its customer's only after a binding that it accepts.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from xueka.sandbox.common.control import body
@@ -21,7 +22,10 @@ create table if not exists fare (
     as_of text not null, before text
 );
 """
-VALIDITY = "transit-validity"
+VALIDITY, BINDINGS, HOT_LIST = "transit-validity", "transit-bindings", "transit-hot-list"
+
+#: Dials of this company alone: it refuses a binding, moves a day of the schedule, counts one less.
+OWN_FAULTS: dict[str, float] = {"unbound": 0, "moved": 0, "miscounted": 0}
 
 
 class Desk:
@@ -58,7 +62,92 @@ class Desk:
     # ---- what was told
 
     def heard(self, kind: str, data: Any) -> None:
-        """Nothing yet: look-ups alone."""
+        """What the company does about a message, within the transaction that applied it."""
+        act = {
+            "binding.asked": self._bind,
+            "binding.release": self._release,
+            "hotlist.changed": self._list,
+            "hotlist.whole": self._whole_list,
+            "extension.asked": self._extend,
+            "range.asked": self._grant,
+            "schedule.planned": self._schedule,
+            "handover.written": self._hand_over,
+        }.get(kind)
+        if act is not None and isinstance(data, dict):
+            act(data)
+
+    def _bind(self, data: dict[str, Any]) -> None:
+        card, number = data["card"], data["transit_number"]
+        said = {"card": card, "transit_number": number, "ask": data["ask"]}
+        if self._dial.strikes("unbound", f"{card}/{data['ask']}"):
+            self._dial.record("unbound", "transit", card)
+            said |= {"accepted": False, "code": "NAME_MISMATCH", "reason": "姓名与证件号码不一致"}
+        else:
+            self._book.put(BINDINGS, card, f"{card}|{number}")
+            said |= {"accepted": True}
+        self._say("binding.answered", f"card:{card}", said)
+        if said["accepted"] and not self._store.one("select card from fare where card = ?", card):
+            self.put_fare(card, number, "student", self.a_year_on(), tell=True)
+
+    def _release(self, data: dict[str, Any]) -> None:
+        card = data["card"]
+        self._book.put(BINDINGS, card, "")
+        told = {"card": card, "transit_number": data["transit_number"], "ask": data["ask"]}
+        self._say("binding.released", f"card:{card}", told)
+
+    def _list(self, data: dict[str, Any]) -> None:
+        card, number = data["card"], data["transit_number"]
+        self._book.put(HOT_LIST, card, f"{card}|{number}|{data['reason']}" if data["listed"] else "")
+        told = {"card": card, "transit_number": number, "version": data["version"]}
+        self._say("hotlist.confirmed", f"card:{card}", told | {"in_force_at": self._clock.now().isoformat()})
+
+    def _whole_list(self, data: dict[str, Any]) -> None:
+        self._store.run("delete from record where dataset = ?", HOT_LIST)
+        for line in data["entries"]:
+            self._book.put(HOT_LIST, line.split("|")[0], line)
+        whole = "".join(f"{line}\n" for line in sorted(data["entries"]))
+        counted = {"count": len(data["entries"]), "digest": hashlib.sha256(whole.encode()).hexdigest()}
+        self._answer("hotlist.received", "hot_list", data, counted)
+
+    def _extend(self, data: dict[str, Any]) -> None:
+        card, number = data["card"], data["transit_number"]
+        said = {"card": card, "transit_number": number, "ask": data["ask"]}
+        bound = self._store.one("select key from record where dataset = ? and key = ?", BINDINGS, card)
+        if not bound:
+            said |= {"granted": False, "code": "NOT_BOUND", "reason": "没有实名，不能延期"}
+        else:
+            now = self._clock.now().isoformat()
+            self.put_fare(card, number, "student", data["until"], tell=False)
+            said |= {"granted": True, "valid_until": data["until"], "as_of": now}
+        self._say("extension.answered", f"card:{card}", said)
+
+    def _grant(self, data: dict[str, Any]) -> None:
+        first = int(self._store.get("granted", 0)) + 1
+        self._store.put("granted", first + int(data["count"]) - 1)
+        told = {"prefix": "10008800", "width": 8, "first": first, "last": first + int(data["count"]) - 1}
+        self._answer("range.granted", "range", data, told | {"document": f"号段批复 {data['number']}"})
+
+    def _schedule(self, data: dict[str, Any]) -> None:
+        due = date.fromisoformat(data["due_on"])
+        if self._dial.strikes("moved", f"{data['number']}/{data['turn']}"):
+            self._dial.record("moved", "transit", data["number"])
+            due += timedelta(days=3)
+        told = {"quantity": data["quantity"], "planned_on": data["planned_on"], "due_on": due.isoformat()}
+        self._answer("schedule.answered", "schedule", data, told)
+
+    def _hand_over(self, data: dict[str, Any]) -> None:
+        counted = {name: data[name] for name in ("quantity", "rejected", "digest")}
+        if self._dial.strikes("miscounted", data["number"]):
+            self._dial.record("miscounted", "transit", data["number"])
+            counted["quantity"] -= 1
+        self._answer("handover.answered", "hand_over", data, counted)
+
+    def _answer(self, kind: str, about: str, data: dict[str, Any], said: dict[str, Any]) -> None:
+        head = {"number": data["number"], "turn": data["turn"], "accepted": True, "note": ""}
+        self._say(kind, f"{about}:{data['number']}", head | said)
+
+    def _say(self, kind: str, key: str, data: dict[str, Any]) -> None:
+        self._tell({"kind": kind, "key": key, "data": data})
 
     def put_fare(self, card: str, transit_number: str, fare: str, until: str | None, *, tell: bool) -> None:
         """The book of fares; the company tells us of it, unless it forgets to."""

@@ -11,6 +11,8 @@ from xueka.kernel.errors import NotFound
 
 MOST = 100_000  # records or buckets in one answer; one more where there are more
 CARD_STATUS = "card-status"
+TRANSIT_BINDINGS, TRANSIT_HOT_LIST = "transit-bindings", "transit-hot-list"
+TRANSIT_VALIDITY = "transit-validity"
 _STATUS = (
     "CASE c.state " + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in OUTSIDE.items()) + " END"
 )
@@ -21,6 +23,16 @@ DATASETS = {
         SELECT c.number AS key, c.number || '|' || c.beijing_tong_number || '|' || {_STATUS} AS text
           FROM cards_card c
          WHERE c.beijing_tong_number <> '' AND {_STATUS} IS NOT NULL""",  # noqa: S608 - our own words
+    TRANSIT_BINDINGS: """
+        SELECT c.number AS key, c.number || '|' || c.transit_number AS text
+          FROM transit_binding b JOIN cards_card c ON c.id = b.card_id WHERE b.state = 'bound'""",
+    TRANSIT_HOT_LIST: """
+        SELECT c.number AS key, c.number || '|' || c.transit_number || '|' || h.reason AS text
+          FROM transit_hotcard h JOIN cards_card c ON c.id = h.card_id WHERE h.reason <> ''""",
+    TRANSIT_VALIDITY: """
+        SELECT c.number AS key, c.number || '|' || c.transit_number || '|' || v.fare || '|'
+               || coalesce(to_char(v.valid_until, 'YYYY-MM-DD'), '') AS text
+          FROM transit_validity v JOIN cards_card c ON c.id = v.card_id""",
 }
 _HASHED = """
     WITH hashed AS (

@@ -20,7 +20,7 @@ from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
 #: What a dataset's records are called as keys of messages.
-KEYS = {records.CARD_STATUS: "card:{}"}
+KEYS = dict.fromkeys(records.DATASETS, "card:{}")
 
 
 def reconcile(actor: Actor, partner: Counterpart, dataset: str) -> Comparison:

@@ -6,6 +6,7 @@ from xueka.contexts.cards.api import Card
 from xueka.contexts.interop.adapters import records
 from xueka.contexts.interop.domain.card_status import outside
 from xueka.contexts.interop.services.following import KIND, content
+from xueka.contexts.transit import api as transit
 from xueka.platform.exchange.services import Letter
 
 Teller = Callable[[Sequence[str]], dict[str, Letter]]
@@ -24,4 +25,8 @@ def _card_status(keys: Sequence[str]) -> dict[str, Letter]:
 
 #: Dataset → what we hold of these keys, as letters by key. A dataset without one is told by the counterpart
 #: alone.
-TELLERS: Mapping[str, Teller] = {records.CARD_STATUS: _card_status}
+TELLERS: Mapping[str, Teller] = {
+    records.CARD_STATUS: _card_status,
+    records.TRANSIT_BINDINGS: transit.binding_letters,
+    records.TRANSIT_HOT_LIST: transit.hot_letters,
+}

@@ -17,10 +17,11 @@ from xueka.contexts.production import api as production
 from xueka.contexts.repairs import api as repairs
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.takeover import api as takeover
+from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
-from xueka.entrypoints.portals.objects.nav import late_replacements
+from xueka.entrypoints.portals.objects.nav import late_replacements, refused_bindings
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -168,6 +169,10 @@ def _overdue(request: StaffRequest) -> int:
     return numbers.overdue(request.actor.scope)
 
 
+def _papers(request: StaffRequest) -> int:
+    return transit.waiting_papers(request.actor.scope)
+
+
 def _to_review(request: StaffRequest) -> int:
     return cards.application_counts(request.actor.scope, states=["city_review"]).get("city_review", 0)
 
@@ -264,6 +269,9 @@ register(
                     NavItem("号段与空白卡", "city:numbers", "number-123", "city:range:read"),
                     NavItem("柜台空白卡", "city:counters", "credit-card", "city:range:read"),
                     NavItem("排产与交接", "city:schedule", "arrows-exchange", "city:range:read", _overdue),
+                    NavItem(
+                        "一卡通往来", "city:transit_papers", "arrows-exchange", "city:range:read", _papers
+                    ),
                     NavItem("卡厂", "city:bureau", "building-factory-2", "city:batch:read"),
                 ],
             ),
@@ -327,6 +335,8 @@ register(
                     NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
+                    NavItem("公交实名", "objects:bindings", "user-check", transit.MANAGE, refused_bindings),
+                    NavItem("公交延期", "objects:transit_extend", "calendar-plus", transit.EXTEND),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),
                     NavItem("学籍缺失", "city:absences", "user-question", "city:registry:import"),

@@ -14,6 +14,7 @@ KEYS = {
     "party": "协调对象",
     "dataset": "数据集",
     "outcome": "结果",
+    "until": "延到",
     "differing": "差异",
     "messages": "消息",
     "streams": "对象",

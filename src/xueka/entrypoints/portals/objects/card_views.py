@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
+from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Fact, Link, ObjectHead
@@ -57,6 +58,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
             facts=[
                 Fact("有效期至", found.valid_until, "" if found.valid_until else "发放时起算"),
                 Fact("一卡通号", found.transit_number),
+                *_at_transit(found),
                 *_beijing_tong(found),
                 Fact("芯片号", found.chip_uid),
                 Fact("制卡时学校", found.school.name),
@@ -83,6 +85,20 @@ def _beijing_tong(found: cards.Card) -> list[Fact]:
         Fact("北京通号", found.beijing_tong_number),
         Fact("北京通应用", said, "；".join(part for part in (told.reason, note) if part)),
     ]
+
+
+def _at_transit(found: cards.Card) -> list[Fact]:
+    """What the transit company keeps of this card, as last known."""
+    if not found.transit_number:
+        return []
+    known, binding = transit.known_of([found.id]).get(found.id), transit.binding_of(found.id)
+    block = transit.block_of(found.id)
+    facts = [Fact("公交有效期", known.validity.valid_until if known else None, known.words if known else "")]
+    if binding is not None:
+        facts.append(Fact("公交实名", states.badge("transit_binding", binding.state), binding.reason))
+    if block is not None:
+        facts.append(Fact("一卡通公司停用", block.as_of, block.reason))
+    return facts
 
 
 def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:

@@ -13,6 +13,7 @@ from xueka.contexts.registry import api as registry
 from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
+from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.nav import Hit, Notice
 from xueka.entrypoints.portals.objects import shapes
@@ -38,6 +39,19 @@ states.register(
         "cancelled": "ended",
     },
 )
+states.register(
+    transit.BINDING,
+    {
+        "wanted": "neutral",
+        "sent": "progress",
+        "bound": "ok",
+        "refused": "bad",
+        "releasing": "progress",
+        "unbound": "ended",
+    },
+)
+states.register(transit.EXTENSION, {"asked": "progress", "granted": "ok", "refused": "bad"})
+states.register(transit.PAPER, {"sent": "progress", "agreed": "ok", "answered": "wait", "settled": "ended"})
 states.register(
     couriers.SHIPMENT,
     {
@@ -143,6 +157,11 @@ states.register(
     logistics.BOX,
     {"packed": "neutral", "in_transit": "progress", "received": "ok", "lost": "bad", "cancelled": "ended"},
 )
+
+
+def refused_bindings(request: StaffRequest) -> int:
+    """Real-name bindings that the transit company refused, for the menu."""
+    return transit.refused_bindings(request.actor.scope)
 
 
 def late_replacements(scope: Scope) -> list[Notice]:

@@ -16,6 +16,7 @@ from xueka.entrypoints.portals.objects import (
     statistics_file,
     student_views,
     transit,
+    transit_work,
     year_jobs,
 )
 
@@ -57,6 +58,11 @@ urlpatterns = [
     path("statistics/", statistics.page, name="statistics"),
     path("statistics/file/", statistics_file.file, name="statistics_file"),
     path("transit/", transit.page, name="transit"),
+    path("transit/bindings/", transit_work.bindings, name="bindings"),
+    path("transit/bindings/again/", transit_work.again, name="bindings_again"),
+    path("transit/extend/", transit_work.extend, name="transit_extend"),
+    path("transit/extend/do/", transit_work.extend_do, name="transit_extend_do"),
+    path("transit/extensions/", transit_work.extensions, name="transit_extensions"),
     path("transit/<str:number>/", transit.ask, name="transit_ask"),
     path("exports/", exports.listing, name="exports"),
     path("exports/ask/", exports.ask, name="export_ask"),

@@ -1,0 +1,47 @@
+"""What becomes of a record on which the daily comparison found the two sides unlike (contexts/interop)."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from xueka.contexts.cards import api as cards
+from xueka.contexts.transit.domain import validity
+from xueka.contexts.transit.domain.transitions import BINDING, BOUND, SENT
+from xueka.contexts.transit.models import Binding, HotCard
+from xueka.contexts.transit.services.bindings import letters
+from xueka.contexts.transit.services.hot_list import letter
+from xueka.contexts.transit.services.validity import keep
+from xueka.kernel import clock
+from xueka.kernel.errors import Refused
+from xueka.platform.exchange.services import Letter
+from xueka.platform.history.services import apply
+from xueka.platform.identity.actor import Actor
+
+
+def binding_letters(keys: Sequence[str]) -> dict[str, Letter]:
+    """Our last question about each of these cards, or that it is released."""
+    found = Binding.objects.select_related("card__student").filter(card__number__in=keys, ask__gte=1)
+    return {each.card.number: letters([each])[0] for each in found}
+
+
+def hot_letters(keys: Sequence[str]) -> dict[str, Letter]:
+    found = HotCard.objects.select_related("card").filter(card__number__in=keys)
+    return {each.card.number: letter(each, each.card, again=True) for each in found}
+
+
+def take_binding(actor: Actor, key: str, theirs: str) -> None:
+    """They have bound the card and their answer was lost: it is bound."""
+    found = Binding.objects.select_for_update().filter(card__number=key).first()
+    if not theirs or found is None or found.state not in (SENT, BOUND):
+        raise Refused("OURS_IS_THE_TRUTH", "本方没有在等这张卡的实名答复，不能采纳。", action="请补发。")
+    if found.state == SENT:
+        apply(BINDING, Binding, [found.pk], "accept", actor)
+
+
+def take_validity(actor: Actor, key: str, theirs: str) -> None:
+    """Validity is theirs to say. `theirs` is the record of docs/interfaces/transit.md §9."""
+    card = cards.Card.objects.filter(number=key).first()
+    parts = theirs.split("|")
+    if card is None or len(parts) != 4 or parts[1] != card.transit_number or parts[2] not in validity.FARES:
+        raise Refused("TRANSIT_CARD", "对方的记录与本方的卡不符，不能采纳。", found=key)
+    until = date.fromisoformat(parts[3]) if parts[3] else None
+    keep(card, validity.Heard(key, parts[1], parts[2], until, clock.now()))
