@@ -1,5 +1,9 @@
 """A package of the student registry: brought in, the missing looked into, and the way back."""
 
+from pathlib import Path
+
+import pytest
+from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from tests.journeys.city.conftest import press
@@ -7,7 +11,9 @@ from tests.journeys.support import assert_sound
 from tests.journeys.town import Town, picture
 from tests.support.oneroster import Record, files_of, zip_of
 from xueka.contexts.registry.models import Absence
+from xueka.contexts.registry.oneroster import fetching
 from xueka.kernel import clock
+from xueka.sandbox.registry.__main__ import House, parser
 
 
 def _package(town: Town) -> bytes:
@@ -26,6 +32,30 @@ def _package(town: Town) -> bytes:
         for n in range(2)
     ]
     return zip_of(files_of({"users": users, "roles": roles}, "delta"))
+
+
+def test_the_registry_is_asked_by_a_click(
+    page: Page, people: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for a person is looked at and applied; the worker's walk is done here."""
+    house = House(parser().parse_args(["--home", str(tmp_path / "registry")]))
+    house.start()
+    monkeypatch.setattr(settings, "ONEROSTER_PARTNER", house.card)
+    monkeypatch.setattr(settings, "ONEROSTER_APPLY", "person")
+    try:
+        people.log_in(page, "operator")
+        page.goto("/city/imports/")
+        page.get_by_role("button", name="获取变化").click()
+        expect(page.get_by_text("正在获取")).to_be_visible()
+        fetching.advance(fetching.due_fetches()[0])
+        page.goto("/city/imports/")
+        expect(page.get_by_text("等人决定")).to_be_visible()
+        assert_sound(page)
+        press(page, "应用差异", "应用")
+        expect(page.get_by_text("已应用：新建 0")).to_be_visible()
+    finally:
+        house.stop()
+        house.store.close()
 
 
 def test_a_package_from_the_file_to_the_way_back(page: Page, people: Town) -> None:
