@@ -51,6 +51,7 @@ def test_the_registry_is_asked_by_a_click(
         page.goto("/city/imports/")
         expect(page.get_by_text("等人决定")).to_be_visible()
         assert_sound(page)
+        picture(page, "city-fetch")
         press(page, "应用差异", "应用")
         expect(page.get_by_text("已应用：新建 0")).to_be_visible()
     finally:
