@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from xueka.contexts.interop.domain.buckets import Side
 from xueka.kernel.errors import XuekaError
@@ -23,8 +23,9 @@ def side(caller: Caller, dataset: str) -> Side:
         found = {}
         for each in told:
             prefix, count, digest = each.get("prefix"), each.get("count"), each.get("digest")
-            hexadecimal = isinstance(prefix, str) and len(prefix) == width and _HEX.issuperset(prefix)
-            if not (hexadecimal and type(count) is int and 0 <= count <= _MOST):
+            if not (isinstance(prefix, str) and len(prefix) == width and _HEX.issuperset(prefix)):
+                raise _unusable(caller.partner, "buckets")
+            if not (type(count) is int and 0 <= count <= _MOST):
                 raise _unusable(caller.partner, "buckets")
             if count:
                 found[prefix] = (count, str(digest))
@@ -43,7 +44,7 @@ def side(caller: Caller, dataset: str) -> Side:
     return Side(buckets, records)
 
 
-def _is_key(told: object) -> bool:
+def _is_key(told: object) -> TypeGuard[str]:
     return isinstance(told, str) and 1 <= len(told) <= 80 and told.isascii() and told.isprintable()
 
 
