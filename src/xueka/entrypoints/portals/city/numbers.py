@@ -8,7 +8,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from xueka.contexts.interop import api as interop
 from xueka.contexts.numbers import api as numbers
-from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.ui import Action, Link
@@ -68,10 +67,7 @@ def page(request: StaffRequest) -> HttpResponse:
         "gauges": gauges(actor.scope),
         "ranges": numbers.ranges(actor.scope),
         "lots": numbers.stock(actor.scope),
-        "requests": [
-            (each, states.badge("number_request", each.state))
-            for each in interop.number_requests(actor)[:_REQUESTS]
-        ],
+        "requests": interop.number_requests(actor)[:_REQUESTS],
     }
     return render(request, "city/numbers.html", shown, status=400 if problem or form.errors else 200)
 
