@@ -299,15 +299,15 @@ VIOLATIONS = {
     "number_request_state_equals_last_history_row": "UPDATE interop_numberrequest SET state = 'declined'",
     "number_request_steps_allowed": (
         "INSERT INTO history_transition"
-        " (machine, object_id, seq, event, from_state, to_state, reason, at, actor)"
-        " SELECT 'number_request', id, 2, 'decline', 'granted', 'declined', '', now(), 'x'"
+        " (machine, object_id, seq, event, from_state, to_state, reason, at, actor, detail)"
+        " SELECT 'number_request', id, 2, 'decline', 'granted', 'declined', '', now(), 'x', '{}'"
         "   FROM interop_numberrequest"
     ),
     "tong_application_state_equals_last_history_row": "UPDATE interop_tongapplication SET state = 'working'",
     "tong_application_steps_allowed": (
         "INSERT INTO history_transition"
-        " (machine, object_id, seq, event, from_state, to_state, reason, at, actor)"
-        " SELECT 'tong_application', id, 3, 'block', 'withdrawn', 'blocked', '', now(), 'x'"
+        " (machine, object_id, seq, event, from_state, to_state, reason, at, actor, detail)"
+        " SELECT 'tong_application', id, 3, 'block', 'withdrawn', 'blocked', '', now(), 'x', '{}'"
         "   FROM interop_tongapplication"
     ),
     "interop_corrections_follow_their_repairs": (

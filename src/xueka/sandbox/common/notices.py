@@ -49,6 +49,7 @@ class Notices:
         self.manners: dict[str, Manner] = {}
         self._stopping = threading.Event()
         self._busy: set[int] = set()
+        self._sender: threading.Thread | None = None
 
     def add(self, channel: str, id: str, url: str, content: dict[str, Any], trouble: Sequence[str]) -> None:
         """Keep a notice; the dial, or `trouble` by name, decides what goes wrong with it."""
@@ -154,10 +155,14 @@ class Notices:
 
     def start(self) -> None:
         """Send in threads until `stop()`."""
-        threading.Thread(target=self._run, daemon=True).start()
+        self._sender = threading.Thread(target=self._run, daemon=True)
+        self._sender.start()
 
     def stop(self) -> None:
+        """Nothing goes out by itself any more once this returns."""
         self._stopping.set()
+        if self._sender and self._sender is not threading.current_thread():
+            self._sender.join()
 
     def deliver(self) -> tuple[int, int]:
         """Send what waits, whatever its time: letters sent, letters accepted."""
