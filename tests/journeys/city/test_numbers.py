@@ -84,7 +84,7 @@ def test_numbers_are_asked_for_and_a_blocked_card_says_so(
     expect(page.get_by_role("row").filter(has_text="秋季新生")).to_contain_text("已拨给")
     assert_sound(page)
     page.goto(f"/cards/{card.number}/")
-    expect(page.get_by_text("本人暂停")).to_be_visible()
+    expect(page.get_by_text("本人申请暂停")).to_be_visible()
     assert_sound(page)
 
 
