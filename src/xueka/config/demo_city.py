@@ -77,7 +77,11 @@ def ports() -> dict[str, int]:
     """Where the counterparts of this start will listen; empty where there are none to run."""
     if not (is_built() and demo.has_bureau()):
         return {}
-    return {name: each.port() for name, each in counterparts.SIMULATORS.items() if name != "bureau"}
+    return {
+        name: each.port()
+        for name, each in counterparts.SIMULATORS.items()
+        if each.in_demo and name != "bureau"
+    }
 
 
 def logins(ports: Mapping[str, int]) -> list[str]:

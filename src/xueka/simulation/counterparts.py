@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from xueka.platform.database import home
 
@@ -19,7 +20,7 @@ from xueka.platform.database import home
 class Simulator:
     """`folder` is below XUEKA_HOME, `module` below xueka.sandbox; each is the name where nothing is said.
     `page`: its page of docs/interfaces. `of_site`: it is told where this site is. `paced`: its times can be
-    divided. `needs`: what of the city must lie in `city/` before it starts.
+    divided. `needs`: what of the city must lie in `city/` before it starts. `in_demo`: a demo city starts it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Simulator:
     of_site: bool = False
     paced: bool = True
     needs: Sequence[str] = ()
+    in_demo: bool = True
 
     @property
     def home(self) -> Path:
@@ -88,6 +90,8 @@ SIMULATORS = {
         Simulator("jingtong", "京通模拟器", "jingtong"),
         Simulator("couriers", "承运商模拟器", "couriers"),
         Simulator("mail", "邮件服务器模拟器", "messages"),
+        # Empty until its control is told who is there; the students of a demo city came by file.
+        Simulator("registry", "学籍系统模拟器", "oneroster", paced=False, in_demo=False),
         _exchanging("beijing-tong", "北京通模拟器", "beijing-tong", "card-status"),
         _exchanging(
             "transit",
@@ -130,9 +134,9 @@ def free_port(wanted: int) -> int:
 
 def listens(address: str) -> bool:
     """Whether somebody answers there."""
-    host, _, port = address.removeprefix("http://").partition(":")
+    where = urlsplit(address if "//" in address else f"//{address}")
     try:
-        with socket.create_connection((host, int(port.rstrip("/"))), timeout=1):
+        with socket.create_connection((where.hostname, where.port or 80), timeout=1):
             return True
     except (OSError, ValueError):
         return False
