@@ -182,6 +182,10 @@ def changed_transport(**changed: Any) -> k.CardKeys:
     return replace(keys, transport=replace(keys.transport, **changed))
 
 
+def _another_end(text: str) -> str:
+    return text[:-1] + ("0" if text[-1] != "0" else "1")
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -190,10 +194,7 @@ def changed_transport(**changed: Any) -> k.CardKeys:
         lambda: changed_transport(algorithm="aes"),
         lambda: changed_transport(form_="block", under=("transport.bureau", 3, "000000")),
         lambda: changed_transport(form_="block", under=("transport.bureau", 2, "000000")),
-        lambda: changed_transport(
-            form_="block",
-            text=m.transport("block").text[:-1] + ("0" if m.transport("block").text[-1] != "0" else "1"),
-        ),
+        lambda: changed_transport(form_="block", text=_another_end(m.transport("block").text)),
     ],
 )
 def test_a_transport_key_that_is_not_the_right_one_refuses_it(
