@@ -88,17 +88,17 @@ def levels(scope: Scope) -> list[Level]:
         return []
     since = clock.now() - timedelta(days=PACE_DAYS)
     year = f"{clock.today():%y}"
+    ranges = list(NumberRange.objects.all())
+    used = dict(NumberUse.objects.filter(at__gte=since).values_list("sort").annotate(Count("id")).order_by())
     result = []
     for sort in Sort:
-        open_ranges = NumberRange.objects.filter(sort=sort, is_open=True)
-        if sort == Sort.CARD:
-            open_ranges = open_ranges.filter(prefix=year)
-        if not NumberRange.objects.filter(sort=sort).exists():
+        mine = [each for each in ranges if each.sort == sort]
+        if not mine:
             continue
-        found = list(open_ranges)
+        found = [each for each in mine if each.is_open and (sort != Sort.CARD or each.prefix == year)]
         remaining = sum(each.last - each.next_serial + 1 for each in found)
         low_water = max((each.low_water for each in found), default=0)
-        pace = NumberUse.objects.filter(sort=sort, at__gte=since).count() / PACE_DAYS
+        pace = used.get(sort, 0) / PACE_DAYS
         days = remaining / pace if pace else HORIZON_DAYS + 1
         runs_out_on = clock.today() + timedelta(days=int(days)) if days <= HORIZON_DAYS else None
         is_low = remaining <= low_water

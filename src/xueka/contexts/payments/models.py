@@ -118,7 +118,7 @@ class Order(models.Model):
     subject = models.CharField(max_length=64)
     title = models.CharField(max_length=100)
     amount_fen = models.BigIntegerField()
-    fine = models.BooleanField(default=False)
+    fine = models.BooleanField(default=False, db_default=False)
     tariff = models.CharField(max_length=32, blank=True)
     state = models.CharField(max_length=16)
     state_at = models.DateTimeField()

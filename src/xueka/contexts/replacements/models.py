@@ -48,7 +48,7 @@ class Replacement(models.Model):
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=80)
     fee_fen = models.IntegerField()
-    fine = models.BooleanField(default=False)
+    fine = models.BooleanField(default=False, db_default=False)
     tariff = models.CharField(max_length=32)
     free_reason = models.CharField(max_length=60, blank=True)
     delivery = models.CharField(max_length=16, blank=True)

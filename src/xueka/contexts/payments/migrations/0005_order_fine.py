@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
 
     dependencies = [("payments", "0004_unknown")]
     operations = [
-        migrations.AddField("order", "fine", models.BooleanField(default=False)),
+        migrations.AddField("order", "fine", models.BooleanField(default=False, db_default=False)),
         migrations.RunSQL(GUARD, UNDO),
     ]
