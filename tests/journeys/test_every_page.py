@@ -67,7 +67,7 @@ NO_LINK_HERE = {
     "city:transit_paper",
     "city:transit_range",
     "city:agent",
-    "city:difference",
+    "city:interface_difference",
     "city:interface_bookmark",
     "city:interface_message",
     "city:interface_messages",

@@ -301,7 +301,7 @@ register(
                 "接口",
                 [
                     NavItem("接口总览", "city:interfaces", "plug-connected", "city:interop:read", _stopped),
-                    NavItem("核对差异", "city:differences", "git-compare", "city:interop:read"),
+                    NavItem("核对差异", "city:interface_differences", "git-compare", "city:interop:read"),
                     NavItem("消息追踪", "city:trace", "route", "city:interop:read"),
                     NavItem("协调事项", "city:matters", "messages", coordination.READ, _pressing),
                 ],

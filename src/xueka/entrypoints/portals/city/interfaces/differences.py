@@ -55,12 +55,12 @@ def listing(request: StaffRequest) -> HttpResponse:
         sorts={"found": ("found_at", "id")},
         filters=_filters(),
         bulk=[
-            Bulk(label, reverse("city:differences_act", args=[verb]), _ICONS[verb])
+            Bulk(label, reverse("city:interface_differences_act", args=[verb]), _ICONS[verb])
             for verb, (label, _) in _VERBS.items()
         ]
         if may
         else [],
-        url=lambda row: reverse("city:difference", args=[row.id]),
+        url=lambda row: reverse("city:interface_difference", args=[row.id]),
         label=lambda row: row.key,
         unit="项",
         empty=Empty("没有差异", "每天与对接方两边核对一次，不一致的记录出现在这里。", icon="circle-check"),
@@ -84,7 +84,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
         actions = [
             Action(
                 label,
-                reverse("city:differences_act", args=[verb]),
+                reverse("city:interface_differences_act", args=[verb]),
                 "post",
                 _ICONS[verb],
                 params={"keys": [found.id]},
@@ -122,7 +122,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
         "events": shapes.steps(
             history.timeline({"disagreement": [found.id]}), labels | {"create": "核对发现"}
         ),
-        "back": Link("核对差异", reverse("city:differences")),
+        "back": Link("核对差异", reverse("city:interface_differences")),
     }
     return render(request, "city/interfaces/difference.html", shown)
 
@@ -144,7 +144,7 @@ def act(request: StaffRequest, verb: str) -> HttpResponse:
     reason = "required" if verb == "leave" else "none"
     doing = Action(
         f"{label} {len(ids):,} 项",
-        reverse("city:differences_do", args=[verb]),
+        reverse("city:interface_differences_do", args=[verb]),
         "post",
         _ICONS[verb],
         "primary",
@@ -159,7 +159,7 @@ def act(request: StaffRequest, verb: str) -> HttpResponse:
         for said, each in (("已经办过，等下一次核对", ended), (_CANNOT.get(verb, ""), absent))
         if each
     ]
-    shown = Preview(label, len(ids), body, doing, reverse("city:differences"), wont=wont, unit="项")
+    shown = Preview(label, len(ids), body, doing, reverse("city:interface_differences"), wont=wont, unit="项")
     return render(request, "city/preview.html", {"preview": shown})
 
 
@@ -181,7 +181,11 @@ def do(request: StaffRequest, verb: str) -> HttpResponse:
     else:
         raise Http404
     flash(request, f"{_VERBS[verb][0]}：{count:,} 项。")
-    return redirect("city:difference", ids[0]) if len(ids) == 1 else redirect("city:differences")
+    return (
+        redirect("city:interface_difference", ids[0])
+        if len(ids) == 1
+        else redirect("city:interface_differences")
+    )
 
 
 def _rows(request: StaffRequest) -> QuerySet[interop.Difference]:

@@ -30,7 +30,7 @@ def page(request: StaffRequest) -> HttpResponse:
         "sub": f"{len(found)} 个接口，{len(bad)} 个要看。" if bad else f"{len(found)} 个接口，都正常。",
         "actions": [
             Action("消息追踪", reverse("city:trace"), icon="route"),
-            Action("核对差异", reverse("city:differences"), icon="git-compare"),
+            Action("核对差异", reverse("city:interface_differences"), icon="git-compare"),
         ],
         "rows": [_row(each) for each in found],
         "empty": Empty("还没有接口", "对接方的参数文件放到位之后，接口出现在这里。", icon="plug-connected"),

@@ -24,7 +24,7 @@ _PAGES = {
     "card": "objects:card",
     "batch": "city:batch",
     "interface": "city:interface",
-    "difference": "city:difference",
+    "difference": "city:interface_difference",
     "parcel": "city:parcel",
 }
 _STEPS = {

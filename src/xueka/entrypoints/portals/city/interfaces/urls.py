@@ -7,10 +7,10 @@ from xueka.entrypoints.portals.city.interfaces import differences, glance, matte
 patterns = [
     path("interfaces/", glance.page, name="interfaces"),
     path("interfaces/trace/", messages.trace, name="trace"),
-    path("interfaces/differences/", differences.listing, name="differences"),
-    path("interfaces/differences/<int:difference_id>/", differences.one, name="difference"),
-    path("interfaces/differences/<slug:verb>/", differences.act, name="differences_act"),
-    path("interfaces/differences/<slug:verb>/do/", differences.do, name="differences_do"),
+    path("interfaces/differences/", differences.listing, name="interface_differences"),
+    path("interfaces/differences/<int:difference_id>/", differences.one, name="interface_difference"),
+    path("interfaces/differences/<slug:verb>/", differences.act, name="interface_differences_act"),
+    path("interfaces/differences/<slug:verb>/do/", differences.do, name="interface_differences_do"),
     re_path(
         r"^interfaces/messages/(?P<way>out|in)/(?P<message_id>\d+)/$",
         messages.message,

@@ -99,7 +99,7 @@ def places(standing: Standing) -> dict[str, str]:
             "waiting": f"{messages}?state={QUEUED}",
             "dead": f"{messages}?state={DEAD}" if standing.usable else page,
             "moved": messages,
-            "differences": f"{reverse('city:differences')}?{urlencode({'of': standing.code})}",
+            "differences": f"{reverse('city:interface_differences')}?{urlencode({'of': standing.code})}",
         }
     elif standing.kind == COURIER:
         found |= {"waiting": reverse("city:parcels"), "dead": reverse("city:parcel_problems")}
