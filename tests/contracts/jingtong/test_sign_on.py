@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
 from tests.support.channels_process import Jingtong, jingtong_running
@@ -65,6 +66,17 @@ def test_a_citizen_comes_to_the_account_of_her_phone(
 
     again = families.sign_on(NOBODY, come(jingtong))
     assert again is not None and again.pk == link.pk and FamilyAccount.objects.count() == 1
+
+
+def test_a_tile_asks_who_is_there_now(jingtong: Jingtong, child: registry.Student, client: Client) -> None:
+    """The phone may have another citizen since: what the last one began is over."""
+    link = families.sign_on(NOBODY, come(jingtong))
+    assert link is not None
+    secret = families.begin_session(link.account, "127.0.0.1", "", link)
+    client.cookies["xk_family"] = secret
+    answer = client.get("/parent/jingtong/?to=lost", headers={"host": "127.0.0.1"})
+    assert answer.headers["Location"].startswith(jingtong.card["issuer"])
+    assert families.resume(secret, "127.0.0.1") is None
 
 
 def test_only_a_simulator_is_spoken_with_in_clear(

@@ -25,12 +25,15 @@ _SERVICES = {"home", "lost", "replace", "pay", "transit", "parcel"}
 
 @require_GET
 def entry(request: HttpRequest) -> HttpResponse:
-    """A tile: on to its page, after a sign-on where there is no session of the container."""
+    """A tile: on to its page, after a sign-on. Whose the phone is now only the container knows, so a session
+    that it began before ends here; who has agreed once is not asked again.
+    """
     to = request.GET.get("to", "")
     to = to if to in _SERVICES else "home"
     family = families.resume(request.COOKIES.get(COOKIE, ""), client_address(request))
     if family is not None and family.container:
-        return redirect("parent:jingtong_service", to)
+        with transaction.atomic():
+            families.end_session(family)
     try:
         asked = families.ask_sign_on(_back(request), again="again" in request.GET)
     except families.SignOnFailed as problem:
