@@ -9,7 +9,7 @@ patterns = [
     path("interfaces/trace/", messages.trace, name="trace"),
     path("interfaces/differences/", differences.listing, name="interface_differences"),
     path("interfaces/differences/<int:difference_id>/", differences.one, name="interface_difference"),
-    path("interfaces/differences/<slug:verb>/", differences.act, name="interface_differences_act"),
+    path("interfaces/differences/<slug:verb>/preview/", differences.act, name="interface_differences_act"),
     path("interfaces/differences/<slug:verb>/do/", differences.do, name="interface_differences_do"),
     re_path(
         r"^interfaces/messages/(?P<way>out|in)/(?P<message_id>\d+)/$",
