@@ -84,6 +84,7 @@ def test_extended_sent_again_and_a_range_taken(page: Page, town: Town, partner: 
     page.get_by_label("要多少个号").fill("5000")
     page.get_by_label("用途").fill("新学年新生")
     page.get_by_role("button", name="申请", exact=True).click()
+    expect(page.get_by_text("已送一卡通公司")).to_be_visible()
     paper = Paper.objects.get(kind="range")
     granted = {"prefix": "10008800", "width": 8, "first": 1, "last": 5000, "document": "批复 1"}
     head = {"number": paper.number, "turn": 1, "accepted": True, "note": ""}
