@@ -6,6 +6,7 @@ Nobody steps in: what is seen is done by the worker's sweeps alone. Another coun
 
 import json
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -79,7 +80,7 @@ class Line:
     faults: int
 
 
-class Player:
+class Player(ABC):
     """One counterpart in this process, on a port of its own: `act` is business, `sweep` the worker's part."""
 
     name: ClassVar = ""
@@ -106,14 +107,14 @@ class Player:
     def close(self) -> None:
         self.house.stop()
 
-    def act(self, number: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def act(self, number: int) -> None: ...
 
-    def sweep(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def sweep(self) -> None: ...
 
-    def line(self) -> Line:
-        raise NotImplementedError
+    @abstractmethod
+    def line(self) -> Line: ...
 
 
 class Exchanging(Player):
