@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +24,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.journeys import town as towns
-from tests.journeys.support import DESK, DRAWN, PHONE, axe
+from tests.journeys.support import DESK, DRAWN, PHONE, Rules, axe, elements
 from tests.journeys.town import KIND, SYSTEM, Town, town
 from tests.support import factors
 from tests.unit.multiapp.conftest import CONTACT, DIRECTORIES, FILES, KEYS
@@ -167,33 +166,6 @@ def _walk(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator
             yield space + each.name, [*each.pattern.converters, *each.pattern.regex.groupindex]
 
 
-class _Skeleton(HTMLParser):
-    """The elements of the main part of a page, without its texts; of many alike neighbours, one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside = False
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.inside = self.inside or tag in ("main", "dialog")
-        if self.inside:
-            kept = [
-                f"{name}={value}" for name, value in attrs if name in ("class", "data-tone", "type", "role")
-            ]
-            self.found.append(" ".join([tag, *kept]))
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag != "main"
-
-
-def elements(html: str) -> set[str]:
-    """What a page is built of, without its texts."""
-    read = _Skeleton()
-    read.feed(html)
-    return set(read.found)
-
-
 @dataclass
 class Sweep:
     """Fetches as each role, remembers what is to be looked at, and what was reached."""
@@ -205,15 +177,15 @@ class Sweep:
     elements: set[str] = field(default_factory=set)
     forms: dict[str, set[frozenset[str]]] = field(default_factory=lambda: defaultdict(set))
 
-    def pages(self, client: Client, what: str) -> list[str]:
+    def pages(self, client: Client, what: str) -> list[tuple[str, bool]]:
         """Addresses of pages to look at: each once empty and once filled, and whatever is built of anything
-        new.
+        new; whether it is.
         """
         waiting = [reverse(route.name) for route in self.routes if not route.arguments]
         for route in self.routes:
             if route.name in SAMPLES:
                 waiting.append(reverse(route.name, kwargs=SAMPLES[route.name]))
-        fresh: list[str] = []
+        fresh: list[tuple[str, bool]] = []
         asked: set[str] = set()
         taken: Counter[str] = Counter()
         while waiting:
@@ -239,11 +211,12 @@ class Sweep:
             form = frozenset(built)
             if form in self.forms[name]:  # a page of forms is the same, empty and filled
                 continue
-            if (name, what) not in self.looked or built - self.elements:
+            new = bool(built - self.elements)
+            if (name, what) not in self.looked or new:
                 self.looked.add((name, what))
                 self.forms[name].add(form)
                 self.elements |= built
-                fresh.append(address)
+                fresh.append((address, new))
         return fresh
 
 
@@ -266,16 +239,21 @@ def come_in(town: Town, who: str) -> Client:
     return client
 
 
-def look(page: Page, address: str) -> list[str]:
-    """What is wrong with a page in light and dark, and on a phone."""
+def look(page: Page, address: str, *, colours: bool = True) -> list[str]:
+    """What is wrong with a page at a desk and on a phone; with `colours` those too, in light and dark.
+
+    Colours belong to elements: a page of elements that were looked at before has no others.
+    """
     page.goto(address)
     found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+    for scheme in ("light", "dark") if colours else ("light",):
+        if page.locator("html").get_attribute("data-bs-theme") != scheme:
+            page.emulate_media(color_scheme=scheme)
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
         page.evaluate(DRAWN, DESK[0])
         # Everything but the colours is the same in both.
-        found += [f"{address} ({scheme}): {fault}" for fault in axe(page, colours_only=scheme == "dark")]
+        wanted = Rules.COLOURS if scheme == "dark" else Rules.ALL if colours else Rules.NO_COLOURS
+        found += [f"{address} ({scheme}): {fault}" for fault in axe(page, wanted)]
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     page.evaluate(DRAWN, PHONE[0])
     out = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -291,7 +269,11 @@ def browser_as(chromium: Browser, site: str) -> Iterator[object]:
 
     def make(client: Client | None) -> Page:
         context = chromium.new_context(
-            base_url=site, locale="zh-CN", viewport={"width": DESK[0], "height": DESK[1]}
+            base_url=site,
+            locale="zh-CN",
+            viewport={"width": DESK[0], "height": DESK[1]},
+            color_scheme="light",
+            reduced_motion="reduce",
         )
         context.set_default_timeout(30_000)
         contexts.append(context)
@@ -386,10 +368,10 @@ def test_every_page_filled_and_empty(town: Town, browser_as: object, part: int) 
             filled(town)
         for who, client in clients.items():
             page = browser_as(client)  # type: ignore[operator]
-            for address in sweep.pages(client, what):
+            for address, new in sweep.pages(client, what):
                 found += 1
                 if found % PARTS == part:
-                    faults += [f"{what}, {who}: {fault}" for fault in look(page, address)]
+                    faults += [f"{what}, {who}: {fault}" for fault in look(page, address, colours=new)]
     print(f"{len(known)} routes, {found} pages to look at in {PARTS} parts")
     unreached = {route.name for route in known} - sweep.reached - NO_LINK_HERE - ELSEWHERE
     assert sweep.wrong == []
