@@ -188,10 +188,9 @@ def assert_sound(page: Page) -> None:
         assert out == 0, f"{page.url} is {out} px too wide at {width}"
 
 
-def screenshot(page: Page, name: str, *, manual: bool = False, whole: bool = True) -> Path:
-    """Keep a picture: below build/screenshots, or for the manual below docs/manual/images."""
-    folder = ROOT / ("docs/manual/images" if manual else "build/screenshots")
-    path = folder / f"{name}.png"
+def screenshot(page: Page, name: str, *, whole: bool = True, folder: str = "build/screenshots") -> Path:
+    """Keep a picture of the page as it stands."""
+    path = ROOT / folder / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=whole, animations="disabled")
     return path

@@ -4,6 +4,7 @@ What people of other roles do in between (the city makes and sends the cards) is
 """
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -220,9 +221,14 @@ def add_user(username: str, name: str, role: str, school: registry.School) -> st
 
 
 def picture(page: Page, name: str, *, whole: bool = True) -> None:
-    """A picture for the manual, in 256 colours so that it stays small."""
+    """A picture for the manual, in 256 colours so that it stays small; kept there only with XUEKA_PICTURES=1,
+    since names and numbers in it are other ones each time.
+    """
     page.evaluate("scrollTo(0, 0)")  # else the sticky head lies in the middle of the picture
-    path = screenshot(page, name, manual=True, whole=whole)
+    if os.environ.get("XUEKA_PICTURES") != "1":
+        screenshot(page, name, whole=whole)
+        return
+    path = screenshot(page, name, whole=whole, folder="docs/manual/images")
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small.save(path, optimize=True)

@@ -9,8 +9,8 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
-from tests.journeys.support import assert_sound, screenshot
-from tests.journeys.town import SYSTEM, Town, town
+from tests.journeys.support import assert_sound
+from tests.journeys.town import SYSTEM, Town, picture, town
 from tests.unit.transit.conftest import documented
 from xueka.contexts.transit import api as transit
 from xueka.contexts.transit.models import Binding, Paper
@@ -54,7 +54,7 @@ def test_extended_sent_again_and_a_range_taken(page: Page, town: Town, partner: 
     town.log_in(page, "school")
     page.get_by_role("link", name="公交延期").click()
     assert_sound(page)
-    screenshot(page, "school-transit-extend", manual=True)
+    picture(page, "school-transit-extend")
     for box in (
         page.get_by_role("checkbox", name="选择").all() or page.locator("tbody input[type=checkbox]").all()
     ):
@@ -69,7 +69,7 @@ def test_extended_sent_again_and_a_range_taken(page: Page, town: Town, partner: 
     page.get_by_role("link", name="公交实名").click()
     expect(page.get_by_text("姓名与证件号码不一致")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "school-transit-bindings", manual=True)
+    picture(page, "school-transit-bindings")
     row = page.get_by_role("row").filter(has_text="姓名与证件号码不一致")
     row.get_by_role("checkbox").check()
     page.get_by_role("button", name="再送实名").click()
@@ -93,12 +93,12 @@ def test_extended_sent_again_and_a_range_taken(page: Page, town: Town, partner: 
     page.reload()
     expect(page.get_by_role("cell", name="10008800")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "city-transit-paper", manual=True)
+    picture(page, "city-transit-paper")
     page.get_by_role("button", name="登记这个号段").click()
     page.get_by_role("dialog").get_by_role("button", name="登记这个号段").click()
     expect(page.get_by_text("已采用")).to_be_visible()
     page.get_by_role("link", name="一卡通往来").click()
     assert_sound(page)
-    screenshot(page, "city-transit-papers", manual=True)
+    picture(page, "city-transit-papers")
     page.get_by_role("link", name="号段与空白卡").click()
     expect(page.get_by_text("1000880000000001").first).to_be_visible()

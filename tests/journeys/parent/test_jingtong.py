@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from tests.journeys.parent.test_parent import MOBILE, look, phone
 from tests.journeys.parent.test_paying import World, houses, world
-from tests.journeys.support import DESK, assert_sound, screenshot
-from tests.journeys.town import SYSTEM, Town, town
+from tests.journeys.support import DESK, assert_sound
+from tests.journeys.town import SYSTEM, Town, picture, town
 from tests.support.channels_process import Jingtong, TransitCompany, jingtong_running, transit_running
 from xueka.contexts.cards import api as cards
 from xueka.contexts.families import api as families
@@ -53,7 +53,7 @@ def the_agent_looks_it_up(page: Page, town: Town, number: str) -> None:
     page.get_by_role("button", name=f"现查 {number}").click()
     expect(page.get_by_role("cell", name="2099年8月31日")).to_be_visible()
     assert_sound(page)
-    screenshot(page, "city-transit-validity", manual=True)
+    picture(page, "city-transit-validity")
 
 
 def test_signs_on_pays_in_the_container_and_sees_the_ways(

@@ -4,8 +4,8 @@ import pytest
 from django.db import transaction
 from playwright.sync_api import Page, expect
 
-from tests.journeys.support import PHONE, assert_sound, screenshot
-from tests.journeys.town import SYSTEM, Town, town
+from tests.journeys.support import PHONE, assert_sound
+from tests.journeys.town import SYSTEM, Town, picture, town
 from tests.support.families import code_of, with_guardian
 from xueka.contexts.cards import api as cards
 from xueka.contexts.registry import api as registry
@@ -35,7 +35,7 @@ def look(page: Page, name: str) -> None:
     """Sound, and a picture for the manual as a phone shows it."""
     assert_sound(page)
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    screenshot(page, f"parent-{name}", manual=True)
+    picture(page, f"parent-{name}")
 
 
 def test_a_parent_replaces_a_card_for_free_and_sees_every_step(phone: Page, town: Town) -> None:
