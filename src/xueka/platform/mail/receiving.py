@@ -33,7 +33,7 @@ def take(raw: bytes, sender: str, recipients: Sequence[str], client: str) -> tup
 
     `sender`: of the envelope, empty for reports. A report about a mail of ours sets that one's state.
     """
-    found = reading.read(raw)
+    found = reading.read_apart(raw)
     report = found.report
     kind = BOUNCE if report else MACHINE if found.by_machine or not sender else PERSON
     author = found.sender or sender

@@ -38,6 +38,7 @@ def report(token: str, action: str = "failed", status: str = "5.1.1") -> bytes:
     [
         b"",
         b"\x00\xff\xfe",
+        b"Message-ID: <a\x00b@b.cn>\r\n\r\nx",
         b"Subject: =?utf-8?b?//8=?=\r\nFrom: <<<>>>\r\n\r\nx",
         b"Content-Type: text/plain; charset=no-such\r\n\r\n\xc4\xe3",
         b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n",
@@ -47,7 +48,40 @@ def report(token: str, action: str = "failed", status: str = "5.1.1") -> bytes:
 )
 def test_whatever_comes_is_read(raw: bytes) -> None:
     found = reading.read(raw)
-    assert len(found.message_id) <= 255 and len(found.sender) <= 254
+    assert "\x00" not in found.message_id and len(found.message_id) <= 255 and len(found.sender) <= 254
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: " + b"\r\n ".join([b"," * 70] * 3000) + b"\r\nMessage-ID: <1@b.cn>\r\n\r\nx",
+        b"From: " + b"(" * 5000 + b"\r\nMessage-ID: <1@b.cn>\r\n\r\nx",
+        b"Message-ID: <1@b.cn>\r\n"
+        + b"".join(
+            b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (each, each)
+            for each in range(3000)
+        ),
+    ],
+    ids=["long", "deep", "nested"],
+)
+@pytest.mark.django_db
+def test_one_that_is_made_to_be_hard_is_kept_and_keeps_nobody_waiting(
+    raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SECONDS", 1)
+    mail, new = receiving.take(raw, "a@b.cn", ["us@xueka.cn"], "")
+    assert new and mail.message_id == "<1@b.cn>" and mail.size == len(raw)
+    assert unseal(bytes(mail.envelope))["text"].startswith("（这封信的结构没能读出")
+    again, new = receiving.take(b"Received: x\r\n" + raw, "a@b.cn", ["us@xueka.cn"], "")
+    assert (again.pk, new) == (mail.pk, False)
+
+
+def test_apart_reads_the_same_as_here() -> None:
+    raw = letter("第一行\n第二行").as_bytes()
+    assert reading.read_apart(raw) == reading.read(raw)
+    bounced = report("a" * 32)
+    assert reading.read_apart(bounced) == reading.read(bounced)
+    assert reading.read_apart(bounced).report == reading.Report("a" * 32, "failed", "5.1.1")
 
 
 def test_html_becomes_words() -> None:
