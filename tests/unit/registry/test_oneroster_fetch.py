@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from django.conf import LazySettings
 
 from tests.support.registry import SCHOOLS, clean
 from tests.support.student_registry import OPERATOR, Registry, person, registry_beside
 from xueka.contexts.registry.models import ImportRun, OneRosterPage, Student
-from xueka.contexts.registry.oneroster import fetching
+from xueka.contexts.registry.oneroster import fetching, registry_client
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Refused
 
@@ -140,6 +143,68 @@ def test_a_silent_registry_is_asked_again_and_a_wrong_secret_is_not(
     fetching.advance(number)
     found.refresh_from_db()
     assert found.ended_at and not found.run and "invalid_client" in found.problem
+
+
+def test_a_list_that_stays_short_is_given_up_and_says_so(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that counts more than it serves: with deleted records, or without the filter."""
+    registry.enter(clean(3))
+    honest = registry_client._read
+
+    def boastful(kind: str, answer: Any, offset: int) -> registry_client.Answered:
+        found = honest(kind, answer, offset)
+        return replace(found, total=(found.total or 0) + 7) if kind == "users" else found
+
+    monkeypatch.setattr(registry_client, "_read", boastful)
+    done = registry.fetch(full=True)
+    assert done.ended_at and not done.run and "读了几遍都不齐" in done.problem
+    assert OneRosterPage.objects.filter(fetch=done).count() < 40
+
+
+def test_characters_that_no_database_keeps_stop_nobody(registry: Registry) -> None:
+    users, text = registry.enter(clean(3)), "欧\x00阳"
+    body = registry.roll._body("users", users[0])
+    for identity in ("u-bad", f"u-{text}"):
+        registry.roll._write("users", identity, {**body, "givenName": text, "metadata": {"bj.name": text}})
+    done = registry.fetch(check_only=True)
+    assert done.waits and done.check_run, done.problem
+    fetching.apply_fetch(OPERATOR, done.id)
+    assert fetching.fetches(OPERATOR)[0].run.created == 3
+    assert not Student.objects.filter(name__contains="欧").exists()
+
+
+@pytest.mark.parametrize(
+    "said", [rb'"\u0000"', rb'"\ud800"', rb'"\\u0000"', b'"\xed\xa0\x80"'], ids=["nul", "half", "text", "raw"]
+)
+def test_a_page_is_text_that_can_be_kept(said: bytes) -> None:
+    body = b'{"users": [{"sourcedId": %s, "more": [{%s: %s}]}]}' % (said, said, said)
+    answer = registry_client._Got(200, httpx.Headers(), body, "/users")
+    found = registry_client._read("users", answer, 0)
+    [identity] = found.ids
+    assert identity == json.loads(found.content)[0]["sourcedId"]
+    assert identity == ("\\u0000" if said == rb'"\\u0000"' else "\ufffd" * len(identity))
+
+
+def test_a_page_too_deep_to_read_may_come_better_later() -> None:
+    answer = registry_client._Got(200, httpx.Headers(), b'{"users": ' + b"[" * 200_000, "/users")
+    with pytest.raises(registry_client.RegistryUnavailable):
+        registry_client._read("users", answer, 0)
+
+
+def test_a_mistake_of_ours_is_seen_and_counted(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.enter(clean(3))
+    number = fetching.ask(OPERATOR).id
+    monkeypatch.setattr(fetching, "package_of", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fetching.advance(number)
+    found = fetching.OneRosterFetch.objects.get(id=number)
+    assert found.tries == 1 and found.next_at > clock.now() and "ZeroDivisionError" in found.problem
+    fetching.OneRosterFetch.objects.filter(id=number).update(tries=fetching.TRIES - 1)
+    with pytest.raises(ZeroDivisionError):
+        fetching.advance(number)
+    found.refresh_from_db()
+    assert found.ended_at and not found.run
 
 
 def test_once_a_night_and_not_after_a_run_was_taken_back(registry: Registry) -> None:

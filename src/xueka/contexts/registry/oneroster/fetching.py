@@ -37,6 +37,8 @@ log = structlog.get_logger("xueka.oneroster")
 WORKER = Actor.system("oneroster")
 TRIES = 30
 LONGEST_PAUSE = 300
+SHORT = 3
+"""How often a list may be found short, each time after all its walks, before a person is told."""
 Say = Callable[[OneRosterFetch], object]
 
 
@@ -110,6 +112,7 @@ def advance(fetch_id: int, *, until: Callable[[], bool] = lambda: False, say: Sa
     """Read on until everything is there, a call fails, or `until` says so; then judge what came.
 
     A call that fails puts off the next one, longer each time; after so many in vain the fetch has failed.
+    What else goes wrong with what came is a mistake of ours: it counts as a try, and is raised.
     """
     fetch = OneRosterFetch.objects.get(id=fetch_id)
     try:
@@ -121,14 +124,16 @@ def advance(fetch_id: int, *, until: Callable[[], bool] = lambda: False, say: Sa
                 fetch = _one_page(client, fetch)
                 if say:
                     say(fetch)
+        if fetch.fetched_at and not fetch.ended_at and not fetch.waits:
+            _settle(fetch_id)
     except RegistryUnavailable as error:
         _put_off(fetch_id, error)
-        return
     except RegistryRefused as error:
         _fail(fetch_id, error)
-        return
-    if fetch.fetched_at and not fetch.ended_at and not fetch.waits:
-        _settle(fetch_id)
+    except Exception as error:
+        said = f"本系统处理取来的数据时出错（{type(error).__name__}）。"
+        _put_off(fetch_id, XuekaError("ONEROSTER_BROKEN", said))
+        raise
 
 
 def _one_page(client: RegistryClient, fetch: OneRosterFetch) -> OneRosterFetch:
@@ -204,10 +209,11 @@ def _put_off(fetch_id: int, error: XuekaError) -> None:
             return
         fetch.tries += 1
         fetch.problem = _words(error)
-        if error.code == "ONEROSTER_INCOMPLETE":
-            fetch.cursor = walk.anew(fetch.cursor)
+        short = fetch.cursor.get("short", 0) + (error.code == "ONEROSTER_INCOMPLETE")
+        if error.code == "ONEROSTER_INCOMPLETE":  # a good page in between does not forgive it
+            fetch.cursor = {**walk.anew(fetch.cursor), "short": short}
         fetch.next_at = clock.now() + timedelta(seconds=min(2**fetch.tries, LONGEST_PAUSE))
-        if fetch.tries >= TRIES:
+        if fetch.tries >= TRIES or short >= SHORT:
             fetch.ended_at, fetch.next_at = clock.now(), None
         fetch.save()
     log.warning("oneroster.put_off", fetch=fetch_id, code=error.code, tries=fetch.tries)

@@ -185,12 +185,14 @@ def _said(answer: _Got) -> str:
 def _read(kind: str, answer: _Got, offset: int) -> Answered:
     try:
         value = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unreadable(kind, "不是 JSON", "JSON 对象") from None
     records = value.get(kind) if isinstance(value, dict) else None
     if not isinstance(records, list):
         names = "、".join(sorted(value)[:5]) if isinstance(value, dict) else type(value).__name__
         raise _unreadable(kind, names or "空对象", f"列表 {kind}")
+    if b"\\u" in answer.body or b"\xed" in answer.body:
+        records = [_mended(record) for record in records]
     each = [record for record in records if isinstance(record, dict)]
     moments = [record.get("dateLastModified") for record in each]
     total = answer.headers.get("X-Total-Count", "")
@@ -198,9 +200,22 @@ def _read(kind: str, answer: _Got, offset: int) -> Answered:
         json.dumps(records, ensure_ascii=False, separators=(",", ":")).encode(),
         [str(record.get("sourcedId") or f"#{offset + at}") for at, record in enumerate(each)],
         max((moment for moment in moments if isinstance(moment, str)), default=""),
-        int(total) if total.isascii() and total.isdecimal() else None,
+        int(total) if total.isascii() and total.isdecimal() and len(total) < 12 else None,
         'rel="next"' in answer.headers.get("Link", ""),
     )
+
+
+def _mended(value: Any) -> Any:
+    """JSON can say characters that no database keeps, NUL and halves of a pair: they become U+FFFD, which the
+    rules of names and numbers refuse by themselves.
+    """
+    if isinstance(value, str):
+        return "".join("\ufffd" if each == "\x00" or "\ud800" <= each <= "\udfff" else each for each in value)
+    if isinstance(value, list):
+        return [_mended(each) for each in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(each) for name, each in value.items()}
+    return value
 
 
 def _unreadable(where: str, found: str, expected: str) -> RegistryUnavailable:
