@@ -92,9 +92,10 @@ class HttpGateway:
             self._call("PUT", f"/v1/templates/{template}", text)
             status, answer = self._call("POST", "/v1/messages", body)
         if status in (200, 202):
-            if not answer.get("message_id"):
+            number, parts = answer.get("message_id"), answer.get("parts")
+            if not isinstance(number, str | int) or not 1 <= len(str(number)) <= 64:
                 raise Unreachable("短信网关的应答里没有编号。")
-            return Taken(str(answer["message_id"]), int(answer.get("parts") or 0))
+            return Taken(str(number), parts if type(parts) is int and 0 < parts < 1_000 else 0)
         raise NotTaken(f"短信网关不接受：{answer.get('message') or answer.get('code') or status}")
 
     def ask(self, key: str, gateway_id: str) -> Outcome:
@@ -108,14 +109,17 @@ class HttpGateway:
         try:
             found = [
                 Answer(
-                    str(each["reply_id"])[:64],
-                    str(each["from"]),
-                    str(each["text"]),
+                    _whole(each["reply_id"])[:64],
+                    _whole(each["from"]),
+                    _whole(each["text"]),
                     datetime.fromisoformat(each["at"]),
                 )
                 for each in answer["replies"]
             ]
-            return found, int(answer["next"])
+            following = int(answer["next"])
+            if not 0 <= following < 2**63 or any(each.at.tzinfo is None for each in found):
+                raise ValueError
+            return found, following
         except (KeyError, TypeError, ValueError) as error:
             raise Unreachable(f"短信网关给的回复无法识别（{type(error).__name__}）。") from None
 
@@ -158,15 +162,19 @@ class HttpGateway:
             raise Unreachable("短信网关的应答没有有效的签名。")
         try:
             read = answer.json() if answer.content else {}
-        except ValueError:
-            raise Unreachable("短信网关的应答无法识别。") from None
+        except (ValueError, RecursionError):
+            read = None
+        if not isinstance(read, dict):
+            raise Unreachable("短信网关的应答无法识别。")
         if answer.status_code >= 500 or (answer.status_code >= 400 and read.get("code") in _AGAIN):
             raise NotNow(f"短信网关暂时不接受：{read.get('message') or answer.status_code}")
         return answer.status_code, read
 
     def _is_theirs(self, answer: httpx.Response) -> bool:
-        if not answer.content:
-            return True
+        if (
+            not answer.content
+        ):  # cannot be signed: a refusal would end a message on the word of anybody between
+            return answer.is_success
         stamp = answer.headers.get("X-Sms-Timestamp", "")
         if not stamp.isdecimal() or abs(int(stamp) - clock.now().timestamp()) > _SKEW:
             return False
@@ -177,6 +185,11 @@ class HttpGateway:
             self._partner.secret, str(answer.status_code), stamp, nonce, _digest(answer.content)
         )
         return hmac.compare_digest(right, answer.headers.get("X-Sms-Signature", ""))
+
+
+def _whole(told: object) -> str:
+    """Text that can be kept: a message cut between two halves of a character ends with a half."""
+    return str(told).replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _outcome(told: Mapping[str, Any]) -> Outcome:

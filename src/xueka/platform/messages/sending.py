@@ -16,7 +16,7 @@ from xueka.kernel.errors import BadInput
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.messages import opting, rules, templates
 from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, WITHHELD, Message, Reply
-from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Unreachable
+from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Outcome, Unreachable
 
 log = structlog.get_logger("xueka.messages")
 
@@ -128,7 +128,7 @@ def ask_due(gateway: Gateway) -> None:
         try:
             outcome = gateway.ask(message.key, message.gateway_id)
         except NotNow:
-            continue
+            outcome = Outcome()
         except Unreachable as error:
             log.warning("messages.unreachable", error=str(error))
             break

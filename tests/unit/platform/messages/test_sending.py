@@ -1,8 +1,11 @@
 """The outbox: asked for once, sent once, tried again where nobody answered, and its end told."""
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.db import connection
 
@@ -10,12 +13,12 @@ from tests.support.messages import Fake
 from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.invariants import check
-from xueka.platform.messages import sending, templates
+from xueka.platform.messages import hearing, opting, sending, templates
 from xueka.platform.messages.http_gateway import HttpGateway, Partner, signature
 from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message
 from xueka.platform.messages.ports import NotNow, NotTaken, Outcome, Unreachable
-from xueka.platform.messages.services import send
+from xueka.platform.messages.services import index_of, send
 
 pytestmark = pytest.mark.django_db
 VALUES = {"code": "123456", "minutes": "10"}
@@ -114,6 +117,77 @@ def test_a_gateway_that_is_not_there_is_unreachable() -> None:
     gateway = HttpGateway(Partner("http://127.0.0.1:9", "xueka", "00"))
     with pytest.raises(Unreachable):
         gateway.send("k", "13800000001", "SIGN_IN_CODE", VALUES)
+
+
+def answering(
+    monkeypatch: pytest.MonkeyPatch, status: int, content: bytes, *, signed: bool = True
+) -> HttpGateway:
+    """A gateway whose every answer is this one."""
+
+    def request(*_: object, **__: object) -> httpx.Response:
+        stamp = str(int(clock.now().timestamp()))
+        digest = hashlib.sha256(content).hexdigest()
+        heads = {"X-Sms-Timestamp": stamp, "X-Sms-Nonce": "n" * 16}
+        heads["X-Sms-Signature"] = signature("s", str(status), stamp, "n" * 16, digest)
+        return httpx.Response(status, content=content, headers=heads if signed else {})
+
+    monkeypatch.setattr(httpx, "request", request)
+    return HttpGateway(Partner("http://127.0.0.1:9", "xueka", "s"))
+
+
+@pytest.mark.parametrize("status", [301, 403, 404, 413])
+def test_a_refusal_that_nobody_signed_ends_no_message(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """A proxy between the gateway and us answers without a body."""
+    gateway = answering(monkeypatch, status, b"", signed=False)
+    with clock.at(clock.now()) as moment:
+        ask()
+        sending.send_due(gateway)
+        assert Message.objects.get().state == "queued"
+        sending.handed("k1", "G1", 1)
+        moment.advance(timedelta(seconds=6))
+        sending.ask_due(gateway)
+        assert Message.objects.get().state == "sent"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b'"x"', b'{"message_id": "%s"}' % (b"9" * 65), b'{"message_id": ["x"]}', b"[" * 100_000],
+    ids=["list", "text", "long", "odd", "deep"],
+)
+def test_an_answer_of_another_shape_is_none(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    gateway = answering(monkeypatch, 202, content)
+    ask()
+    assert sending.send_due(gateway) == 0
+    found = Message.objects.get()
+    assert found.state == "queued" and found.problem.startswith("短信网关的应答")
+
+
+@pytest.mark.parametrize("parts", [b'"x"', b"-1", b"99999", b"null"])
+def test_parts_that_are_none_keep_nothing_back(monkeypatch: pytest.MonkeyPatch, parts: bytes) -> None:
+    gateway = answering(monkeypatch, 202, b'{"message_id": "G", "parts": %s}' % parts)
+    ask()
+    assert sending.send_due(gateway) == 1 and Message.objects.get().parts == 1
+
+
+def test_half_a_character_in_a_reply_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"reply_id": "1", "from": "13800000001", "text": "好\ud83d", "at": "2026-11-26T10:00:00+08:00"},
+        {"reply_id": "2", "from": "13800000002", "text": "TD", "at": "2026-11-26T10:00:00+08:00"},
+    ]
+    gateway = answering(monkeypatch, 200, json.dumps({"replies": rows, "next": 2}).encode())
+    assert hearing.fetch_replies(gateway) == 2
+    assert opting.refuses(index_of("13800000002"))
+
+
+def test_one_that_is_always_told_to_wait_ends_too() -> None:
+    gateway = Fake()
+    with clock.at(clock.now()) as moment:
+        ask()
+        sending.send_due(gateway)
+        gateway.ask = lambda *_: (_ for _ in ()).throw(NotNow("忙"))  # type: ignore[method-assign]
+        moment.advance(timedelta(days=4))
+        sending.ask_due(gateway)
+        assert Message.objects.get().state == "failed"
 
 
 def test_the_invariant_sees_a_sent_one_that_nobody_knows() -> None:

@@ -13,9 +13,9 @@ from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 from xueka.platform.messages import opting, queries, sending, templates
-from xueka.platform.messages.models import STATES, WAYS, Message
+from xueka.platform.messages.models import STATES, WAYS, Message, OptOut
 
-DAYS = 7
+DAYS, SHOWN = 7, 200
 _TONES = {"queued": "wait", "sent": "progress", "delivered": "ok", "failed": "bad", "withheld": "stop"}
 
 
@@ -117,6 +117,7 @@ def phone(request: StaffRequest, index: str) -> HttpResponse:
                 row.ended_at,
                 WAYS.get(row.ended_way, ""),
                 row.ended_by,
+                _again(row) if request.actor.may(opting.MANAGE) and not row.ended_at else None,
             )
             for row in found.wishes
         ],
@@ -154,7 +155,7 @@ def texts(request: StaffRequest) -> HttpResponse:
 def rules(request: StaffRequest) -> HttpResponse:
     may = request.actor.may(opting.MANAGE)
     quiet, limits = sending.quiet_hours(), sending.limits()
-    found = list(queries.opt_outs()[:200])
+    found = list(queries.opt_outs()[: SHOWN + 1])
     shown = {
         "facts": [
             ("免打扰时段", f"{quiet}，只发验证码" if quiet else "没有"),
@@ -173,18 +174,11 @@ def rules(request: StaffRequest) -> HttpResponse:
                 row.words,
                 Badge("已恢复", "ended") if row.ended_at else Badge("不发提醒", "stop"),
                 row.ended_at,
-                Action(
-                    "恢复",
-                    reverse("city:message_want", args=[row.pk]),
-                    "post",
-                    "bell",
-                    confirm=Confirm("恢复提醒", f"{row.shown_to} 要求重新接收提醒短信。", "恢复"),
-                )
-                if may and not row.ended_at
-                else None,
+                _again(row) if may and not row.ended_at else None,
             )
-            for row in found
+            for row in found[:SHOWN]
         ],
+        "more": f"只列最近 {SHOWN} 条；更早的请在“短信”里按号码查。" if len(found) > SHOWN else "",
         "may": may,
         "back": _back(),
         "empty": Empty(
@@ -211,6 +205,11 @@ def want(request: StaffRequest, opt_out_id: int) -> HttpResponse:
 
 
 _NOTHING = Empty("没有这个号码的短信", "核对号码；没有在学校登记的号码不会收到短信。", icon="message-off")
+
+
+def _again(row: OptOut) -> Action:
+    sure = Confirm("恢复提醒", f"{row.shown_to} 要求重新接收提醒短信。", "恢复")
+    return Action("恢复", reverse("city:message_want", args=[row.pk]), "post", "bell", confirm=sure)
 
 
 def _back() -> Link:
