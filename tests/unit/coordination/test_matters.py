@@ -101,6 +101,19 @@ def test_what_is_wrong_is_refused() -> None:
         coordination.note(Actor.in_role("a", "审计", "auditor", Scope("city")), found.id, "x")
 
 
+def test_an_owner_is_somebody_who_can_do_it() -> None:
+    system, found = Actor.system("test"), opened()
+    identity.create_user(system, "watcher", "李审", "auditor")
+    identity.create_user(system, "gone", "赵离", "city_operator")
+    identity.deactivate(system, "gone", "调离")
+    for nobody in ("watcher", "gone"):
+        with pytest.raises(Refused) as refused:
+            coordination.assign(ACTOR, found.id, nobody)
+        assert refused.value.code == "OWNER_CANNOT"
+    with pytest.raises(Refused):
+        opened(owner="gone")
+
+
 def test_every_pair_of_state_and_event() -> None:
     def fire(event: str, state: str, to: str | None) -> str:
         found = opened()

@@ -33,7 +33,7 @@ def open_matter(
     """Open a matter; it is due so many working days from today. Needs `city:coordination:work`.
 
     Raises BadInput `PARTY_UNKNOWN`, `KIND_UNKNOWN`, `SUBJECT_MISSING`, `ABOUT_WRONG`, NotFound
-    `USER_NOT_FOUND`.
+    `USER_NOT_FOUND`, Refused `OWNER_CANNOT`.
     """
     actor.require(WORK)
     if party not in PARTIES:
@@ -46,7 +46,14 @@ def open_matter(
         raise BadInput("SUBJECT_MISSING", "请写明标题。", where="标题", expected="一句话")
     about_kind, about = about_kind.strip(), about.strip()[:80]
     if about_kind not in ABOUT or bool(about_kind) != bool(about):
-        raise BadInput("ABOUT_WRONG", "所涉对象不对。", where="所涉对象", found=f"{about_kind}:{about}"[:80])
+        raise BadInput(
+            "ABOUT_WRONG",
+            "所涉对象不对。",
+            where="所涉对象",
+            found=f"{about_kind}:{about}"[:80],
+            expected="种类和编号都填，或都不填",
+            action="请补全，或都清空。",
+        )
     now = clock.now()
     due, guessed = _due(days_for(party, kind))
     found = Matter.objects.create(
@@ -96,7 +103,7 @@ def note(actor: Actor, matter_id: int, text: str) -> Matter:
 
 
 def assign(actor: Actor, matter_id: int, owner: str) -> Matter:
-    """Whose it is from now on. Raises NotFound `USER_NOT_FOUND`, Refused `MATTER_ENDED`."""
+    """Whose it is from now on. Raises NotFound `USER_NOT_FOUND`, Refused `OWNER_CANNOT`, `MATTER_ENDED`."""
     found = _open(actor, matter_id)
     found.owner = _known(owner)
     if not found.owner:
@@ -138,8 +145,22 @@ def _open(actor: Actor, matter_id: int) -> Matter:
 
 
 def _known(owner: str) -> str:
+    """The user name of somebody who can do the work. Raises NotFound `USER_NOT_FOUND`, Refused
+    `OWNER_CANNOT`.
+    """
     owner = owner.strip()
-    return str(accounts.find(owner).username) if owner else ""
+    if not owner:
+        return ""
+    user = accounts.find(owner)
+    if not user.is_active or not any(each.may(WORK) for each in accounts.actors_of(user)):
+        raise Refused(
+            "OWNER_CANNOT",
+            "这位用户不能办理协调事项，不能当负责人。",
+            where="负责人",
+            found=user.username,
+            action="请填写能办理协调事项的在用账号。",
+        )
+    return str(user.username)
 
 
 def _due(days: int) -> tuple[date, bool]:
