@@ -242,7 +242,7 @@ EXCHANGE_HANDLERS: dict[str, str] = {
     "transit/range.granted": "xueka.contexts.transit.api.hear_paper",
     "transit/schedule.answered": "xueka.contexts.transit.api.hear_paper",
     "transit/handover.answered": "xueka.contexts.transit.api.hear_paper",
-    "transit/hotlist.received": "xueka.contexts.transit.api.hear_paper",
+    "transit/hotlist.received": "xueka.contexts.transit.api.hear_whole",
 }
 # Transit company: seconds that a look-up waits, hours after which an answer counts as old, days before an end
 # from when it is said to come soon.

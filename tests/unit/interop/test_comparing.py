@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def test_theirs_taken_where_somebody_is_registered(city: City, tong: Tong, setti
     assert Difference.objects.get(id=row.id).state == "gone"
 
 
-def take(actor: Actor, key: str, text: str) -> None:
+def take(actor: Actor, key: str, text: str, seen_at: datetime) -> None:
     cards.Card.objects.filter(number=key).update(beijing_tong_number=text.split("|")[1])
 
 

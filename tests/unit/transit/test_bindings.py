@@ -12,13 +12,16 @@ from tests.support.machines import assert_every_pair
 from tests.unit.transit.conftest import OPERATOR, SYSTEM, City, Company, documented
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
+from xueka.contexts.interop.jobs import tell_again
 from xueka.contexts.registry import api as registry
 from xueka.contexts.transit import api as transit
 from xueka.contexts.transit.domain.transitions import BINDING, EXTENSION, PAPER
 from xueka.contexts.transit.models import Binding, Block, Follower, HotCard, Validity
 from xueka.contexts.transit.services import bindings
+from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.kernel.machine import Machine
+from xueka.platform.crypto.fields import seal
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
 from xueka.platform.exchange import queries as exchange
@@ -175,6 +178,77 @@ def test_both_sides_compare_equal_and_a_lost_answer_is_taken(
     company.talk()
     assert differing() == [0, 0, 0]
     assert str(Validity.objects.get().valid_until) == "2031-08-31"
+
+
+def test_what_they_keep_after_it_is_over_is_told_again(company: Company, known: cards.Card) -> None:
+    """They came back from a backup: the card that was found is listed, the child of the lost one bound."""
+    company.talk()
+    for step in (cards.report_lost, cards.lift):
+        with transaction.atomic():
+            step(SYSTEM, known.id, "x")
+        transit.follow(SYSTEM)
+    company.talk()
+    company.house.book.put("transit-hot-list", known.number, f"{known.number}|{known.transit_number}|lost")
+    assert interop.reconcile(SYSTEM, company.partner, "transit-hot-list").differing == 1
+    assert tell_again("transit", "transit-hot-list") == 1
+    company.talk()
+    assert interop.reconcile(SYSTEM, company.partner, "transit-hot-list").differing == 0
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, known.id, "x")
+    transit.follow(SYSTEM)
+    company.talk()
+    company.house.book.put("transit-bindings", known.number, f"{known.number}|{known.transit_number}")
+    assert interop.reconcile(SYSTEM, company.partner, "transit-bindings").differing == 1
+    [row] = interop.differences(SYSTEM)
+    assert (row.dataset, row.kind) == ("transit-bindings", "missing_here")
+    assert interop.sendable([row]) == {row.id}
+    interop.send_again(SYSTEM, [row.id])
+    company.talk()
+    assert interop.reconcile(SYSTEM, company.partner, "transit-bindings").differing == 0
+    assert state_of(known) == "unbound"
+
+
+def test_what_they_told_after_the_comparison_is_later_than_it(company: Company, known: cards.Card) -> None:
+    company.talk()
+    company.fare(known, "2031-08-31")
+    interop.reconcile(SYSTEM, company.partner, "transit-validity")
+    [row] = interop.differences(SYSTEM)
+    company.later(60)
+    company.fare(known, "2032-08-31", tell=True)
+    company.deliver()
+    with pytest.raises(Refused) as refused:
+        interop.take_theirs(SYSTEM, [row.id])
+    assert refused.value.code == "TOLD_SINCE"
+    assert str(Validity.objects.get().valid_until) == "2032-08-31"
+
+
+@pytest.mark.parametrize("theirs", ["{}|student|", "{}|student|soon", "{}|senior|2031-08-31", "{}"])
+def test_a_record_that_is_none_is_not_taken(company: Company, known: cards.Card, theirs: str) -> None:
+    text = theirs.format(f"{known.number}|{known.transit_number}")
+    with pytest.raises(Refused) as refused:
+        transit.take_validity(SYSTEM, known.number, text, clock.now())
+    assert refused.value.code == "TRANSIT_CARD" and not Validity.objects.exists()
+
+
+def test_some_that_lack_something_for_years_keep_no_other_waiting(company: Company, city: City) -> None:
+    made = city.active(city.students(4))
+    transit.follow(SYSTEM)
+    transit.catch_up(SYSTEM)
+    last = cards.Card.objects.get(id=made[-1])
+    documented([last.student_id])
+    for _ in range(200):
+        if bindings.send_waiting(SYSTEM, most=1):
+            break
+    assert state_of(last) == "sent"
+    assert Binding.objects.filter(state="wanted", code="DOCUMENT_MISSING").count() == 3
+
+
+def test_a_refused_one_says_that_it_does_not_go_by_itself(company: Company, known: cards.Card) -> None:
+    company.dial(unbound=1)
+    company.talk()
+    registry.Student.objects.filter(id=known.student_id).update(envelope=seal({}))
+    assert transit.send_again(SYSTEM, [Binding.objects.get().id]) == 0
+    assert Binding.objects.get().reason == "学籍里没有证件号码，补上后请再送。"
 
 
 @pytest.mark.parametrize(

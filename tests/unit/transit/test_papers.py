@@ -12,10 +12,13 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.transit import api as transit
+from xueka.contexts.transit.domain.transitions import PAPER
 from xueka.contexts.transit.models import Binding, Extension, Paper, ScriptNotice, Validity
 from xueka.contexts.transit.services.extensions import next_end
+from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, Refused
-from xueka.platform.exchange.models import Incoming
+from xueka.platform.exchange.models import Incoming, Stream
+from xueka.platform.history.services import apply
 from xueka.platform.identity.scope import EVERYWHERE
 
 SLIP = {"given_by": "甲", "received_by": "乙", "counterparty": "一卡通公司", "document": "函 1"}
@@ -100,6 +103,19 @@ def test_the_schedule_is_confirmed_or_moved(company: Company) -> None:
     assert (str(order.due_on), paper.state, paper.turn) == ("2026-10-24", "agreed", 3)
 
 
+def test_another_quantity_is_no_other_day(company: Company) -> None:
+    numbers.plan(OPERATOR, "一卡通公司", 1000, date(2026, 10, 1), date(2026, 10, 20))
+    transit.tell_papers(SYSTEM)
+    said = {"accepted": True, "note": "", "quantity": 900, "planned_on": "2026-10-01", "due_on": "2026-10-20"}
+    Paper.objects.update(theirs=said)
+    paper = Paper.objects.get()
+    apply(PAPER, Paper, [paper.id], "answer", SYSTEM)
+    with pytest.raises(Refused) as refused:
+        transit.take(OPERATOR, paper.id)
+    assert refused.value.code == "QUANTITY_DIFFERS"
+    transit.leave(OPERATOR, paper.id, "按 1000 张执行")
+
+
 def test_a_hand_over_is_counted_on_both_sides(company: Company) -> None:
     order = numbers.plan(OPERATOR, "一卡通公司", 1000, date(2026, 10, 1), date(2026, 10, 20))
     numbers.hand_over(OPERATOR, "send", numbers.Slip(quantity=600, **SLIP), order=order.number)
@@ -129,6 +145,25 @@ def test_the_whole_hot_list_is_confirmed_by_count_and_digest(company: Company, c
     company.talk()
     paper.refresh_from_db()
     assert (paper.state, paper.ours["count"]) == ("agreed", 1)
+
+
+def test_a_change_that_the_whole_has_overtaken_is_told_again(company: Company, city: City) -> None:
+    """Written before the card was lost, delivered after the company was told of it."""
+    [card_id] = city.active(city.students(1))
+    transit.follow(SYSTEM)
+    paper = transit.send_whole(OPERATOR)
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, card_id, "x")
+    transit.follow(SYSTEM)
+    whole = Stream.objects.filter(key=f"hot_list:{paper.number}")
+    whole.update(next_at=clock.now() + timedelta(hours=1))
+    company.talk()
+    whole.update(next_at=clock.now())
+    company.talk()
+    paper.refresh_from_db()
+    assert paper.state == "agreed"
+    listed = company.house.store.all("select key from record where dataset = 'transit-hot-list'")
+    assert len(listed) == 1
 
 
 def test_a_script_comes_as_it_was_and_is_a_draft(company: Company, city: City) -> None:

@@ -132,6 +132,8 @@ def test_what_the_company_tells_is_kept(company: Company, card: cards.Card) -> N
         ({"valid_until": None}, "valid_until"),
         ({"valid_until": "2027-02-30"}, "valid_until"),
         ({"as_of": "2026-09-01"}, "as_of"),
+        ({"as_of": "2126-09-01T08:30:00+08:00"}, "as_of"),
+        ({"transit_number": "1\ud800"}, "transit_number"),
         ({"card": 7}, "card"),
     ],
 )

@@ -45,7 +45,15 @@ from xueka.contexts.interop.queries import (
 from xueka.contexts.interop.services.asking_numbers import ask_numbers, numbers_declined, numbers_granted
 from xueka.contexts.interop.services.comparing import answer, reconcile
 from xueka.contexts.interop.services.correcting import citizen_corrected, settle_corrections
-from xueka.contexts.interop.services.deciding import assign, leave, may_take, send_again, take_theirs
+from xueka.contexts.interop.services.deciding import (
+    assign,
+    leave,
+    may_send,
+    may_take,
+    send_again,
+    sendable,
+    take_theirs,
+)
 from xueka.contexts.interop.services.following import follow_all
 from xueka.contexts.interop.services.measuring import measure_all
 from xueka.contexts.interop.services.tong_cards import (
@@ -89,6 +97,7 @@ __all__ = [
     "hours",
     "latest_quality",
     "leave",
+    "may_send",
     "may_take",
     "measure_all",
     "measure_quality",
@@ -100,6 +109,7 @@ __all__ = [
     "reconcile",
     "sample_interfaces",
     "send_again",
+    "sendable",
     "settle_corrected",
     "settle_corrections",
     "standing_of",

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import transaction
 
 from xueka.contexts.interop.adapters.records import DATASETS
-from xueka.contexts.interop.domain.buckets import MISSING_HERE
 from xueka.contexts.interop.domain.transitions import OPEN
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
@@ -67,13 +66,11 @@ def tell_again(code: str, dataset: str) -> int:
     if dataset in settings.INTEROP_TAKERS:
         return 0
     rows = Difference.objects.filter(counterpart=code, dataset=dataset, state=OPEN, times=1)
-    fresh = list(
-        rows.exclude(kind=MISSING_HERE).values_list("id", flat=True)[: settings.INTEROP_TELL_AGAIN + 1]
-    )
-    if not 0 < len(fresh) <= settings.INTEROP_TELL_AGAIN:
-        return 0
     try:
         with transaction.atomic():
+            fresh = sorted(deciding.sendable(list(rows.defer("envelope"))))
+            if not 0 < len(fresh) <= settings.INTEROP_TELL_AGAIN:
+                return 0
             return deciding.send_again(WORKER, fresh)
     except Refused:  # one of them is not ours any more: somebody looks
         return 0

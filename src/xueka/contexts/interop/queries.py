@@ -1,6 +1,6 @@
 """Reading the interfaces: status for the command, differences for the queue, measures over time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -63,10 +63,15 @@ def status(actor: Actor) -> list[dict[str, Any]]:
 
 def latest_quality(counterpart: str) -> dict[str, float | None]:
     """The newest share of each measure, 0 to 1; None where nothing was measured in the last week."""
+    return latest_qualities([counterpart])[counterpart]
+
+
+def latest_qualities(codes: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """The same of these counterparts, by code."""
     since = clock.today() - timedelta(days=7)
-    rows = Quality.objects.filter(counterpart=counterpart, day__gte=since).order_by("day")
-    newest = {each.measure: round(each.good / each.total, 6) for each in rows}
-    return {measure: newest.get(measure) for measure in MEASURES}
+    rows = Quality.objects.filter(counterpart__in=codes, day__gte=since).order_by("day")
+    newest = {(each.counterpart, each.measure): round(each.good / each.total, 6) for each in rows}
+    return {code: {measure: newest.get((code, measure)) for measure in MEASURES} for code in codes}
 
 
 def quality(actor: Actor, counterpart: str, first: date, last: date) -> QuerySet[Quality]:

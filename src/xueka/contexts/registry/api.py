@@ -81,6 +81,7 @@ from xueka.contexts.registry.services.consent import (
     CONSENT_METHODS,
     last_consent,
     record_consent,
+    withdrawn,
     without_consent,
 )
 from xueka.contexts.registry.services.corrections import correct_sort_key
@@ -233,5 +234,6 @@ __all__ = [
     "unmark_left",
     "why_not_reverted",
     "withdraw_transfer",
+    "withdrawn",
     "without_consent",
 ]

@@ -38,7 +38,12 @@ from xueka.contexts.transit.services.comparing import (
 )
 from xueka.contexts.transit.services.extensions import EXTEND, Bulk, ask, decide, hear_extended
 from xueka.contexts.transit.services.following import catch_up, follow
-from xueka.contexts.transit.services.hot_list import hear_block, hear_confirmed, send_whole
+from xueka.contexts.transit.services.hot_list import (
+    hear_block,
+    hear_confirmed,
+    hear_whole,
+    send_whole,
+)
 from xueka.contexts.transit.services.papers import REVIEW, ask_range, leave, take, tell_papers
 from xueka.contexts.transit.services.papers import hear as hear_paper
 from xueka.contexts.transit.services.scripts import hear_script, report_results
@@ -87,6 +92,7 @@ __all__ = [
     "hear_released",
     "hear_script",
     "hear_validity",
+    "hear_whole",
     "hot_counts",
     "hot_letters",
     "known_of",

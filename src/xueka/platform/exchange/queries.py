@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from xueka.kernel import clock, masking
 from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import open_bytes
-from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Incoming, Line, Outgoing, Stream
+from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Attempt, Incoming, Line, Outgoing, Stream
 from xueka.platform.files import services as files
 
 #: Names of content that is personal, and how it is shown.
@@ -303,6 +303,7 @@ class Step:
 
 def trace(keys: Sequence[str]) -> list[Step]:
     """Every message of these keys (`card:…`, `student:…`) with every counterpart."""
+    sent = outgoing().prefetch_related(Prefetch("attempts", Attempt.objects.order_by("id")))
     found = [
         Step(
             each.created_at,
@@ -317,9 +318,9 @@ def trace(keys: Sequence[str]) -> list[Step]:
             each.code,
             each.problem,
             each.ended_at,
-            [(one.at, one.status, one.code, one.said) for one in each.attempts.order_by("id")],
+            [(one.at, one.status, one.code, one.said) for one in each.attempts.all()],
         )
-        for each in outgoing().filter(stream__key__in=list(keys)).order_by("id")
+        for each in sent.filter(stream__key__in=list(keys)).order_by("id")
     ]
     found += [
         Step(

@@ -36,7 +36,11 @@ class Content:
         if optional and value is None:
             return ""
         text = value.strip() if isinstance(value, str) else ""
-        if len(text) > most or not (text or optional) or any(ord(each) < 32 for each in text):
+        if (
+            len(text) > most
+            or not (text or optional)
+            or any(ord(each) < 32 or "\ud800" <= each <= "\udfff" for each in text)
+        ):
             raise _wrong(name, f"1 至 {most} 个字")
         return text
 

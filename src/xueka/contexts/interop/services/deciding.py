@@ -30,7 +30,7 @@ def send_again(actor: Actor, ids: Sequence[int]) -> int:
         teller = TELLERS.get(dataset)
         told = teller([row.key for row in group]) if teller else {}
         for row in group:
-            if row.kind == MISSING_HERE or row.key not in told:
+            if row.key not in told:
                 raise Refused(
                     "NOTHING_OF_OURS",
                     "本方没有这条记录，不能补发。" if teller else "这类记录由对方告知，不能补发。",
@@ -43,6 +43,24 @@ def send_again(actor: Actor, ids: Sequence[int]) -> int:
     return _decided(actor, rows, "send")
 
 
+def may_send(dataset: str) -> bool:
+    """Whether it is ours to tell of this dataset at all."""
+    return dataset in TELLERS
+
+
+def sendable(rows: Sequence[Difference]) -> set[int]:
+    """Ids of those of which there is something to tell: our record, or that what they still have is over.
+
+    In a transaction, for some records are held until they are told.
+    """
+    found = {row.id for row in rows if row.kind != MISSING_HERE and may_send(row.dataset)}
+    only_theirs = [row for row in rows if row.kind == MISSING_HERE and may_send(row.dataset)]
+    for (_, dataset), group in sorted(_groups(only_theirs).items()):
+        told = TELLERS[dataset]([row.key for row in group])
+        found |= {row.id for row in group if row.key in told}
+    return found
+
+
 def _groups(rows: Sequence[Difference]) -> dict[tuple[str, str], list[Difference]]:
     found: dict[tuple[str, str], list[Difference]] = {}
     for row in rows:
@@ -51,7 +69,7 @@ def _groups(rows: Sequence[Difference]) -> dict[tuple[str, str], list[Difference
 
 
 def take_theirs(actor: Actor, ids: Sequence[int]) -> int:
-    """Bring our record to what they have, by whoever is registered for the dataset
+    """Bring our record to what they had when it was last seen, by whoever is registered for the dataset
     (`settings.INTEROP_TAKERS`).
     """
     rows = _rows(actor, ids)
@@ -64,7 +82,8 @@ def take_theirs(actor: Actor, ids: Sequence[int]) -> int:
                 found=row.dataset,
                 action="请补发。",
             )
-        import_string(path)(actor, row.key, unseal(bytes(row.envelope))["theirs"])
+        theirs = unseal(bytes(row.envelope))["theirs"]
+        import_string(path)(actor, row.key, theirs, row.seen_at)
     return _decided(actor, rows, "take")
 
 

@@ -20,7 +20,7 @@ def counterparts_standing(first: datetime) -> list[Standing]:
     """Every counterpart that has a file; one whose file cannot be read is shown as such."""
     known = codes()
     unfinished, moved = exchange.unfinished(known), exchange.moved(known, first)
-    lines = exchange.lines(known)
+    lines, qualities = exchange.lines(known), queries.latest_qualities(known)
     open_ones = Difference.objects.exclude(state__in=[GONE, LEFT]).values_list("counterpart")
     differences = dict(open_ones.annotate(many=Count("id")))
     found = []
@@ -47,7 +47,7 @@ def counterparts_standing(first: datetime) -> list[Standing]:
                 received=received,
                 failed=failed,
                 in_time=partner.limits.in_time if partner else 0,
-                quality=queries.latest_quality(code),
+                quality=qualities[code],
             )
         )
     return found

@@ -87,6 +87,12 @@ def last_consent(student_id: int) -> str | None:
     return said.first()
 
 
+def withdrawn(student_ids: Sequence[int]) -> set[int]:
+    """Those of the students whose guardians said last that they withdraw."""
+    last = Consent.objects.filter(student__in=student_ids).order_by("student", "-id").distinct("student")
+    return {student for student, action in last.values_list("student", "action") if action == WITHDRAWN}
+
+
 def without_consent(student_ids: Sequence[int]) -> set[int]:
     """Those of the students whose guardians have not consented, or have withdrawn."""
     with connection.cursor() as cursor:

@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 
+#: Their clock may be so far ahead of ours.
+AHEAD = timedelta(hours=1)
+
+#: What JSON can say and no database keeps: NUL, and halves of a pair.
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -32,7 +38,7 @@ def text(data: Mapping[str, Any], name: str, most: int = 64, *, empty: bool = Fa
     found = data.get(name, "" if empty else None)
     if found is None and empty:
         return ""
-    if not isinstance(found, str) or len(found) > most or "\x00" in found or not (found or empty):
+    if not isinstance(found, str) or len(found) > most or _UNKEPT.search(found) or not (found or empty):
         raise wrong(name, found, f"1 至 {most} 个字符")
     return found
 
@@ -78,4 +84,12 @@ def moment(data: Mapping[str, Any], name: str) -> datetime:
         made = None
     if made is None or made.tzinfo is None:
         raise wrong(name, found, "带时区的时间，如 2026-09-01T08:30:00+08:00")
+    return made
+
+
+def as_of(data: Mapping[str, Any]) -> datetime:
+    """When something was so. A word of the future would stand until then against every later one."""
+    made = moment(data, "as_of")
+    if made > clock.now() + AHEAD:
+        raise wrong("as_of", data["as_of"], "不晚于现在")
     return made

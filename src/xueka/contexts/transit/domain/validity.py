@@ -33,7 +33,7 @@ def read(data: object) -> Heard:
         reading.text(told, "transit_number", 32),
         fare,
         until,
-        reading.moment(told, "as_of"),
+        reading.as_of(told),
     )
 
 

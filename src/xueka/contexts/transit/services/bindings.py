@@ -31,8 +31,14 @@ from xueka.platform.identity.actor import Actor
 
 MANAGE = "school:transit:manage"
 ACTIVE = "active"
-NO_DOCUMENT = ("DOCUMENT_MISSING", "学籍里没有证件号码，补上后会自动送出。")
-NO_CONSENT = ("CONSENT_WITHDRAWN", "监护人撤回了同意，重新同意后会自动送出。")
+#: What is lacking → why it was not sent: at first it goes by itself later, a refused one is a person's work.
+DOCUMENT, CONSENT = "DOCUMENT_MISSING", "CONSENT_WITHDRAWN"
+_LACKING = {
+    ("send", DOCUMENT): "学籍里没有证件号码，补上后会自动送出。",
+    ("send", CONSENT): "监护人撤回了同意，重新同意后会自动送出。",
+    ("again", DOCUMENT): "学籍里没有证件号码，补上后请再送。",
+    ("again", CONSENT): "监护人撤回了同意，重新同意后请再送。",
+}
 
 
 def settle(actor: Actor, found: Sequence[cards.Card]) -> int:
@@ -59,10 +65,10 @@ def settle(actor: Actor, found: Sequence[cards.Card]) -> int:
 
 
 def send_waiting(actor: Actor, most: int = 500) -> int:
-    """Those that lacked something: perhaps it is there now."""
-    ids = list(
-        Binding.objects.filter(state=WANTED).order_by("state_at")[:most].values_list("card", flat=True)
-    )
+    """Those that lacked something: perhaps it is there now. Any of them, so that some which lack it for years
+    keep no other waiting.
+    """
+    ids = list(Binding.objects.filter(state=WANTED).order_by("?")[:most].values_list("card", flat=True))
     found = _cards(ids)
     return _send(actor, _locked(ids), {each.id: each for each in found}, "send")
 
@@ -122,18 +128,21 @@ def _of(message: Message, told: Mapping[str, object]) -> Binding:
 
 
 def _send(actor: Actor, rows: Sequence[Binding], by_id: dict[int, cards.Card], event: str) -> int:
-    ready, lacking = [], {}
+    ready: list[Binding] = []
+    lacking: dict[str, list[int]] = {DOCUMENT: [], CONSENT: []}
+    against = registry.withdrawn([by_id[each.card_id].student_id for each in rows])
     for each in rows:
         card = by_id[each.card_id]
         _, document = registry.document_of(card.student)
         if not document:
-            lacking[each.id] = NO_DOCUMENT
-        elif registry.last_consent(card.student_id) == "withdrawn":
-            lacking[each.id] = NO_CONSENT
+            lacking[DOCUMENT].append(each.id)
+        elif card.student_id in against:
+            lacking[CONSENT].append(each.id)
         else:
             ready.append(each)
-    for id_, (code, reason) in lacking.items():
-        Binding.objects.filter(id=id_).exclude(code=code).update(code=code, reason=reason)
+    for code, found in lacking.items():
+        reason = _LACKING[event, code]
+        Binding.objects.filter(id__in=found).exclude(reason=reason).update(code=code, reason=reason)
     if not ready:
         return 0
     ids = [each.id for each in ready]

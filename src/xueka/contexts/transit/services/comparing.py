@@ -1,7 +1,7 @@
 """What becomes of a record on which the daily comparison found the two sides unlike (contexts/interop)."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import datetime
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.transit.domain import validity
@@ -10,8 +10,7 @@ from xueka.contexts.transit.models import Binding, HotCard
 from xueka.contexts.transit.services.bindings import letters
 from xueka.contexts.transit.services.hot_list import letter
 from xueka.contexts.transit.services.validity import keep
-from xueka.kernel import clock
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import BadInput, Refused
 from xueka.platform.exchange.services import Letter
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
@@ -28,7 +27,7 @@ def hot_letters(keys: Sequence[str]) -> dict[str, Letter]:
     return {each.card.number: letter(each, each.card, again=True) for each in found}
 
 
-def take_binding(actor: Actor, key: str, theirs: str) -> None:
+def take_binding(actor: Actor, key: str, theirs: str, seen_at: datetime) -> None:
     """They have bound the card and their answer was lost: it is bound."""
     found = Binding.objects.select_for_update().filter(card__number=key).first()
     if not theirs or found is None or found.state not in (SENT, BOUND):
@@ -37,11 +36,28 @@ def take_binding(actor: Actor, key: str, theirs: str) -> None:
         apply(BINDING, Binding, [found.pk], "accept", actor)
 
 
-def take_validity(actor: Actor, key: str, theirs: str) -> None:
-    """Validity is theirs to say. `theirs` is the record of docs/interfaces/transit.md §9."""
+def take_validity(actor: Actor, key: str, theirs: str, seen_at: datetime) -> None:
+    """Validity is theirs to say. `theirs` is the record of docs/interfaces/transit.md §9 as it was `seen_at`:
+    what they told since then is later.
+    """
     card = cards.Card.objects.filter(number=key).first()
-    parts = theirs.split("|")
-    if card is None or len(parts) != 4 or parts[1] != card.transit_number or parts[2] not in validity.FARES:
+    told = dict(zip(("card", "transit_number", "fare", "valid_until"), theirs.split("|"), strict=False))
+    try:
+        heard = validity.read({**told, "as_of": seen_at.isoformat()})
+    except BadInput as wrong:
+        raise Refused(
+            "TRANSIT_CARD",
+            "对方的记录不合约定，不能采纳。",
+            where=wrong.where,
+            found=key,
+            action="请对方改正。",
+        ) from None
+    if card is None or (heard.card, heard.transit_number) != (key, card.transit_number):
         raise Refused("TRANSIT_CARD", "对方的记录与本方的卡不符，不能采纳。", found=key)
-    until = date.fromisoformat(parts[3]) if parts[3] else None
-    keep(card, validity.Heard(key, parts[1], parts[2], until, clock.now()))
+    if not keep(card, heard):
+        raise Refused(
+            "TOLD_SINCE",
+            "核对之后一卡通公司又告知了有效期，不能采纳核对时的旧记录。",
+            found=key,
+            action="请等下一次核对。",
+        )

@@ -1,6 +1,8 @@
 """The hot-list: cards that the company must not accept, told one by one and whole; those it blocked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.transit.domain import hot, reading
@@ -12,6 +14,9 @@ from xueka.platform.audit.services import record
 from xueka.platform.exchange.applying import Message
 from xueka.platform.exchange.services import Letter, post_many
 from xueka.platform.identity.actor import Actor
+
+#: So long a change may have been under way, unseen, when the whole was written.
+_BEING_WRITTEN = timedelta(minutes=10)
 
 
 def settle(actor: Actor, found: Sequence[cards.Card]) -> int:
@@ -60,7 +65,7 @@ def hear_block(actor: Actor, message: Message) -> None:
     told = reading.members(message.data)
     card = card_told(message, reading.text(told, "card", 32), reading.text(told, "transit_number", 32))
     blocked = reading.yes(told, "blocked")
-    as_of = reading.moment(told, "as_of")
+    as_of = reading.as_of(told)
     made = {
         "blocked": blocked,
         "reason": reading.text(told, "reason", 200, empty=not blocked),
@@ -70,6 +75,20 @@ def hear_block(actor: Actor, message: Message) -> None:
     known, new = Block.objects.select_for_update().get_or_create(card=card, defaults=made)
     if not new and known.as_of <= as_of:
         Block.objects.filter(pk=known.pk).update(**made)
+
+
+def hear_whole(actor: Actor, message: Message) -> None:
+    """`hotlist.received`. The whole travels beside the changes of single cards and may have undone one that
+    came before it: what has changed since it was written is told once more.
+    """
+    papers.hear(actor, message)
+    paper = Paper.objects.get(kind=HOT_LIST, number=message.data["number"])
+    changed = HotCard.objects.filter(at__gte=paper.sent_at - _BEING_WRITTEN).select_related("card")
+    letters = [
+        replace(letter(each, each.card), once=f"whole:{paper.number}:{each.version}")
+        for each in changed.order_by("id")
+    ]
+    post_many(CODE, letters)
 
 
 def send_whole(actor: Actor) -> Paper:

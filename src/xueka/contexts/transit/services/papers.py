@@ -80,6 +80,7 @@ def ask_range(actor: Actor, count: int, reason: str) -> Paper:
 
 def tell_papers(actor: Actor) -> None:
     """The schedule and the signed hand-overs, as they are now. What was told already is not told again."""
+    schedule = {each.number: each for each in Paper.objects.filter(kind=SCHEDULE)}
     for order in numbers.order_rows(EVERYWHERE).order_by("id"):
         ours: dict[str, Any] = {
             "state": order.state,
@@ -88,15 +89,15 @@ def tell_papers(actor: Actor) -> None:
             "due_on": order.due_on.isoformat(),
             "document": order.document,
         }
-        known = Paper.objects.filter(kind=SCHEDULE, number=order.number).first()
+        known = schedule.get(order.number)
         if known is not None and order.state != "cancelled":
             ours["state"] = known.ours["state"]  # that blanks left or came back, the hand-overs say
         if known is None or known.ours != ours:
             tell(actor, SCHEDULE, order.number, ours)
-    told = set(Paper.objects.filter(kind=HAND_OVER).values_list("number", flat=True))
-    for each in numbers.hand_over_rows(EVERYWHERE).filter(purpose__in=["send", "receive"]).order_by("id"):
-        if each.number not in told:
-            tell(actor, HAND_OVER, each.number, _hand_over(each))
+    told = Paper.objects.filter(kind=HAND_OVER).values("number")
+    rows = numbers.hand_over_rows(EVERYWHERE).filter(purpose__in=["send", "receive"])
+    for each in rows.exclude(number__in=told).order_by("id"):
+        tell(actor, HAND_OVER, each.number, _hand_over(each))
 
 
 def hear(actor: Actor, message: Message) -> None:
@@ -135,6 +136,14 @@ def take(actor: Actor, paper_id: int) -> Paper:
             document=said["document"],
         )
     elif paper.kind == SCHEDULE:
+        if said["quantity"] != paper.ours["quantity"]:
+            raise Refused(
+                "QUANTITY_DIFFERS",
+                "对方的数量与排产单不同，改期不能解决。",
+                found=said["quantity"],
+                expected=paper.ours["quantity"],
+                action="请与对方核对；登记为不采用并写明结果，或取消后重新排产。",
+            )
         planned, due = (date.fromisoformat(said[name]) for name in ("planned_on", "due_on"))
         numbers.reschedule(actor, paper.number, planned, due, said["note"] or "一卡通公司调整")
     else:

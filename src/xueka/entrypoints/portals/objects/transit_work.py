@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -211,7 +212,8 @@ def _by_end(rows: Rows, code: str) -> Rows:
     if code == "unknown":
         return rows.filter(transit_validity__isnull=True)  # type: ignore[union-attr]
     last = clock.today() + transit.SOON
-    return rows.filter(transit_validity__valid_until__lt=last)  # type: ignore[union-attr]
+    over = Q(transit_validity__valid_until__lt=last) | Q(transit_validity__fare="ordinary")
+    return rows.filter(over)  # type: ignore[union-attr]
 
 
 def _until(row: cards.Card) -> object:

@@ -28,7 +28,7 @@ _VERBS = {
     "leave": ("不处理", "登记理由，差异留着，不再算作待办。"),
     "assign": ("由我负责", "记到您的名下。"),
 }
-_CANNOT = {"send": "本方没有这条记录，没有可以补发的", "take": "这类记录以本方为准，不能采纳对方"}
+_CANNOT = {"send": "本方没有可以告知对方的", "take": "这类记录以本方为准，不能采纳对方"}
 _ICONS = {"send": "repeat", "take": "arrow-back-up", "leave": "x", "assign": "user-check"}
 
 
@@ -91,7 +91,11 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
             )
             for verb, (label, _) in _VERBS.items()
             if verb == "assign"
-            or (found.state == "open" and (verb != "take" or interop.may_take(found.dataset)))
+            or (
+                found.state == "open"
+                and (verb != "take" or interop.may_take(found.dataset))
+                and (verb != "send" or interop.may_send(found.dataset))
+            )
         ]
     asking = words.ask(
         request,
@@ -136,11 +140,15 @@ def act(request: StaffRequest, verb: str) -> HttpResponse:
     rows = list(_chosen(request, Selection.of(request)))
     label, body = _VERBS[verb]
     ended = [each for each in rows if each.state != "open" and verb != "assign"]
-    absent = [each for each in rows if verb == "send" and each.kind == "missing_here" and each not in ended]
-    absent += [
-        each for each in rows if verb == "take" and each not in ended and not interop.may_take(each.dataset)
-    ]
-    ids = [each.id for each in rows if each not in ended and each not in absent]
+    over = {each.id for each in ended}
+    ids = [each.id for each in rows if each.id not in over]
+    if verb == "send":
+        sendable = interop.sendable([each for each in rows if each.id not in over])
+        ids = [each for each in ids if each in sendable]
+    elif verb == "take":
+        ids = [each.id for each in rows if each.id not in over and interop.may_take(each.dataset)]
+    done = {*ids, *over}
+    absent = [each for each in rows if each.id not in done]
     reason = "required" if verb == "leave" else "none"
     doing = Action(
         f"{label} {len(ids):,} 项",
