@@ -9,7 +9,12 @@ from tests.unit.transit.conftest import SYSTEM, City, Company, documented
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
 from xueka.contexts.transit import api as transit
+from xueka.contexts.transit.models import Validity
 from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
+from xueka.platform.audit.models import Entry
+from xueka.platform.exchange.applying import apply_due
+from xueka.platform.exchange.models import Incoming
 from xueka.platform.identity import services
 from xueka.platform.identity.models import User
 from xueka.platform.messages import opting
@@ -62,6 +67,33 @@ def test_a_difference_says_what_can_be_done(company: Company, card: cards.Card, 
     fare = next(each for each in rows if each.dataset == "transit-validity")
     one = operator.get(f"/city/interfaces/differences/{fare.id}/").content.decode()
     assert "采纳对方" in one and "补发" not in one
+
+
+def test_dead_letters_are_tried_again_together(
+    company: Company, card: cards.Card, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.fare(card, "2031-08-31", tell=True)
+    with monkeypatch.context() as broken:
+        broken.setattr("xueka.contexts.transit.services.validity.validity.read", wrong)
+        company.deliver()
+    [dead] = Incoming.objects.filter(state="dead")
+    company.later(60)
+    company.fare(card, "2032-08-31", tell=True)
+    company.deliver()  # waits behind it
+    keys = [each.id for each in Incoming.objects.all()]
+    page = operator.post("/city/interfaces/at/transit/retry/", {"keys": keys}).content.decode()
+    assert "再处理 1 条" in page
+    address = "/city/interfaces/at/transit/retry/do/"
+    assert operator.post(address, {"keys": keys}).status_code == 400  # nobody says why
+    operator.post(address, {"keys": keys, "note": "对方已改正"})
+    apply_due()
+    assert set(Incoming.objects.values_list("state", flat=True)) == {"applied"}
+    assert str(Validity.objects.get().valid_until) == "2032-08-31"
+    assert Entry.objects.filter(action="exchange.retry_incoming", object_id=dead.message_id).count() == 1
+
+
+def wrong(_: object) -> None:
+    raise BadInput("TRANSIT_CONTENT", "不合约定。")
 
 
 def test_a_family_that_wants_reminders_again_is_found_by_its_phone(operator: Client) -> None:

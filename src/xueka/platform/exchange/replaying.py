@@ -144,6 +144,24 @@ def retry_incoming(actor: Actor, incoming_id: int, reason: str) -> Incoming:
     return _incoming(actor, incoming_id, reason, "exchange.retry_incoming", WAITING)
 
 
+def retry_many(actor: Actor, incoming_ids: Sequence[int], reason: str) -> int:
+    """The same of several; returns how many. What is no dead letter (any more) is passed over.
+
+    Raises BadInput `REASON_MISSING`, Refused `NOTHING_TO_RETRY`.
+    """
+    actor.require(MANAGE)
+    reason = _reason(reason)
+    rows = Incoming.objects.filter(id__in=list(incoming_ids), state=DEAD)
+    streams = sorted(rows.values_list("stream__key", "stream_id").distinct())
+    _lock([stream for _, stream in streams])
+    found = list(rows.order_by("id").values_list("id", flat=True))
+    if not found:
+        raise Refused("NOTHING_TO_RETRY", "没有停办的消息。", action="请刷新列表后再试。")
+    for each in found:
+        retry_incoming(actor, each, reason)
+    return len(found)
+
+
 def pass_incoming(actor: Actor, incoming_id: int, reason: str) -> Incoming:
     """What came and cannot be applied is passed over, and the later ones of its key go on."""
     return _incoming(actor, incoming_id, reason, "exchange.pass_incoming", PASSED)

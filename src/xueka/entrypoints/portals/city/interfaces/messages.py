@@ -62,6 +62,9 @@ def received(request: StaffRequest, code: str) -> HttpResponse:
         sorts={"id": ("id",)},
         default_sort="-id",
         filters=filters("in"),
+        bulk=[Bulk("再处理", reverse("city:interface_retry", args=[code]), "repeat", "primary")]
+        if request.actor.may(words.MANAGE)
+        else [],
         url=lambda row: reverse("city:interface_message", args=["in", row.id]),
         label=lambda row: row.message_id,
         empty=Empty("还没有收到消息", "对方发来、验过签名的消息出现在这里。", icon="inbox"),

@@ -99,6 +99,48 @@ def replay_do(request: StaffRequest, code: str) -> HttpResponse:
     return redirect("city:interface", code)
 
 
+@require_POST
+@portal_view(words.MANAGE)
+def retry(request: StaffRequest, code: str) -> HttpResponse:
+    """Preview of what came, could not be applied, and is tried once more: of the chosen, the dead letters."""
+    selection = Selection.of(request)
+    rows = exchange.incoming(code)
+    if selection.everything:
+        rows = narrow(rows, messages.filters("in"), selection.filters)
+    else:
+        rows = rows.filter(id__in=[int(key) for key in selection.keys if key.isdecimal()])
+    found = list(rows.filter(state=DEAD).order_by("id").values_list("id", flat=True)[: AT_ONCE + 1])
+    if len(found) > AT_ONCE:
+        raise _too_many("请按原因或种类筛选，分几次办理。")
+    sure = Confirm(
+        "再处理", "按收到时的样子，每张卡按顺序。", "再处理", "required", reason_label="为什么再处理"
+    )
+    doing = Action(
+        f"再处理 {len(found):,} 条",
+        reverse("city:interface_retry_do", args=[code]),
+        "post",
+        "repeat",
+        "primary",
+        disabled_reason="" if found else "所选的没有停办的消息。",
+        confirm=sure,
+        params={"keys": found},
+    )
+    body = "只有停办的再处理；还不成的，仍停在原处，说明原因。"
+    shown = Preview(
+        "再处理", len(found), body, doing, reverse("city:interface_received", args=[code]), unit="条"
+    )
+    return render(request, "city/preview.html", {"preview": shown})
+
+
+@require_POST
+@portal_view(words.MANAGE)
+def retry_do(request: StaffRequest, code: str) -> HttpResponse:
+    ids = [int(each) for each in request.POST.getlist("keys") if each.isdecimal()]
+    count = replaying.retry_many(request.actor, ids, request.POST.get("note", ""))
+    flash(request, f"已排入再次处理：{count:,} 条。")
+    return redirect("city:interface_received", code)
+
+
 def _which(code: str, given: Any, ids: Sequence[int]) -> replaying.Which:
     since, after = given.get("since", ""), str(given.get("after", ""))
     if not ids and not since and not after and not given.get("dead"):
@@ -157,10 +199,10 @@ def _chosen(selection: Selection, code: str) -> list[int]:
     rows = narrow(exchange.outgoing(code), messages.filters("out"), selection.filters)
     ids = list(rows.filter(state__in=[DELIVERED, DEAD]).values_list("id", flat=True)[: AT_ONCE + 1])
     if len(ids) > AT_ONCE:
-        raise BadInput(
-            "SELECTION_TOO_LARGE",
-            f"一次最多选 {AT_ONCE:,} 条。",
-            found=f"超过 {AT_ONCE:,} 条",
-            action="请按时间或编号用书签补发，那里不限条数。",
-        )
+        raise _too_many("请按时间或编号用书签补发，那里不限条数。")
     return ids
+
+
+def _too_many(action: str) -> BadInput:
+    said = f"一次最多选 {AT_ONCE:,} 条。"
+    return BadInput("SELECTION_TOO_LARGE", said, found=f"超过 {AT_ONCE:,} 条", action=action)

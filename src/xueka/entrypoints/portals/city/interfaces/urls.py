@@ -31,4 +31,6 @@ patterns = [
     path("interfaces/at/<slug:code>/bookmark/", replays.bookmark, name="interface_bookmark"),
     path("interfaces/at/<slug:code>/replay/", replays.replay, name="interface_replay"),
     path("interfaces/at/<slug:code>/replay/do/", replays.replay_do, name="interface_replay_do"),
+    path("interfaces/at/<slug:code>/retry/", replays.retry, name="interface_retry"),
+    path("interfaces/at/<slug:code>/retry/do/", replays.retry_do, name="interface_retry_do"),
 ]
