@@ -288,6 +288,8 @@ COURIER_SENDER = os.environ.get(
 # Days that a courier is given where nobody says otherwise; hours of silence after which a parcel is stuck.
 COURIER_DAYS = int(os.environ.get("XUEKA_COURIER_DAYS", "3"))
 COURIER_SILENCE = int(os.environ.get("XUEKA_COURIER_SILENCE", "48"))
+# Hours that a courier may leave our questions without an answer until the parcel waits for a person.
+COURIER_UNANSWERED = int(os.environ.get("XUEKA_COURIER_UNANSWERED", "6"))
 # Our address as couriers see it; without it, where we listen.
 COURIER_SITE = os.environ.get("XUEKA_COURIER_SITE", "")
 RECEIPT_OFFICE = "xueka.contexts.receipts.adapters.finance.connect"

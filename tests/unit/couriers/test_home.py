@@ -1,6 +1,7 @@
 """A card goes home by SF: ordered once, posted at the pick-up, in the family's hand on the courier's word."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -14,11 +15,13 @@ from xueka.contexts.couriers import api as couriers
 from xueka.contexts.couriers import calling as couriers_calling
 from xueka.contexts.couriers import jobs
 from xueka.contexts.couriers.adapters import sf
+from xueka.contexts.couriers.domain.status import Heard
 from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent
-from xueka.contexts.couriers.ports import Parcel
+from xueka.contexts.couriers.ports import CourierUnavailable, Parcel, Placed
+from xueka.contexts.couriers.services import following, ordering
 from xueka.contexts.couriers.services.common import sender
 from xueka.contexts.replacements import api as replacements
-from xueka.kernel.errors import XuekaError
+from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 from xueka.sandbox.common.notices import Letter
@@ -214,6 +217,138 @@ def test_an_order_whose_answer_is_lost_is_one_order(family: Families, desk: Desk
     Shipment.objects.filter(id=shipment.id).update(tries=0)
     placed = sf.connect().order(Parcel(shipment.number, 1, sender(), sender()))
     assert placed.waybills == (shipment.waybills.get().number,)
+
+
+def test_an_order_on_its_way_there_when_it_is_cancelled_is_taken_off_there_too(
+    family: Families, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is lost, the courier has not read the order yet, and the counter cancels it."""
+    made, _ = ready_to_post(family)
+    late: list[Parcel] = []
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+    true = sf.Sf.order
+
+    def order(courier: sf.Sf, parcel: Parcel) -> Placed:
+        late.append(parcel)
+        raise CourierUnavailable("COURIER_SILENT", "顺丰没有回应。")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(sf.Sf, "order", order)
+        assert couriers.call(shipment.id) == "asked"
+    with transaction.atomic():
+        couriers.cancel(COUNTER, shipment.id)
+    sweep()
+    assert state(shipment) == "cancelling", "nobody can know yet"
+    true(sf.connect(), late[0])
+    desk.later(2)
+    sweep()
+    assert state(shipment) == "cancelled"
+    assert {each["state"] for each in desk.parcels()} == {"off"}
+    sound()
+
+
+def test_what_the_courier_took_after_all_is_taken_off_again_or_told(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+        couriers.cancel(COUNTER, shipment.id)
+    assert couriers.call(shipment.id) == "cancelled"
+    answer = sf.connect().order(Parcel(shipment.number, 1, sender(), sender()))
+    with transaction.atomic():
+        ordering.placed(shipment.id, answer)
+    sweep()
+    assert state(shipment) == "cancelled"
+    assert {each["state"] for each in desk.parcels()} == {"off"} and not couriers.open_problems(EVERYWHERE)
+    with transaction.atomic():
+        again = couriers.ask_home(COUNTER, made.number)
+        couriers.cancel(COUNTER, again.id)
+    couriers.call(again.id)
+    answer = sf.connect().order(Parcel(again.number, 1, sender(), sender()))
+    desk.later(30)
+    with transaction.atomic():
+        ordering.placed(again.id, answer)
+    sweep()
+    assert [each.shipment_id for each in couriers.problems(EVERYWHERE)] == [again.id]
+
+
+def test_what_is_refused_and_taken_out_once_more_is_with_the_family(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    asked(desk, 25)
+    at, waybill = family.time.now(), shipment.waybills.get().number
+    for minutes, status, place in (
+        (1, "refused", "returning"), (2, "delivering", "delivering"), (3, "signed", "delivered"),
+    ):  # fmt: skip
+        entry = Heard(waybill, status, at + timedelta(minutes=minutes), remark="收件人 家长 13800000001")
+        with transaction.atomic():
+            following.hear([entry], confirmed=True)
+            following.settle(shipment.id)
+        assert state(shipment) == place
+        assert couriers.open_problems(EVERYWHERE) == (status == "refused")
+    assert state(made) == "handed_out"
+    assert "13800000001" not in couriers.events(shipment)[-1].remark
+    sound()
+
+
+def test_a_courier_that_does_not_answer_becomes_a_persons_affair(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    desk.fate(shipment.waybills.get().number, "locker")
+    asked(desk, 500)
+    assert state(shipment) == "in_locker"
+    desk.turn(errors=1)
+    for _ in range(8):
+        desk.later(61)
+        sweep()
+        jobs.watch()
+    [problem] = couriers.problems(EVERYWHERE)
+    assert problem.kind == "stuck" and problem.said.startswith("查不到轨迹：顺丰")
+    desk.turn(errors=0)
+    desk.later(11)
+    sweep()
+    assert couriers.open_problems(EVERYWHERE) == 0
+
+
+def test_lost_before_anybody_wrote_down_that_it_was_sent(
+    family: Families, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, card = ready_to_post(family)
+    shipment = ordered(made)
+    desk.fate(shipment.waybills.get().number, "lost")
+
+    def broken(*arguments: object) -> None:
+        raise Refused("ADDRESS_MISSING", "没有地址。")
+
+    with monkeypatch.context() as once:
+        once.setattr(replacements, "post", broken)
+        asked(desk, 30)
+        assert (state(shipment), state(made)) == ("on_the_way", "to_post")
+        assert couriers.open_for_replacement(made.id) == shipment
+        refused("ADDRESS_MISSING", couriers.lose, OPERATOR, shipment.id, "承运商确认遗失")
+    with transaction.atomic():
+        couriers.lose(OPERATOR, shipment.id, "承运商确认遗失")
+    card.refresh_from_db()
+    assert (state(shipment), state(made), card.state) == ("lost", "making", "failed")
+    sound()
+
+
+def test_what_could_not_be_written_down_as_sent_is_with_the_next_news(
+    family: Families, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+
+    def broken(*arguments: object) -> None:
+        raise Refused("ADDRESS_MISSING", "没有地址。")
+
+    with monkeypatch.context() as once:
+        once.setattr(replacements, "post", broken)
+        asked(desk, 30)
+    assert (state(shipment), state(made)) == ("on_the_way", "to_post")
+    asked(desk, 40)
+    assert (state(shipment), state(made)) == ("on_the_way", "on_the_way")
+    sound()
 
 
 def test_where_nobody_goes_it_fails_and_waits_for_a_person(family: Families, desk: Desk) -> None:

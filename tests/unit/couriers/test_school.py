@@ -1,9 +1,13 @@
 """Boxes go to a school, a parcel each; a number typed by hand is followed by kuaidi100; custody, scores."""
 
+import json
+from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlencode
 
 import psycopg
 import pytest
+from django.conf import LazySettings
 from django.db import connection, transaction
 
 from tests.support.couriers import Desk, deliver, sweep
@@ -14,7 +18,9 @@ from tests.unit.couriers.test_home import refused, snapshot, sound
 from tests.unit.replacements.conftest import Families
 from xueka.contexts.cards import api as cards
 from xueka.contexts.couriers import api as couriers
+from xueka.contexts.couriers.domain.status import Heard
 from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent, Waybill
+from xueka.contexts.couriers.services import following
 from xueka.contexts.logistics import api as logistics
 from xueka.kernel import clock
 from xueka.platform.database import address
@@ -144,6 +150,55 @@ def test_given_up_it_is_subscribed_again_three_times(family: Families, desk: Des
     assert (waybill.follows, waybill.subscriptions) == ("stopped", 3)
     [problem] = couriers.problems(EVERYWHERE)
     assert problem.kind == "stuck" and "快递100" in problem.said
+
+
+def test_a_subscription_after_tries_that_were_killed_is_still_believed(family: Families, desk: Desk) -> None:
+    shipment = by_hand(family)
+    Waybill.objects.filter(shipment=shipment).update(subscriptions=3)
+    sweep()
+    assert shipment.waybills.get().follows == "on"
+    desk.later(310)
+    assert desk.push() == ["200 200"]
+    assert state(shipment) == "delivering"
+
+
+def test_without_our_address_nothing_is_subscribed_and_it_is_said(
+    family: Families, desk: Desk, settings: LazySettings
+) -> None:
+    settings.COURIER_SITE = ""
+    partner = json.loads(settings.COURIER_PARTNER.read_text("utf-8"))
+    settings.COURIER_PARTNER.write_text(json.dumps({**partner, "code": "couriers"}), "utf-8")
+    shipment = by_hand(family)
+    sweep()
+    waybill = shipment.waybills.get()
+    shipment.refresh_from_db()
+    assert (waybill.follows, waybill.subscriptions) == ("wanted", 0)
+    assert "XUEKA_COURIER_SITE" in shipment.last_error and not desk.parcels()
+    settings.COURIER_SITE = "https://card.example"
+    desk.later(11)
+    sweep()
+    shipment.refresh_from_db()
+    assert (shipment.waybills.get().follows, shipment.last_error) == ("on", "")
+
+
+def test_two_in_one_parcel_go_its_way_together_and_an_old_number_stays_old(
+    family: Families, desk: Desk
+) -> None:
+    old = by_hand(family)
+    sweep()
+    desk.later(500)
+    desk.push()
+    assert state(old) == "delivered"
+    entry = Heard("ZT0001234567", "picked_up", clock.now() - timedelta(minutes=5))
+    first, second = by_hand(family), by_hand(family)
+    told = [replace(entry, status="delivering", at=clock.now()), entry]
+    told.append(replace(entry, status="returned", at=clock.now() - timedelta(days=30)))
+    with transaction.atomic():
+        _, _, touched = following.hear(told, confirmed=True)
+        for each in touched:
+            following.settle(each)
+    assert touched == [first.id, second.id]
+    assert (state(old), state(first), state(second)) == ("delivered", "delivering", "delivering")
 
 
 def test_a_company_that_nobody_follows_stays_with_people(family: Families, desk: Desk) -> None:

@@ -78,6 +78,7 @@ def test_the_command_prints_it() -> None:
         (("80", "", "", "401"), s.IN_LOCKER),
         (("80", "快件已从丰巢柜取出", "4", "402"), s.OUT_OF_LOCKER),
         (("80", "快件已从丰巢柜取出", "4", "401"), s.IN_LOCKER),
+        (("80", "退件已签收"), s.RETURNED),
         (("99", "应客户要求，快件正在转寄中"), s.FORWARDED),
         (("648", "快件已退回，新单号 SF1"), s.RETURNING),
         (("33", ""), s.PROBLEM),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from xueka.contexts.couriers.domain import kuaidi100
+from xueka.contexts.couriers.domain import kuaidi100, rules
 from xueka.contexts.couriers.domain import status as s
 from xueka.contexts.couriers.domain.transitions import FOLLOWED, SHIPMENT
 
@@ -29,6 +29,12 @@ def entries(*codes: str) -> list[tuple[datetime, str]]:
         ((s.PICKED_UP, s.SIGNED, s.IN_TRANSIT), s.DELIVERED),
         ((s.PICKED_UP, s.PROBLEM), s.ON_THE_WAY),
         ((s.PICKED_UP, s.REFUSED, s.IN_TRANSIT), s.GOING_BACK),
+        ((s.PICKED_UP, s.REFUSED, s.SIGNED), s.BACK),
+        ((s.PICKED_UP, s.DELIVERING, s.REFUSED, s.DELIVERING), s.OUT),
+        ((s.PICKED_UP, s.DELIVERING, s.REFUSED, s.DELIVERING, s.SIGNED), s.DELIVERED),
+        ((s.PICKED_UP, s.REFUSED, s.RETURNING, s.DELIVERING), s.GOING_BACK),
+        ((s.PICKED_UP, s.REFUSED, s.RETURNING, s.DELIVERING, s.SIGNED), s.BACK),
+        ((s.PICKED_UP, s.REFUSED, s.DELIVERING, s.RETURNED), s.BACK),
         ((s.PICKED_UP, s.RETURNING, s.SIGNED), s.BACK),
         ((s.PICKED_UP, s.RETURNING, s.RETURNED, s.IN_TRANSIT), s.BACK),
         ((s.CANCELLED, s.PICKED_UP), s.OFF),
@@ -71,6 +77,22 @@ def test_every_place_that_a_courier_tells_is_reached_by_the_table() -> None:
         for target in (s.ON_THE_WAY, s.OUT, s.LOCKER, s.GOING_BACK, s.DELIVERED, s.BACK):
             if source != target:
                 assert target in SHIPMENT.targets(events.get(target, "track"), source)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("已签收，签收人：张三", "已签收，签收人：张*"),
+        ("已签收，签收人：本人", "已签收，签收人：本人"),
+        ("已签收，签收人凭取件码签收", "已签收，签收人凭取件码签收"),
+        ("派送中（派件人：李四，电话：13800138000）", "派送中（派件人：李*，电话：138****8000）"),
+        ("【朝阳】王小明（13912345678）正在派件", "【朝阳】王**（139****5678）正在派件"),
+        ("收件人王丽华拒收", "收件人王**拒收"),
+        ("快件到达【北京集散中心】", "快件到达【北京集散中心】"),
+    ],
+)
+def test_words_of_couriers_name_nobody(said: str, kept: str) -> None:
+    assert rules.nobodys(said, "王丽华") == kept
 
 
 def test_kuaidi100_speaks_of_the_same() -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
+from xueka.contexts.couriers.adapters import partner
 from xueka.contexts.couriers.domain import kuaidi100, rules
 from xueka.contexts.couriers.domain import status as s
 from xueka.contexts.couriers.domain import transitions as t
@@ -97,8 +98,8 @@ def call(shipment_id: int) -> str:
             answer = _ordered(shipment, known)
             with transaction.atomic():
                 ordering.placed(shipment_id, answer)
-        elif shipment.state == t.CANCELLING:
-            off = _sf().cancel(shipment.number)
+        elif shipment.state in (t.CANCELLING, t.CANCELLED):
+            off = _off(shipment)
             with transaction.atomic():
                 ordering.called_off(shipment_id, off)
         elif shipment.intercept == "asked":
@@ -125,6 +126,19 @@ def _ordered(shipment: Shipment, known: bool) -> Placed:
         return Placed("refused", why=error.message)
 
 
+def _off(shipment: Shipment) -> bool:
+    """Whether an order is off. The courier says so too of one that it does not know yet, so that one without
+    an answer is looked for once more. Raises CourierUnavailable while it stands.
+    """
+    courier = _sf()
+    if not courier.cancel(shipment.number):
+        return False
+    found = None if shipment.waybills.exists() else courier.search(shipment.number)
+    if found is None or found.state in ("off", "refused"):
+        return True
+    raise CourierUnavailable("COURIER_STILL_THERE", "承运商还有这一单，再次取消。")
+
+
 def _intercept(shipment: Shipment) -> None:
     number = shipment.waybills.get(position=1).number
     try:
@@ -149,9 +163,8 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
         for start in range(0, len(numbers), AT_ONCE):
             heard += courier.routes(numbers[start : start + AT_ONCE])
     except CourierUnavailable as error:
-        soon = clock.now() + pause_after(5)
-        rows = Shipment.objects.filter(id__in=shipment_ids)
-        rows.update(next_ask_at=soon, last_error=error.message[:200])
+        Shipment.objects.filter(id__in=shipment_ids).update(next_ask_at=clock.now() + pause_after(5))
+        following.unanswered(shipment_ids, error.message)
         return
     due = Shipment.objects.filter(id__in=shipment_ids, next_ask_at__lte=begun)  # else a push came meanwhile
     due.update(next_ask_at=begun + rules.ASK_EVERY)
@@ -163,8 +176,10 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
                 state = following.settle(shipment_id)
                 if state not in t.FOLLOWED:
                     Shipment.objects.filter(id=shipment_id).update(next_ask_at=None)
-        except XuekaError:
+                following.answered(shipment_id)
+        except XuekaError as error:
             log.exception("couriers.settle_broken", shipment=shipment_id)
+            following.unanswered([shipment_id], error.message)
 
 
 def subscribe(waybill_id: int) -> None:
@@ -177,16 +192,23 @@ def subscribe(waybill_id: int) -> None:
         found.next_try_at = clock.now() + pause_after(found.subscriptions + 3)
         found.save(update_fields=["subscriptions", "next_try_at"])
     shipment = found.shipment
-    site, phone = settings.COURIER_SITE or home.serving_at(), ""
+    site, phone = _site_for_pushes(), ""
+    if not site:
+        said = "快递100 不知道把轨迹推到哪里：没有设置本系统的网址（XUEKA_COURIER_SITE）。"
+        Shipment.objects.filter(id=shipment.id).update(last_error=said)
+        _not_asked(waybill_id, found.subscriptions)
+        return
     if shipment.address:
         phone = unseal(bytes(shipment.address)).get("phone", "")[-4:]
     follower = connect(rules.KUAIDI100)
     assert hasattr(follower, "subscribe")
     company, back = kuaidi100.company_of(shipment.carrier), f"{site}/api/couriers/{rules.KUAIDI100}/push"
     try:
-        follower.subscribe(found.number, company, phone, back, found.subscriptions)
+        # A try that was killed is counted: what comes after the last one is pushed like the last one.
+        time = min(found.subscriptions, rules.MOST_SUBSCRIPTIONS)
+        follower.subscribe(found.number, company, phone, back, time)
     except CourierUnavailable:
-        Waybill.objects.filter(id=waybill_id).update(subscriptions=found.subscriptions - 1)
+        _not_asked(waybill_id, found.subscriptions)
         return
     except CourierRefused as error:
         with transaction.atomic():
@@ -195,6 +217,17 @@ def subscribe(waybill_id: int) -> None:
         return
     rows = Waybill.objects.filter(id=waybill_id, follows=rules.WANTED)
     rows.update(follows=rules.ON, next_try_at=None)
+    Shipment.objects.filter(id=shipment.id).exclude(last_error="").update(last_error="")
+
+
+def _site_for_pushes() -> str:
+    """Our address as kuaidi100 sees it. Where we listen is of use to a simulator alone."""
+    return settings.COURIER_SITE or (home.serving_at() if partner.is_demo() else "")
+
+
+def _not_asked(waybill_id: int, times: int) -> None:
+    """The try was none, and does not count."""
+    Waybill.objects.filter(id=waybill_id).update(subscriptions=times - 1)
 
 
 def due_calls(limit: int = 100) -> list[int]:

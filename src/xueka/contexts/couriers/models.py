@@ -41,7 +41,8 @@ class Shipment(models.Model):
     `number` is the order id that the courier knows. `address` opens to {name, phone, address} and is emptied
     some days after the end; `mark` tells whether the family has changed it since. `status` is the last
     neutral word, at the courier's time. `next_try_at`: a call is to be made (again); `next_ask_at`: its
-    way is asked.
+    way is asked; `unanswered_since`: that gives nothing. `unsent`: the courier has it, and what it comes from
+    does not say so yet.
     """
 
     number = models.CharField(max_length=20, unique=True)
@@ -76,6 +77,8 @@ class Shipment(models.Model):
     next_try_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
     next_ask_at = models.DateTimeField(null=True)
+    unanswered_since = models.DateTimeField(null=True)
+    unsent = models.BooleanField(default=False, db_default=False)
 
     objects = Shipments.as_manager()
 

@@ -37,10 +37,17 @@ def parsed(raw: bytes | str) -> Any:
     return told
 
 
+def is_demo() -> bool:
+    """Whether a simulator stands for the couriers."""
+    with contextlib.suppress(CourierUnavailable):
+        return str(card().get("code", "")).startswith(DEMO)
+    return False
+
+
 def introduce_demo(site: str) -> None:
     """Tell a simulator where its pushes go; nothing where there is none, or it knows."""
     with contextlib.suppress(CourierUnavailable, OSError):
-        if not str(card().get("code", "")).startswith(DEMO):
+        if not is_demo():
             return
         folder = settings.COURIER_PARTNER.parent.joinpath("city")
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
 """Couriers, holders, problems; how long a parcel may take and be silent; when an address is forgotten."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from xueka.contexts.couriers.domain import status as s
 from xueka.contexts.couriers.domain.transitions import CANCELLED, FAILED, LOST, ORDERED
+from xueka.kernel.masking import mask_name, mask_phone
 
 SF, KUAIDI100, HAND = "sf", "kuaidi100", "hand"
 #: Who takes a shipment: SF by its interface, or any courier whose number is typed by hand.
@@ -19,6 +21,11 @@ KINDS = {SCHOOL: "到学校", HOME: "邮寄到家"}
 WANTED, ON, OVER, STOPPED = "wanted", "on", "over", "stopped"
 FOLLOWS = (WANTED, ON, OVER, STOPPED)
 MOST_SUBSCRIPTIONS = 3
+
+#: So long after the courier took a parcel its number may be typed.
+TYPED_LATE = timedelta(days=1)
+#: So long an order may be on its way to the courier when nobody has heard of it any more.
+ORDER_UNDER_WAY = timedelta(minutes=1)
 
 INTERCEPTS = {"asked": "已要求拦截", "taken": "承运商已受理", "refused": "承运商不能拦截"}
 
@@ -78,6 +85,26 @@ def expected_on(today: date, days: int, promised_on: date | None = None) -> date
     """By when it has to be there: the courier's `days`, but not after the day that was promised."""
     usual = today + timedelta(days=days)
     return min(usual, max(promised_on, today)) if promised_on else usual
+
+
+# Where a courier's words name somebody: what stands before the name; who is no name.
+_WHO = "签收人|收件人|收货人|代收人|代签人|寄件人|联系人|经手人|快递员|派件员|派件人|派送员|揽件员|业务员"
+_ROLES = "本人|家人|他人|亲友|朋友|邻居|同事|前台|门卫|保安|物业|收发室|传达室|代收点|驿站|凭取件码|凭取货码"
+_HAN = "[\u4e00-\u9fff·]"
+_NAMED = re.compile(
+    rf"((?:{_WHO})(?:姓名)?\s*[:：是为【\[（(]\s*)(?!{_ROLES})({_HAN}{{2,4}}|[A-Za-z][A-Za-z .]+)"
+)
+_BEFORE_A_PHONE = re.compile(rf"()({_HAN}{{2,4}})(?=\s*[（(【\[]\s*(?:电话|手机)?[:：]?\s*1\d{{10}})")
+_PHONE = re.compile(r"(?<!\d)1\d{10}(?!\d)")
+
+
+def nobodys(remark: str, receiver: str) -> str:
+    """A courier's words without anybody's phone or name, as far as words tell a name."""
+    if len(receiver) > 1:
+        remark = remark.replace(receiver, mask_name(receiver))
+    for names in (_NAMED, _BEFORE_A_PHONE):
+        remark = names.sub(lambda found: found[1] + mask_name(found[2]), remark)
+    return _PHONE.sub(lambda found: mask_phone(found[0]), remark)
 
 
 @dataclass(frozen=True, slots=True)

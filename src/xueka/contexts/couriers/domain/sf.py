@@ -32,6 +32,7 @@ _CODES = {
     "8000": s.NOTED,
 }
 _LOCKER_WORDS = ("自助柜", "丰巢", "快递柜", "驿站", "代收点")
+_BACK_WORDS = ("退件", "已退回")
 _OUT_WORDS = ("取出", "取走", "已取件")
 
 
@@ -77,11 +78,13 @@ def status_of(code: str, remark: str = "", first: str = "", second: str = "") ->
     """The neutral status of one entry of a route. A code that we have never seen is NOTED and moves nothing.
 
     80 is "delivered", but to a locker it is not collected (`firstStatus` 4, secondary 401, or the words say
-    so); what is taken out of the locker is.
+    so); what is taken out of the locker is. Signed as something that went back, it went back.
     """
     found = _CODES.get(code, s.NOTED)
     if found == s.SIGNED and (first == "4" or second == "401" or _says(remark, _LOCKER_WORDS)):
         return s.OUT_OF_LOCKER if _says(remark, _OUT_WORDS) and second != "401" else s.IN_LOCKER
+    if found == s.SIGNED and _says(remark, _BACK_WORDS):
+        return s.RETURNED
     if found == s.RETURNING and "转寄" in remark and "退" not in remark:
         return s.FORWARDED
     if found in (s.ATTEMPT_FAILED, s.PROBLEM) and "拒" in remark:

@@ -78,14 +78,18 @@ class Heard:
 def place_of(entries: Iterable[tuple[datetime, str]]) -> str:
     """Where one waybill is after these (time, status), in any order.
 
-    Signed while it goes back means: the sender has it again. PROBLEM and NOTED move nothing.
+    Signed while it goes back means: the sender has it again. What was refused and is taken out once more,
+    without being called back between, is with the receiver when it is signed. PROBLEM and NOTED move nothing.
     """
-    place = AT_SENDER
+    place, called_back = AT_SENDER, False
     for _, status in sorted(entries, key=lambda entry: (entry[0], _rank(entry[1]))):
         found = _PLACE.get(status)
         if found is None or place == OFF:
             continue
-        if place in (GOING_BACK, BACK) and found != OFF:
+        called_back = called_back or status in (RETURNING, RETURNED)
+        if status == DELIVERING and place == GOING_BACK and not called_back:
+            place = OUT
+        elif place in (GOING_BACK, BACK) and found != OFF:
             place = BACK if found in (DELIVERED, BACK) or place == BACK else GOING_BACK
         elif place != DELIVERED or found in (GOING_BACK, BACK):
             place = found

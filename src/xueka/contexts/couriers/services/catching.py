@@ -10,7 +10,7 @@ from xueka.kernel import clock
 
 def overtaken() -> list[int]:
     """Shipments whose card or boxes went on without the courier's word: received, back, made again."""
-    rows = Shipment.objects.filter(state__in=t.FOLLOWED, handed_over_at__isnull=False)
+    rows = Shipment.objects.filter(state__in=t.FOLLOWED, handed_over_at__isnull=False, unsent=False)
     gone = Q(replacement__isnull=False) & ~Q(replacement__state="on_the_way")
     gone |= Q(delivery__state__in=["received", "lost"])
     return list(rows.filter(gone).exclude(intercept="taken").values_list("id", flat=True)[:200])
@@ -22,7 +22,8 @@ def catch_up(shipment_id: int) -> None:
     What was called back has its own way: its cards are made again and travel elsewhere.
     """
     shipment = locked(WORKER, shipment_id)
-    if shipment.state not in t.FOLLOWED or shipment.handed_over_at is None or shipment.intercept == "taken":
+    gone = shipment.handed_over_at is not None and not shipment.unsent
+    if shipment.state not in t.FOLLOWED or not gone or shipment.intercept == "taken":
         return
     event, at = "", clock.now()
     delivery, found = shipment.delivery, shipment.replacement

@@ -1,6 +1,5 @@
 """What couriers say of parcels: kept once, and what follows from it for the cards and the families."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from django.db.models import Q
 from xueka.contexts.couriers.domain import rules
 from xueka.contexts.couriers.domain import status as s
 from xueka.contexts.couriers.domain import transitions as t
-from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent, Waybill
+from xueka.contexts.couriers.models import Problem, Push, Shipment, TrackingEvent, Waybill
 from xueka.contexts.couriers.services.common import (
     WORKER,
     change,
@@ -24,9 +23,9 @@ from xueka.contexts.couriers.services.ordering import send_off
 from xueka.contexts.replacements import api as replacements
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
-from xueka.kernel.masking import mask_phone
+from xueka.platform.crypto.fields import unseal
 
-_PHONE = re.compile(r"(?<!\d)1\d{10}(?!\d)")
+_UNANSWERED = "查不到轨迹"
 _YEARS = range(2000, 2100)
 _EVENTS = {s.DELIVERED: "deliver", s.BACK: "give_back", s.OFF: "cancelled"}
 
@@ -38,21 +37,31 @@ def hear(entries: Iterable[s.Heard], *, confirmed: bool) -> tuple[int, int, list
     new = known = 0
     touched: dict[int, None] = {}
     for entry in entries:
-        rows = Waybill.objects.filter(number=entry.waybill[:40]).order_by("-id")
-        waybill = rows.first()
-        if waybill is None:
-            continue
-        known += 1
+        meant = waybills_meant(entry.waybill, entry.at)
+        known += bool(meant)
         if entry.at.year not in _YEARS:  # nobody could read it again
             continue
-        new += _keep(waybill, entry, confirmed)
-        touched[waybill.shipment_id] = None
+        for waybill in meant:
+            new += _keep(waybill, entry, confirmed)
+            touched[waybill.shipment_id] = None
     return new, known, sorted(touched)
+
+
+def waybills_meant(number: str, at: datetime | None = None) -> list[Waybill]:
+    """Those under way with this number: two children's cards may lie in one parcel. Else the newest.
+
+    What happened long before a shipment was made is not about it: a number comes again, given by the courier
+    or typed once more.
+    """
+    rows = list(Waybill.objects.filter(number=number[:40]).select_related("shipment").order_by("-id"))
+    if at is not None:
+        rows = [each for each in rows if at >= each.shipment.created_at - rules.TYPED_LATE]
+    return [each for each in rows if each.shipment.ended_at is None] or rows[:1]
 
 
 def _keep(waybill: Waybill, entry: s.Heard, confirmed: bool) -> bool:
     key = f"{entry.at:%Y%m%d%H%M%S%z}/{entry.code[:16]}/{entry.status}"
-    place, remark = entry.place[:100], _PHONE.sub(lambda found: mask_phone(found[0]), entry.remark)[:300]
+    place, remark = entry.place[:100], _nobodys(entry.remark, waybill.shipment)[:300]
     now = clock.now()
     same = Q(key=key) | (Q(courier_id=entry.id[:64]) if entry.id else Q(pk__in=[]))
     found = TrackingEvent.objects.select_for_update().filter(same, waybill=waybill).first()
@@ -78,6 +87,12 @@ def _keep(waybill: Waybill, entry: s.Heard, confirmed: bool) -> bool:
     return True
 
 
+def _nobodys(remark: str, shipment: Shipment) -> str:
+    """Whoever looks after parcels reads a courier's words, and the family why one came back."""
+    receiver = unseal(bytes(shipment.address)).get("name", "") if shipment.address else ""
+    return rules.nobodys(remark, receiver)
+
+
 def settle(shipment_id: int) -> str:
     """Bring a shipment to where its confirmed entries say that it is. Returns its state."""
     shipment = locked(WORKER, shipment_id)
@@ -88,6 +103,8 @@ def settle(shipment_id: int) -> str:
     last = max((row for rows_ in told.values() for row in rows_), key=lambda row: row.at, default=None)
     if last is None:
         return shipment.state
+    if shipment.unsent:
+        _send_off(shipment)
     meant = [row for rows_ in told.values() for row in rows_ if row.status != s.NOTED]
     newest = max(meant, key=lambda row: row.at, default=last)
     failed = sum(row.status == s.ATTEMPT_FAILED for row in meant)
@@ -121,11 +138,19 @@ def _go(shipment: Shipment, place: str, newest: TrackingEvent) -> None:
 
 def _picked_up(shipment: Shipment, at: datetime) -> None:
     change(shipment, handed_over_at=at)
+    _send_off(shipment)
+
+
+def _send_off(shipment: Shipment) -> None:
+    """Tried again with each news: the courier has it, whatever keeps us from writing it down."""
     try:
         with transaction.atomic():
             send_off(shipment, WORKER)
     except XuekaError as error:
+        change(shipment, unsent=True)
         open_problem(shipment, rules.STUCK, f"承运商已揽收，但没能登记寄出：{error.message}")
+    else:
+        change(shipment, unsent=False)
 
 
 def _follow_up(shipment: Shipment, newest: TrackingEvent) -> None:
@@ -133,6 +158,8 @@ def _follow_up(shipment: Shipment, newest: TrackingEvent) -> None:
     if shipment.state == s.DELIVERED:
         close_problems(shipment, WORKER.username, "已签收")
         _deliver(shipment, newest)
+    elif shipment.state == s.OUT:
+        close_problems(shipment, WORKER.username, "再次派送", (rules.REFUSED,))
     elif shipment.state == s.GOING_BACK:
         kind = rules.REFUSED if newest.status == s.REFUSED else rules.RETURNED
         open_problem(shipment, kind, newest.remark)
@@ -177,11 +204,31 @@ def watch() -> int:
     silent = Q(status_at__lte=since) | Q(status_at=None, state_at__lte=since)
     stuck = rows.filter(silent).exclude(problems__kind=rules.STUCK, problems__closed_at=None)
     stuck = stuck.exclude(state=s.LOCKER)
+    limit = now - timedelta(hours=settings.COURIER_UNANSWERED)
+    mute = rows.filter(unanswered_since__lte=limit)
+    mute = mute.exclude(problems__kind=rules.STUCK, problems__closed_at=None)
     new = 0
-    for kind, found in ((rules.LATE, late), (rules.STUCK, stuck)):
+    for kind, found in ((rules.LATE, late), (rules.STUCK, mute), (rules.STUCK, stuck)):
         for shipment in found.order_by("id")[:500]:
-            new += open_problem(shipment, kind)
+            why = f"{_UNANSWERED}：{shipment.last_error}" if found is mute else ""
+            new += open_problem(shipment, kind, why)
     return new
+
+
+def unanswered(shipment_ids: Iterable[int], why: str) -> None:
+    """The courier did not tell where these are, or what it told could not be worked in."""
+    rows = Shipment.objects.filter(id__in=list(shipment_ids))
+    rows.update(last_error=why[:200])
+    rows.filter(unanswered_since=None).update(unanswered_since=clock.now())
+
+
+def answered(shipment_id: int) -> None:
+    rows = Shipment.objects.filter(id=shipment_id, unanswered_since__isnull=False)
+    if rows.update(unanswered_since=None, last_error=""):
+        open_ones = Problem.objects.filter(shipment=shipment_id, kind=rules.STUCK, closed_at=None)
+        open_ones.filter(said__startswith=_UNANSWERED).update(
+            closed_at=clock.now(), closed_by=WORKER.username, note="又查到了"
+        )
 
 
 def forget() -> int:

@@ -85,9 +85,13 @@ def _apply(told: Told) -> tuple[str, str]:
 
 def _ended(told: Told) -> bool:
     """kuaidi100 stops following: over, to be subscribed again, or for a person."""
-    waybill = Waybill.objects.filter(number=told.waybill[:40]).order_by("-id").first()
-    if waybill is None:
-        return False
+    meant = following.waybills_meant(told.waybill)
+    for each in sorted(meant, key=lambda each: each.shipment_id):
+        _end(each, told)
+    return bool(meant)
+
+
+def _end(waybill: Waybill, told: Told) -> None:
     locked(WORKER, waybill.shipment_id)
     waybill = Waybill.objects.select_for_update().get(id=waybill.id)
     again = told.end == "again" and waybill.subscriptions < rules.MOST_SUBSCRIPTIONS
@@ -96,7 +100,6 @@ def _ended(told: Told) -> bool:
     waybill.save(update_fields=["follows", "next_try_at"])
     if waybill.follows == rules.STOPPED:
         open_problem(waybill.shipment, rules.STUCK, f"快递100 不再跟踪：{told.said}")
-    return True
 
 
 def _judged(push: Push, outcome: str, said: str) -> str:

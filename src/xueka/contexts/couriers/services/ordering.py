@@ -4,7 +4,7 @@ A shipment by hand has its number at once. What is packed and what is posted sta
 and replacements: this calls their services.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -117,11 +117,17 @@ def hand_over(actor: Actor, shipment_id: int) -> Shipment:
 
 
 def cancel(actor: Actor, shipment_id: int) -> Shipment:
-    """Take an order back; the courier is told by `calling`. Needs `district:parcel:send`."""
+    """Take an order back; the courier is told by `calling`. Needs `district:parcel:send`.
+
+    An order without an answer may still be on its way there: it is waited for, else the courier would say
+    that it knows of none, and take it afterwards.
+    """
     actor.require(t.SEND)
     shipment = locked(actor, shipment_id)
+    unheard = shipment.tries and not shipment.waybills.exists()
     move(shipment, "cancel", actor)
-    change(shipment, tries=0, next_try_at=clock.now(), last_error="")
+    begins = clock.now() + (rules.ORDER_UNDER_WAY if unheard else timedelta(0))
+    change(shipment, tries=0, next_try_at=begins, last_error="")
     record(actor, "shipment.cancel", "shipment", shipment.number)
     return shipment
 
@@ -129,6 +135,8 @@ def cancel(actor: Actor, shipment_id: int) -> Shipment:
 def placed(shipment_id: int, answer: Placed) -> None:
     """What the courier says of an order."""
     shipment = locked(WORKER, shipment_id)
+    if shipment.state == t.CANCELLED and answer.state in ("taken", "waiting"):
+        change(shipment, tries=0, next_try_at=clock.now())  # it came there after all: take it off again
     if shipment.state != t.ASKED:
         return
     if answer.state == "waiting":
@@ -145,6 +153,10 @@ def placed(shipment_id: int, answer: Placed) -> None:
 def called_off(shipment_id: int, off: bool) -> None:
     """Whether the courier has taken a cancelled order off; if it is too late, the way goes on."""
     shipment = locked(WORKER, shipment_id)
+    if shipment.state == t.CANCELLED:
+        change(shipment, next_try_at=None, last_error="")
+        if not off:
+            open_problem(shipment, rules.NOT_SENT, "取消后承运商仍来揽收，请与承运商联系")
     if shipment.state != t.CANCELLING:
         return
     if off:
@@ -179,7 +191,7 @@ def send_off(shipment: Shipment, actor: Actor, mark: str = "") -> None:
 def open_for_replacement(replacement_id: int) -> Shipment | None:
     """The shipment that is under way for a replacement."""
     rows = Shipment.objects.filter(replacement=replacement_id, state__in=t.OPEN)
-    back = Q(replacement__state=replacements.TO_POST, handed_over_at__isnull=False)
+    back = Q(replacement__state=replacements.TO_POST, handed_over_at__isnull=False, unsent=False)
     rows = rows.exclude(intercept="taken")  # that was lost, and what is in it is void
     return rows.exclude(back).first()  # what is back at the counter is not under way any more
 

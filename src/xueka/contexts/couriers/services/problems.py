@@ -12,6 +12,7 @@ from xueka.contexts.couriers.services.common import (
     open_problem,
     pause_after,
 )
+from xueka.contexts.couriers.services.ordering import send_off
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.replacements import api as replacements
 from xueka.kernel import clock
@@ -39,7 +40,9 @@ def close(actor: Actor, problem_id: int, note: str) -> Problem:
 def lose(actor: Actor, shipment_id: int, reason: str) -> Shipment:
     """The courier has lost it: its cards never live, and are made again by the services that made them.
 
-    Needs `city:parcel:work`. Raises NotFound; BadInput `REASON_MISSING`; Refused `NOT_WITH_THE_COURIER`.
+    What the courier took before anybody wrote it down as sent, is written down first: else its cards would
+    go on as if they lay here. Needs `city:parcel:work`. Raises NotFound; BadInput `REASON_MISSING`; Refused
+    `NOT_WITH_THE_COURIER` and what sending refuses.
     """
     actor.require(t.WORK)
     reason = reason_given(reason)
@@ -50,6 +53,9 @@ def lose(actor: Actor, shipment_id: int, reason: str) -> Shipment:
             "这个运件还没有交给承运商。",
             action="没有交出的，请取消；已交出的，先登记交给快递。",
         )
+    if shipment.unsent:
+        send_off(shipment, WORKER)
+        change(shipment, unsent=False)
     move(shipment, "lose", actor, reason=reason)
     detail = {"reason": reason, "cards": shipment.contents.count()}
     record(actor, "shipment.lose", "shipment", shipment.number, detail=detail)
