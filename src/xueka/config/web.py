@@ -1,13 +1,49 @@
 """The long-running processes: the web server and the job worker."""
 
+import contextlib
+import socket
+import time
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from xueka.platform.database import home
 from xueka.platform.jobs import worker as jobs
+
+HEAD_SECONDS = 15.0  # from a request's first byte to the end of its head
+
+
+class Worker(ThreadWorker):
+    """gunicorn reads a request's head in one of few threads, for as long as bytes come: a handful of visitors
+    who send one now and then would keep everybody out. Here they are hung up on.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reading: dict[Any, float] = {}
+
+    def handle(self, conn: Any) -> Any:
+        self._reading[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            self._reading.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        self._reading.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Called about once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, until in list(self._reading.items()):
+            if until < now:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Web(BaseApplication):
@@ -33,7 +69,7 @@ def web(where: str) -> None:
     options = {
         "bind": [where],
         "workers": settings.WEB_WORKERS,
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "threads": 4,
         "timeout": 120,
         "graceful_timeout": 10,

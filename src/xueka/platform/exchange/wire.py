@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from xueka.kernel import clock
+from xueka.platform import outward
 from xueka.platform.exchange import codes
 from xueka.platform.exchange.counterparts import Counterpart
 from xueka.platform.exchange.signatures import sign
@@ -70,12 +71,7 @@ class Caller:
 
     def __init__(self, partner: Counterpart) -> None:
         self.partner = partner
-        limits = httpx.Limits(
-            max_connections=partner.limits.at_once, max_keepalive_connections=partner.limits.at_once
-        )
-        self._client = httpx.Client(
-            timeout=partner.limits.timeout, limits=limits, follow_redirects=False, trust_env=False
-        )
+        self._client = outward.client(partner.limits.timeout, partner.limits.at_once)
 
     def hand_over(self, sent: Parcel) -> Said:
         """One try with one message; its file goes before."""
@@ -109,12 +105,13 @@ class Caller:
             "content-type": "application/json",
         }
         begun = time.monotonic()
-        until = begun + 2 * self.partner.limits.timeout
+        address = self.partner.base + path
         try:
-            with self._client.stream(
-                method, self.partner.base + path, content=body, headers=headers
-            ) as answer:
-                text = _body(answer, until)
+            with (
+                outward.within(2 * self.partner.limits.timeout),
+                self._client.stream(method, address, content=body, headers=headers) as answer,
+            ):
+                text = _body(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return b"", Said(0, codes.NO_ANSWER, type(error).__name__, _ms(begun))
         return text, _judged(answer, text, _ms(begun))
@@ -129,15 +126,13 @@ def calling(partner: Counterpart) -> Iterator[Caller]:
         caller.close()
 
 
-def _body(answer: httpx.Response, until: float) -> bytes:
-    """What came, bounded in size and time: a counterpart that never ends its answer keeps nobody waiting."""
+def _body(answer: httpx.Response) -> bytes:
+    """What came, bounded in size."""
     got = bytearray()
     for piece in answer.iter_bytes():
         got += piece
         if len(got) > LARGEST_ANSWER:
             raise httpx.DecodingError("too large")
-        if time.monotonic() > until:
-            raise httpx.ReadTimeout("too slow")
     return bytes(got)
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
+from xueka.platform import outward
 from xueka.platform.database import home
 from xueka.platform.messages.ports import (
     Answer,
@@ -153,10 +154,10 @@ class HttpGateway:
             "Content-Type": "application/json",
         }
         try:
-            answer = httpx.request(
-                method, self._partner.base + path, content=content, headers=headers, timeout=_SECONDS
+            answer = outward.request(
+                method, self._partner.base + path, _SECONDS, content=content, headers=headers
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"短信网关没有应答（{type(error).__name__}）。") from None
         if not self._is_theirs(answer):
             raise Unreachable("短信网关的应答没有有效的签名。")

@@ -22,6 +22,7 @@ from xueka.contexts.couriers.ports import (
     PushRefused,
     Told,
 )
+from xueka.platform import outward
 from xueka.platform.database import home
 
 _SECONDS = 5
@@ -49,9 +50,9 @@ class Kuaidi100:
         }
         form = {"schema": "json", "param": json.dumps(param, ensure_ascii=False)}
         try:
-            got = httpx.post(self._account["gateway"], data=form, timeout=_SECONDS).json()
+            got = outward.post(self._account["gateway"], form, _SECONDS).json()
             code, said = str(got["returnCode"]), str(got.get("message", ""))
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise CourierUnavailable(
                 "COURIER_SILENT", "快递100 没有回应。", found=type(error).__name__
             ) from None

@@ -23,6 +23,7 @@ from xueka.contexts.couriers.ports import (
     Told,
 )
 from xueka.kernel import clock
+from xueka.platform import outward
 
 _SECONDS = 5
 _BEIJING = ZoneInfo("Asia/Shanghai")
@@ -138,9 +139,9 @@ class Sf:
             "msgData": text,
         }
         try:
-            got = httpx.post(self._account["gateway"], data=form, timeout=_SECONDS)
+            got = outward.post(self._account["gateway"], form, _SECONDS)
             answer = got.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise CourierUnavailable("COURIER_SILENT", "顺丰没有回应。", found=type(error).__name__) from None
         if not isinstance(answer, dict):
             raise _unreadable()

@@ -1,0 +1,114 @@
+"""Calls to others with a deadline for the whole answer.
+
+A timeout of a client is one of each read. Whoever sends a byte before it is over, for ever, holds the caller:
+so each read gets what is left of the whole.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from ssl import SSLContext
+from typing import Any
+
+import httpcore
+import httpx
+
+_call = threading.local()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What this thread calls by a `client` ends within so many seconds, with httpx.TimeoutException."""
+    _call.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _call.until = None
+
+
+def request(
+    method: str, address: str, seconds: float, *, content: bytes = b"", headers: dict[str, str] | None = None
+) -> httpx.Response:
+    """One call, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
+    with client(seconds) as caller, within(2 * seconds):
+        return caller.request(method, address, content=content, headers=headers)
+
+
+def client(timeout: float, at_once: int = 1) -> httpx.Client:
+    """No redirects, no proxies of the environment; deadlines by `within`."""
+    return httpx.Client(timeout=timeout, transport=_Transport(at_once), follow_redirects=False)
+
+
+def post(address: str, form: dict[str, str], seconds: float) -> httpx.Response:
+    """One form, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
+    with client(seconds) as caller, within(2 * seconds):
+        return caller.post(address, data=form)
+
+
+@cache
+def _trusted() -> SSLContext:
+    """Read once: it takes longer than a call in the same house."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self, at_once: int) -> None:
+        super().__init__(verify=_trusted())
+        self._pool = httpcore.ConnectionPool(
+            _trusted(),
+            max_connections=at_once,
+            max_keepalive_connections=at_once,
+            keepalive_expiry=5.0,
+            network_backend=_Network(),
+        )
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self) -> None:
+        self._real = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._real.connect_tcp(host, port, left, local_address, socket_options))
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, real: httpcore.NetworkStream) -> None:
+        self._real = real
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._real.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._real.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._real.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._real.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._real.get_extra_info(info)
+
+
+def _left(timeout: float | None, over: type[Exception]) -> float | None:
+    until = getattr(_call, "until", None)
+    if until is None:
+        return timeout
+    left = float(until - time.monotonic())
+    if left <= 0:
+        raise over("deadline")
+    return left if timeout is None else min(timeout, left)
