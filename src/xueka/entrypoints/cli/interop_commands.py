@@ -33,7 +33,7 @@ def status(user: common.As = None, as_json: common.Json = False) -> None:
                 f"{row['name'] or row['code']}（{row['code']}）："
                 f"待发 {row['queued']}，已送达 {row['delivered']}，"
                 f"重试中 {row['failed']}，停发 {row['dead']}，最久等待 {row['oldest_seconds']} 秒，"
-                f"收到 {row['received']}，停办 {row['incoming_dead']}，差异 {row['differences']}"
+                f"今天收到 {row['received']}，停办 {row['incoming_dead']}，差异 {row['differences']}"
             )
             shares = {interop.MEASURES[name]: value for name, value in row["quality"].items()}
             told = "，".join(

@@ -123,6 +123,16 @@ class Outgoing(models.Model):
         ]
         indexes = [
             models.Index(fields=["ended_at"], condition=Q(state=DELIVERED), name="exchange_delivered_at"),
+            models.Index(  # what is to be emptied, not what was
+                fields=["ended_at"],
+                condition=Q(state=DELIVERED) & ~Q(envelope=b""),
+                name="exchange_out_to_empty",
+            ),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(state=DELIVERED, file__isnull=False),
+                name="exchange_out_file_to_empty",
+            ),
             models.Index(fields=["id"], condition=Q(state=DEAD), name="exchange_dead_letters"),
             models.Index(fields=["created_at"], name="exchange_created_at"),
         ]
@@ -183,6 +193,11 @@ class Incoming(models.Model):
         indexes = [
             models.Index(fields=["received_at"], name="exchange_received_at"),
             models.Index(fields=["id"], condition=Q(state=DEAD), name="exchange_incoming_dead"),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(state__in=[APPLIED, PASSED]) & ~Q(raw=b""),
+                name="exchange_in_to_empty",
+            ),
         ]
 
 

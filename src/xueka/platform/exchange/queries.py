@@ -28,6 +28,17 @@ _MASKED = {
     "email": masking.mask_all,
     "birth_date": masking.mask_all,
 }
+#: Names of content that say nothing of a person, as far as numbers of people do not stand in it. What has
+#: another name is hidden: a counterpart may send members that nobody has told us of.
+_PLAIN = frozenset([
+    "id", "kind", "key", "sequence", "occurred_at", "data", "file", "sha256", "size", "card", "card_kind",
+    "transit_number", "beijing_tong_number", "education_id", "state", "status", "ask", "accepted", "code",
+    "reason", "note", "blocked", "granted", "fare", "valid_until", "as_of", "until", "at", "on", "turn",
+    "version", "count", "quantity", "width", "prefix", "first", "last", "number", "request", "document",
+    "digest", "script", "result", "direction", "order", "rejected", "replaces", "planned_on", "due_on",
+    "needed_on", "in_force_at", "listed", "entries", "id_type",
+])  # fmt: skip
+_SMALL = 1_000_000  # no number of a person is as small
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Health:
     """One counterpart just now. `failed` were tried in vain and are tried again; `held` wait behind a dead
     letter.
 
-    `oldest_seconds`: how long the oldest message that has not arrived has waited.
+    `oldest_seconds`: how long the oldest message that has not arrived has waited. `received`: today.
     """
 
     counterpart: str
@@ -60,13 +71,17 @@ def health(codes: Sequence[str]) -> list[Health]:
     with connection.cursor() as cursor:
         cursor.execute(_OUT, [clock.now(), list(codes)])
         out = {row[0]: row[1:] for row in cursor.fetchall()}
+        cursor.execute(_DELIVERED, [list(codes)])
+        delivered = {code: int(count) for code, count in cursor.fetchall()}
         cursor.execute(_IN, [list(codes)])
         came = {row[0]: row[1:] for row in cursor.fetchall()}
-    lines = {each.counterpart: each for each in Line.objects.filter(counterpart__in=codes)}
+    midnight = clock.local(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = moved(codes, midnight)
+    known = lines(codes)
     found = []
     for code in codes:
-        line = lines.get(code) or Line(counterpart=code)
-        queued, delivered, failed, dead, held, oldest = out.get(code, (0, 0, 0, 0, 0, 0))
+        line = known[code]
+        queued, failed, dead, held, oldest = out.get(code, (0, 0, 0, 0, 0))
         found.append(
             Health(
                 code,
@@ -75,34 +90,41 @@ def health(codes: Sequence[str]) -> list[Health]:
                 line.answered_at,
                 line.problem,
                 queued,
-                delivered,
+                delivered.get(code, 0),
                 failed,
                 dead,
                 held,
                 int(oldest or 0),
-                *came.get(code, (0, 0, 0, 0)),
+                today[code][1],
+                *came.get(code, (0, 0, 0)),
             )
         )
     return found
 
 
+#: What has not ended, by the keys that have something: no question that grows with the history.
 _OUT = """
     SELECT s.counterpart, count(*) FILTER (WHERE o.state = 'queued'),
-           count(*) FILTER (WHERE o.state = 'delivered'),
            count(*) FILTER (WHERE o.state = 'queued' AND o.tries > 0 AND o.code <> ''),
            count(*) FILTER (WHERE o.state = 'dead'),
            count(*) FILTER (WHERE o.state = 'queued' AND s.held),
-           greatest(extract(epoch FROM %s - min(o.created_at) FILTER (WHERE o.state <> 'delivered')), 0)
-      FROM exchange_outgoing o JOIN exchange_stream s ON s.id = o.stream_id
-     WHERE s.counterpart = ANY(%s) GROUP BY s.counterpart"""
+           greatest(extract(epoch FROM %s - min(o.created_at)), 0)
+      FROM exchange_stream s JOIN exchange_outgoing o ON o.stream_id = s.id AND o.seq > s.done_seq
+     WHERE s.direction = 'out' AND s.last_seq > s.done_seq AND s.counterpart = ANY(%s)
+     GROUP BY s.counterpart"""
+#: Numbers have no gap, so that a key's last delivered one is how many were.
+_DELIVERED = """
+    SELECT counterpart, sum(done_seq) FROM exchange_stream
+     WHERE direction = 'out' AND counterpart = ANY(%s) GROUP BY counterpart"""
 _IN = """
-    SELECT i.counterpart, count(*), count(*) FILTER (WHERE i.state = 'waiting'),
+    SELECT s.counterpart, count(*) FILTER (WHERE i.state = 'waiting'),
            count(*) FILTER (WHERE i.state = 'waiting' AND i.seq > s.done_seq + 1 AND NOT s.held
                               AND NOT EXISTS (SELECT 1 FROM exchange_incoming b
                                                WHERE b.stream_id = s.id AND b.seq = s.done_seq + 1)),
            count(*) FILTER (WHERE i.state = 'dead')
-      FROM exchange_incoming i JOIN exchange_stream s ON s.id = i.stream_id
-     WHERE i.counterpart = ANY(%s) GROUP BY i.counterpart"""
+      FROM exchange_stream s JOIN exchange_incoming i ON i.stream_id = s.id AND i.seq > s.done_seq
+     WHERE s.direction = 'in' AND s.last_seq > s.done_seq AND s.counterpart = ANY(%s)
+     GROUP BY s.counterpart"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,4 +384,7 @@ def _masked(value: Any, name: str = "") -> Any:
     hide = _MASKED.get(name)
     if hide and value not in (None, ""):
         return hide(str(value))
-    return masking.mask_numbers(value) if isinstance(value, str) else value  # under names that we do not know
+    if name in _PLAIN:
+        return masking.mask_numbers(value) if isinstance(value, str) else value
+    told = isinstance(value, str) or (isinstance(value, int | float) and abs(value) >= _SMALL)
+    return masking.mask_all(str(value)) if told else value

@@ -21,6 +21,7 @@ from xueka.platform.crypto.fields import seal_bytes
 from xueka.platform.exchange.counterparts import Counterpart
 from xueka.platform.exchange.models import IN, Incoming, IncomingFile, Stream
 from xueka.platform.exchange.signatures import verify
+from xueka.platform.exchange.wire import VOID
 from xueka.platform.files import services as files
 from xueka.platform.identity.actor import Actor
 
@@ -49,6 +50,7 @@ def authenticate(partner: Counterpart, headers: Mapping[str, str], raw: bytes) -
 def receive(partner: Counterpart, headers: Mapping[str, str], raw: bytes) -> Kept:
     """Keep one message, in the caller's transaction.
 
+    A sender that never heard of our acceptance may give up what we have: its number is passed, as it wants.
     Raises Refused of `authenticate`, BadInput `BODY_WRONG`, Conflict `ID_REUSED`, `SEQUENCE_REUSED`.
     """
     message_id = authenticate(partner, headers, raw)
@@ -61,7 +63,8 @@ def receive(partner: Counterpart, headers: Mapping[str, str], raw: bytes) -> Kep
     stream = Stream.objects.select_for_update().get(direction=IN, counterpart=partner.code, key=told.key)
     known = Incoming.objects.filter(counterpart=partner.code, message_id=message_id).first()
     if known is not None:
-        if bytes(known.digest) != digest:
+        given_up = told.kind == VOID and (known.stream_id, known.seq) == (stream.id, told.seq)
+        if bytes(known.digest) != digest and not given_up:
             raise Conflict(
                 "ID_REUSED", "同一编号的消息，内容与先前不同。", found=message_id, action="请换一个编号。"
             )

@@ -35,7 +35,7 @@ class Which:
     """What is to go again; empty parts ask for nothing. `since`: a bookmark by time, `after`: by message
     number.
 
-    `states`: by default what was delivered and what is dead.
+    `states`: what was delivered, what is dead, or both; what is queued goes by itself.
     """
 
     counterpart: str
@@ -60,8 +60,9 @@ class Counts:
 
 
 def preview(actor: Actor, which: Which) -> Counts:
-    """What `replay` would do."""
+    """What `replay` would do. Raises BadInput `REPLAY_STATES`."""
     actor.require(MANAGE)
+    _sendable(which)
     return _counts(which)
 
 
@@ -69,10 +70,11 @@ def replay(actor: Actor, which: Which, reason: str, expected: int | None = None)
     """Put the messages and the later ones of their keys into the queue again, in the caller's transaction.
 
     `expected`: the number of the preview. Raises BadInput `REASON_MISSING`, Refused `NOTHING_TO_REPLAY`,
-    `CONTENT_FORGOTTEN`, Conflict `REPLAY_CHANGED`.
+    `CONTENT_FORGOTTEN`, Conflict `REPLAY_CHANGED`, what `preview` raises.
     """
     actor.require(MANAGE)
     reason = _reason(reason)
+    _sendable(which)
     places = dict(_matched(which).values_list("stream").annotate(first=Min("seq")))
     _lock(places)
     counts = _counts(which)
@@ -201,6 +203,17 @@ def _incoming(actor: Actor, incoming_id: int, reason: str, action: str, to: str)
     Stream.objects.filter(id=message.stream_id).update(held=False, attempts=0, next_at=now, **done)
     record(actor, action, "exchange_in", message.message_id, detail={"reason": reason})
     return message
+
+
+def _sendable(which: Which) -> None:
+    """Putting a queued one into the queue would let go the dead letter before it."""
+    if unknown := set(which.states) - {DELIVERED, DEAD}:
+        raise BadInput(
+            "REPLAY_STATES",
+            "只能补发已送达的和停发的消息。",
+            found="、".join(sorted(unknown))[:40],
+            expected="delivered、dead",
+        )
 
 
 def _matched(which: Which) -> QuerySet[Outgoing]:

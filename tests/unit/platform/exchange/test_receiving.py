@@ -120,10 +120,37 @@ def test_strangers_and_those_who_contradict_themselves(partner: Counterpart) -> 
         with pytest.raises(BadInput):
             receiving.receive(partner, headers(raw, "msg_0001"), raw)
     give(partner, message(1))
-    for again, code in ((message(1, 2), "ID_REUSED"), (message(7, 1), "SEQUENCE_REUSED")):
+    given_up = message(1, 2, kind="void", data=None)
+    for again, code in (
+        (message(1, 2), "ID_REUSED"), (message(7, 1), "SEQUENCE_REUSED"), (given_up, "ID_REUSED"),
+    ):  # fmt: skip
         with pytest.raises(Conflict) as refusal:
             give(partner, again)
         assert refusal.value.code == code
+
+
+def test_what_we_have_may_be_given_up_by_whoever_never_heard_so(partner: Counterpart) -> None:
+    give(partner, message(1))
+    assert apply_due() == 1
+    assert give(partner, message(1, kind="void", data=None)) == receiving.Kept("msg_0001", True, 2)
+    assert Incoming.objects.get().kind == "number" and give(partner, message(1)).again
+    sound()
+
+
+def test_what_is_emptied_and_counted_is_found_without_the_history(partner: Counterpart) -> None:
+    for number in range(1, 4):
+        give(partner, message(number))
+    apply_due()
+    give(partner, message(5))
+    [health] = queries.health([CODE])
+    assert (health.received, health.waiting, health.gaps, health.incoming_dead) == (4, 1, 1, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for statement, index in (
+            (keeping._IN, "exchange_in_to_empty"), (keeping._OUT, "exchange_out_to_empty"),
+        ):  # fmt: skip
+            cursor.execute(f"EXPLAIN {statement}", [clock.now(), 10])
+            assert index in "".join(row[0] for row in cursor.fetchall())
 
 
 def test_what_the_handler_refuses_holds_back_its_key_until_a_person_decides(partner: Counterpart) -> None:
@@ -219,11 +246,15 @@ def test_a_body_without_bottom_is_refused(partner: Counterpart) -> None:
 
 def test_what_a_handler_says_is_kept_whole_and_masked(partner: Counterpart) -> None:
     TROUBLE.append(Refused("X", "\ud800 13800138000 没有登记"))
-    give(partner, message(1, data={"tel": "13800138000"}))
+    give(
+        partner,
+        message(1, data={"reason": "13800138000", "tel": "13800138000", "who": ["王丽华", 13800138000]}),
+    )
     assert apply_due() == 1
     kept = Incoming.objects.get()
     assert kept.state == "dead" and kept.problem == "? 138****8000 没有登记"
-    assert queries.content(kept)["data"] == {"tel": "138****8000"}
+    shown = {"reason": "138****8000", "tel": "*" * 11, "who": ["***", "*" * 11]}
+    assert queries.content(kept)["data"] == shown and queries.content(kept)["id"] == "msg_0001"
 
 
 def test_large_contents_are_forgotten_with_the_others(partner: Counterpart) -> None:

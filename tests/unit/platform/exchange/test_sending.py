@@ -1,6 +1,9 @@
 """The outbox: posted in the transaction, sent in order, tried again, dead letters, the breaker, replay."""
 
+import contextlib
 import json
+import socket
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,9 @@ def test_a_refusal_is_a_dead_letter_and_holds_back_its_key_alone(other: Other) -
     [health] = queries.health([CODE])
     assert (health.dead, health.held, health.queued, health.delivered) == (1, 1, 1, 1)
     sound()
+    for states_ in (("queued",), ("queued", "dead")):
+        with pytest.raises(BadInput):
+            replaying.replay(OPERATOR, Which(CODE, states=states_), "再试")
     other.says = lambda message: None
     which = Which(CODE, ids=[letter.pk])
     seen = replaying.preview(OPERATOR, which)
@@ -385,6 +391,34 @@ def test_a_counterpart_that_never_finds_what_it_has_becomes_a_persons_affair(oth
     send(100)
     assert states() == ["delivered", "dead"]
     sound()
+
+
+def test_an_answer_that_drips_is_no_answer(other: Other) -> None:
+    """A byte of its head now and then: each read is in time, and the whole never ends."""
+    introduce(partner_folder(other), "http://127.0.0.1:1", timeout=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        introduce(partner_folder(other), f"http://127.0.0.1:{door.getsockname()[1]}", timeout=0.5)
+        stop = threading.Event()
+
+        def drip() -> None:
+            visitor, _ = door.accept()
+            with visitor, contextlib.suppress(OSError):
+                visitor.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not stop.wait(0.1):
+                    visitor.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        tell()
+        sender = threading.Timer(20, stop.set)  # so that a Caller without a deadline fails here, not hangs
+        sender.start()
+        send(1)
+        sender.cancel()
+        assert not stop.is_set(), "only the test itself ended the call"
+        stop.set()
+        thread.join()
+    [tried] = Attempt.objects.all()
+    assert (tried.status, tried.code) == (0, "NO_ANSWER")
 
 
 def test_an_answer_without_end_is_no_answer(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
