@@ -85,6 +85,29 @@ def test_our_side_counts_as_the_page_says(city: City, tong: Tong) -> None:
         records.side("nothing")
 
 
+def test_what_the_follower_has_not_read_is_on_its_way(city: City, tong: Tong) -> None:
+    ids = city.active(city.students(2))
+    second = numbers(ids)[1]
+    interop.follow_all()
+    interop.send_again(SYSTEM, [each.id for each in _found(tong)])
+    send()
+    assert not _found(tong)
+    cards.report_lost(SYSTEM, ids[0])
+    tong.house.book.put(DATASET, second, f"{second}|OTHER|active")
+    done = interop.reconcile(SYSTEM, tong.partner, DATASET)
+    assert (done.on_the_way, done.differing) == (1, 1)
+    assert [each.key for each in interop.differences(SYSTEM, CODE)] == [second]
+    interop.follow_all()
+    assert interop.reconcile(SYSTEM, tong.partner, DATASET).on_the_way == 1, "now its message waits"
+    send()
+    assert [each.key for each in _found(tong)] == [second]
+
+
+def _found(tong: Tong) -> list[Difference]:
+    interop.reconcile(SYSTEM, tong.partner, DATASET)
+    return list(interop.differences(SYSTEM, CODE))
+
+
 def test_found_sent_again_and_agreed(city: City, tong: Tong) -> None:
     first, second, third = numbers(city.active(city.students(3)))
     interop.follow_all()  # begins here: what was before is not told
@@ -132,8 +155,8 @@ def test_found_sent_again_and_agreed(city: City, tong: Tong) -> None:
 
 
 def test_theirs_taken_where_somebody_is_registered(city: City, tong: Tong, settings: Any) -> None:
-    interop.follow_all()
     [number] = numbers(city.active(city.students(1)))
+    interop.follow_all()  # begins here
     tong.house.book.put(DATASET, number, f"{number}|NEW|active")
     interop.reconcile(SYSTEM, tong.partner, DATASET)
     settings.INTEROP_TAKERS = {DATASET: f"{__name__}.take"}
@@ -352,8 +375,8 @@ def test_each_invariant_is_seen_to_be_violated(name: str, city: City, tong: Tong
 
 
 def test_the_commands(city: City, tong: Tong, xueka: Run) -> None:
-    interop.follow_all()
     [number] = numbers(city.active(city.students(1)))
+    interop.follow_all()  # begins here
     code, told = xueka("interop", "reconcile", CODE, "--send")
     assert (code, told["sent"], told["comparisons"][0]["differing"]) == (1, 1, 1)
     send()

@@ -9,6 +9,7 @@ from xueka.contexts.interop.adapters import asking, records
 from xueka.contexts.interop.domain.buckets import Compared, compare, kind_of, read_question
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE, LEFT, SENT, TAKEN
 from xueka.contexts.interop.models import Comparison, Difference
+from xueka.contexts.interop.services.following import untold
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.audit.services import record
@@ -85,10 +86,11 @@ def _bounded(count: int) -> None:
 
 
 def _on_the_way(partner: Counterpart, dataset: str, found: Compared) -> set[str]:
-    """Keys with messages under way: no difference yet."""
+    """Keys with messages under way, or with a step that nobody has made a message of: no difference yet."""
     form = KEYS.get(dataset, "{}")
     names = {form.format(key): key for key in found.differing}
-    return {names[each] for each in waiting_keys(partner.code, list(names))}
+    moving = {names[each] for each in waiting_keys(partner.code, list(names))}
+    return moving | (untold(partner.code, list(found.differing)) if dataset == records.CARD_STATUS else set())
 
 
 def _kept(

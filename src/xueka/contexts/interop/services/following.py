@@ -5,6 +5,7 @@ by comparing.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ _STEPS = """
      WHERE h.machine = 'card' AND h.id > %(after)s AND c.beijing_tong_number <> ''
        AND %(outside)s::jsonb ->> h.to_state IS NOT NULL
        AND %(outside)s::jsonb ->> h.to_state IS DISTINCT FROM %(outside)s::jsonb ->> h.from_state
+       AND (%(cards)s::text[] IS NULL OR c.number = ANY(%(cards)s))
        AND NOT EXISTS (
            SELECT 1 FROM exchange_outgoing o
             WHERE o.message_id = 'msg_' || left(encode(sha256(convert_to(
@@ -64,8 +66,22 @@ def _follow(code: str) -> int:
     return posted
 
 
-def _steps(code: str, after: int) -> list[tuple[Any, ...]]:
-    values: dict[str, Any] = {"code": code, "after": after, "outside": json.dumps(OUTSIDE), "most": AT_ONCE}
+def untold(code: str, numbers: Sequence[str]) -> set[str]:
+    """Of the cards with these numbers, those with a step of which the counterpart has no message yet."""
+    follower = Follower.objects.filter(counterpart=code).first()
+    if follower is None or not numbers:
+        return set()
+    return {row[3] for row in _steps(code, follower.read_up_to, numbers)}
+
+
+def _steps(code: str, after: int, cards: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
+    values: dict[str, Any] = {
+        "code": code,
+        "after": after,
+        "outside": json.dumps(OUTSIDE),
+        "cards": None if cards is None else list(cards),
+        "most": AT_ONCE,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_STEPS, values)
         return list(cursor.fetchall())
