@@ -1,12 +1,20 @@
 """Our side of the citizens' sign-on and Jingtong's, each written from docs/interfaces/jingtong.md."""
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from django.test import Client
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from tests.support.channels_process import Jingtong, jingtong_running
 from tests.support.families import NOBODY, OTHER, PHONE
@@ -16,8 +24,9 @@ from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as adapter
 from xueka.contexts.families.models import CitizenLink, FamilyAccount
 from xueka.contexts.registry import api as registry
+from xueka.kernel import clock
 from xueka.platform.identity.actor import Actor
-from xueka.sandbox.jingtong.provider import LIES, challenge_of
+from xueka.sandbox.jingtong.provider import LIES, LOGOUT, challenge_of
 
 __all__ = ["City", "child", "city", "stranger"]
 pytestmark = pytest.mark.django_db
@@ -157,6 +166,133 @@ def test_another_verifier_does_not_open_a_code(jingtong: Jingtong) -> None:
     thief = families.Asked(asked.url, asked.state, asked.nonce, "x" * 64)
     with pytest.raises(families.SignOnFailed):
         families.hear_sign_on(thief, answer, BACK)
+
+
+def make(key: RSAPrivateKey, jingtong: Jingtong, head: dict[str, str], **changes: object) -> str:
+    """A logout token by the book; None takes a claim away."""
+    now = int(time.time())
+    claims: dict[str, object] = {
+        "iss": jingtong.card["issuer"], "sub": "s1", "aud": jingtong.card["client_id"], "iat": now,
+        "exp": now + 60, "jti": "j1", "events": {LOGOUT: {}}, **changes,
+    }  # fmt: skip
+    left = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode({"alg": "RS256", "typ": "logout+jwt", **head}, left, RSAKey.import_key(_pem(key)))
+
+
+def _pem(key: RSAPrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def signing_key(jingtong: Jingtong) -> RSAPrivateKey:
+    content = (jingtong.folder / "keys" / "signing.pem").read_bytes()
+    found = serialization.load_pem_private_key(content, None)
+    assert isinstance(found, RSAPrivateKey)
+    return found
+
+
+def test_who_leaves_jingtong_is_out_here_too(
+    jingtong: Jingtong, child: registry.Student, live_server: LiveServer
+) -> None:
+    link = families.sign_on(NOBODY, come(jingtong))
+    assert link is not None
+    secret = families.begin_session(link.account, "127.0.0.1", "", link)
+    own = families.begin_session(link.account, "127.0.0.1", "")
+    families.introduce(Actor.system("test"), live_server.url.replace("localhost", "127.0.0.1"))
+    with httpx.Client(base_url=jingtong.card["issuer"], trust_env=False) as browser:
+        browser.cookies.update(browser.post("/come", data={"phone": PHONE}).cookies)
+        assert "退出京通" in browser.get("/").text
+        assert browser.post("/leave").status_code == 303
+    assert families.resume(secret, "127.0.0.1") is None
+    assert families.resume(own, "127.0.0.1") is not None, "that one is not Jingtong's"
+
+
+def test_a_logout_token_ends_what_began_before_it_and_is_checked(
+    jingtong: Jingtong, child: registry.Student, client: Client
+) -> None:
+    citizen = come(jingtong)
+    link = families.sign_on(NOBODY, citizen)
+    assert link is not None
+    with clock.at(datetime.now(UTC)):  # tokens are judged by the real clock
+        secret = families.begin_session(link.account, "127.0.0.1", "", link)
+    key = signing_key(jingtong)
+
+    def said(token: str) -> int:
+        return client.post("/api/jingtong/logout", {"logout_token": token}).status_code
+
+    now = int(time.time())
+    wrong: list[dict[str, object]] = [
+        {"nonce": "n"}, {"events": {}}, {"events": None}, {"iss": "https://other.example"}, {"aud": "other"},
+        {"sub": None}, {"jti": None}, {"iat": now - 3600, "exp": now - 3000}, {"exp": now + 9999},
+    ]  # fmt: skip
+    for change in wrong:
+        assert said(make(key, jingtong, {}, **{"sub": citizen.subject, **change})) == 400, change
+    stranger = generate_private_key(public_exponent=65537, key_size=2048)
+    assert said(make(stranger, jingtong, {}, sub=citizen.subject)) == 400
+    assert said(make(key, jingtong, {"typ": "at+jwt"}, sub=citizen.subject)) == 400
+    assert said("x") == 400 and said(make(key, jingtong, {}, sub="nobody")) == 200
+    assert families.resume(secret, "127.0.0.1") is not None
+    old = make(key, jingtong, {}, sub=citizen.subject, iat=now - 50)
+    assert said(old) == 200 and families.resume(secret, "127.0.0.1") is not None
+    assert said(make(key, jingtong, {}, sub=citizen.subject)) == 200
+    assert families.resume(secret, "127.0.0.1") is None
+    assert client.get("/api/jingtong/logout").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("aud", "azp", "good"),
+    [
+        (["xueka-parents"], None, True),
+        (["xueka-parents", "other"], "xueka-parents", True),
+        (["xueka-parents", "other"], None, False),
+        (["xueka-parents", "other"], "other", False),
+        ("xueka-parents", "other", False),
+    ],
+)
+def test_a_token_for_several_says_to_whom_it_was_given(
+    jingtong: Jingtong, aud: object, azp: str | None, good: bool
+) -> None:
+    token = make(signing_key(jingtong), jingtong, {}, aud=aud, azp=azp)
+    if good:
+        assert families.hear_over(token).subject == "s1"
+        return
+    with pytest.raises(families.SignOnFailed) as told:
+        families.hear_over(token)
+    assert told.value.code == "SIGN_ON_TOKEN"
+
+
+def test_a_card_that_lacks_something_closes_the_door_and_says_so(
+    jingtong: Jingtong, settings: Settings, tmp_path: Path, client: Client
+) -> None:
+    settings.JINGTONG_PARTNER = tmp_path / "partner.json"
+    cards = [{name: value for name, value in jingtong.card.items() if name != lacking} for lacking in (
+        "issuer", "client_id", "client_secret",
+    )]  # fmt: skip
+    for text in (*map(json.dumps, cards), "[]", '{"client_id": 5, "issuer": "", "client_secret": "x"}'):
+        settings.JINGTONG_PARTNER.write_text(text, "utf-8")
+        with pytest.raises(families.SignOnFailed) as told:
+            families.ask_sign_on(BACK)
+        assert told.value.code == "SIGN_ON_CLOSED"
+        page = client.get("/parent/jingtong/?to=lost", headers={"host": "127.0.0.1"})
+        assert (page.status_code, "还没有开通" in page.content.decode()) == (403, True)
+
+
+def test_whom_nobody_answers_is_not_asked_again_at_once(
+    jingtong: Jingtong, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jingtong.dial(drop=1)
+    calls: list[str] = []
+    true = adapter._json
+    monkeypatch.setattr(adapter, "_json", lambda address: calls.append(address) or true(address))
+    for _ in range(3):
+        with pytest.raises(families.SignOnFailed) as told:
+            families.ask_sign_on(BACK)
+        assert told.value.code == "SIGN_ON_SILENT"
+    assert len(calls) == 1
+    jingtong.dial(drop=0)
+    later = time.monotonic() + adapter._SILENT + 1
+    monkeypatch.setattr(adapter.time, "monotonic", lambda: later)
+    assert families.ask_sign_on(BACK).url and len(calls) == 3
 
 
 def test_new_keys_of_jingtong_are_found(tmp_path: Path, settings: Settings, child: registry.Student) -> None:

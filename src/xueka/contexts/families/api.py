@@ -3,6 +3,7 @@
 from xueka.contexts.families.adapters.jingtong import ask as ask_sign_on
 from xueka.contexts.families.adapters.jingtong import card as jingtong_card
 from xueka.contexts.families.adapters.jingtong import hear as hear_sign_on
+from xueka.contexts.families.adapters.jingtong import hear_over
 from xueka.contexts.families.domain.rules import (
     CODE_LIFETIME,
     CONTAINER_LIFETIME,
@@ -24,7 +25,7 @@ from xueka.contexts.families.services.sessions import (
     resume,
 )
 from xueka.contexts.families.services.signing_in import ask_code, enter
-from xueka.contexts.families.services.signing_on import introduce, sign_on
+from xueka.contexts.families.services.signing_on import introduce, leave, sign_on
 
 __all__ = [
     "CODE_LIFETIME",
@@ -53,9 +54,11 @@ __all__ = [
     "end_session",
     "enter",
     "guardians",
+    "hear_over",
     "hear_sign_on",
     "introduce",
     "jingtong_card",
+    "leave",
     "openid_of",
     "phones_of",
     "reminders_refused",

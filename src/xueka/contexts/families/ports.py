@@ -25,6 +25,15 @@ class Citizen:
     openid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A citizen has left the platform; `at`: seconds since 1970, when that was said."""
+
+    issuer: str
+    subject: str
+    at: int
+
+
 class SignOnDeclined(Refused):
     """The citizen said no, or went back."""
 

@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from xueka.entrypoints.rest import agent, interop, notices, partner, pushes, reference, reports, versions
+from xueka.entrypoints.rest import (
+    agent,
+    interop,
+    notices,
+    partner,
+    pushes,
+    reference,
+    reports,
+    sign_off,
+    versions,
+)
 from xueka.entrypoints.rest.limits import machine_view, unknown_address
 
 
@@ -36,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("partner/v1/", (_told(_partner), _partner_app, _partner_space)),  # type: ignore[arg-type]
     path("pay/<slug:channel>/notice", notices.notice, name="payment_notice"),
     path("couriers/<slug:courier>/push", pushes.push, name="courier_push"),
+    path("jingtong/logout", sign_off.over, name="jingtong_logout"),
     path("messages/reports", reports.reports, name="message_reports"),
     path("interop/v1/<slug:code>/messages", interop.message, name="interop_message"),
     path("interop/v1/<slug:code>/reconcile/<slug:name>", interop.reconcile, name="interop_reconcile"),

@@ -2,9 +2,11 @@
 
 import argparse
 import base64
+import contextlib
 import hmac
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,7 @@ class House:
             ("GET", "/style.css"): lambda _: pages.style(),
             ("GET", "/"): self._container,
             ("POST", "/come"): self._come,
+            ("POST", "/leave"): self._leave,
             ("GET", "/authorize"): self._authorize,
             ("POST", "/agree"): self._agreed,
             ("GET", "/cashier"): self._cashier,
@@ -164,7 +167,8 @@ class House:
         if "who" in request.query:
             return self._who("/")
         shown = f'<h1>学生卡</h1><ul class="list">{tiles}</ul>'
-        return self._page("京通", f"京通 · {citizen['phone']}", shown, other)
+        leave = pages.buttons("/leave", [("leave", "退出京通")], second=True)
+        return self._page("京通", f"京通 · {citizen['phone']}", shown, other, leave)
 
     def _who(self, back: str) -> Answer:
         field = (
@@ -183,6 +187,21 @@ class House:
         done = redirect(back if back.startswith("/") and not back.startswith("//") else "/")
         done.headers["Set-Cookie"] = f"{COOKIE}={subject}; Path=/; HttpOnly; SameSite=Lax"
         return done
+
+    def _leave(self, request: Request) -> Answer:
+        """The city is told before the citizen sees that she is out; where it does not hear, not again."""
+        citizen, address = self._citizen(request), str(self._client().get("backchannel_logout_uri") or "")
+        if citizen and _allowed(address):
+            self._tell(address, self.provider.logout_token(self.issuer, citizen["subject"]))
+        done = redirect("/")
+        done.headers["Set-Cookie"] = f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+        return done
+
+    def _tell(self, address: str, token: str) -> None:
+        form = urlencode({"logout_token": token}).encode()
+        asked = urllib.request.Request(address, form, method="POST")  # noqa: S310 - checked by the caller
+        with contextlib.suppress(OSError), urllib.request.urlopen(asked, timeout=5):  # noqa: S310
+            pass
 
     def _authorize(self, request: Request) -> Answer:
         query, known = request.query, self._client().get("redirect_uris", [])

@@ -28,6 +28,7 @@ create table if not exists code (
 );
 """
 LIFETIME, TOKEN = timedelta(seconds=60), timedelta(minutes=5)
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 LIES = ("forged", "expired", "other_nonce", "other_audience", "other_issuer", "unverified", "drift")
 
 
@@ -95,6 +96,20 @@ class Provider:
             "id_token": self._id_token(issuer, found),
         }
 
+    def logout_token(self, issuer: str, subject: str) -> str:
+        """§4: a citizen has left."""
+        now = int(self._clock.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": issuer,
+            "sub": subject,
+            "aud": self._client,
+            "iat": now,
+            "exp": now + 120,
+            "jti": secrets.token_urlsafe(16),
+            "events": {LOGOUT: {}},
+        }
+        return self._signed({"alg": "RS256", "typ": "logout+jwt", "kid": self._kid()}, claims, self._key)
+
     def keys(self) -> dict[str, Any]:
         numbers = self._key.public_key().public_numbers()
         return {
@@ -139,8 +154,10 @@ class Provider:
         if told["drift"]:
             claims["mobile"] = claims.pop("phone_number")
         head = {"alg": "RS256", "typ": "JWT", "kid": self._kid()}
+        return self._signed(head, claims, self._stranger if told["forged"] else self._key)
+
+    def _signed(self, head: dict[str, str], claims: dict[str, Any], key: RSAPrivateKey) -> str:
         text = f"{_part(head)}.{_part(claims)}"
-        key = self._stranger if told["forged"] else self._key
         return f"{text}.{_coded(key.sign(text.encode('ascii'), PKCS1v15(), hashes.SHA256()))}"
 
     def _kid(self) -> str:

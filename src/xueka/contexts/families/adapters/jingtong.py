@@ -1,6 +1,7 @@
 """Jingtong's sign-on: OpenID Connect on Authlib and joserfc (docs/interfaces/jingtong.md §2)."""
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from xueka.contexts.families.ports import Asked, Citizen, SignOnDeclined, SignOnFailed
+from xueka.contexts.families.ports import Asked, Citizen, Over, SignOnDeclined, SignOnFailed
 from xueka.kernel.identifiers import phone_problem
 
 log = structlog.get_logger("xueka.families")
@@ -30,16 +31,31 @@ _TIMEOUT = (3, 10)  # seconds, to connect and to read
 _LEEWAY = 60  # seconds that the two clocks may be apart
 _LONGEST = 600  # seconds from `iat` to `exp`
 _KEPT = 3600  # seconds that the configuration is used again
+_SILENT = 30  # seconds that nobody asks again whom nobody has answered
+_NEEDED = ("issuer", "client_id", "client_secret")
+_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+#: By issuer: when it was read, what it said and its keys; an empty configuration: there was no answer.
 _known: dict[str, tuple[float, dict[str, Any], KeySet]] = {}
 
 
 def card() -> dict[str, Any] | None:
     """What Jingtong handed over; None where it has not."""
     try:
-        found: dict[str, Any] = json.loads(settings.JINGTONG_PARTNER.read_text("utf-8"))
+        found = json.loads(settings.JINGTONG_PARTNER.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found
+    return found if isinstance(found, dict) else None
+
+
+def _account() -> dict[str, Any]:
+    """The same, with all that a sign-on needs. Raises SignOnFailed `SIGN_ON_CLOSED`."""
+    known = card() or {}
+    lacking = [name for name in _NEEDED if not isinstance(known.get(name), str) or not known[name]]
+    if lacking:
+        if known:
+            log.warning("families.sign_on_card", lacking=lacking)
+        raise _failed("SIGN_ON_CLOSED", "京通登录还没有开通。")
+    return known
 
 
 def hand_over(site: str) -> Path:
@@ -47,7 +63,12 @@ def hand_over(site: str) -> Path:
     city = settings.JINGTONG_PARTNER.parent.joinpath("city")
     city.mkdir(parents=True, exist_ok=True)
     entry = f"{site}/parent/jingtong/"
-    content = {"entry": entry, "redirect_uris": [f"{entry}back/"], "wechat_cashier": _demo_cashier()}
+    content = {
+        "entry": entry,
+        "redirect_uris": [f"{entry}back/"],
+        "backchannel_logout_uri": f"{site}/api/jingtong/logout",
+        "wechat_cashier": _demo_cashier(),
+    }
     path, text = city.joinpath("client.json"), json.dumps(content, indent=2)
     if not path.exists() or path.read_text("utf-8") != text:
         draft = path.with_suffix(".part")
@@ -88,39 +109,59 @@ def hear(asked: Asked, answer: Mapping[str, str], redirect_uri: str) -> Citizen:
             log.warning("families.sign_on_no_token", error=str(error)[:120])
             raise _failed("SIGN_ON_SILENT", "京通没有回应。") from None
         text = str(token.get("id_token", ""))
-        try:
-            claims = _claims(text, keys)
-        except (JoseError, ValueError):
-            try:  # its keys may have changed since we read them
-                claims = _claims(text, _platform(fresh=True)[1])
-            except (JoseError, ValueError) as error:
-                log.warning("families.sign_on_forged", error=type(error).__name__)
-                raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。") from None
+        claims = _read(text, keys).claims
     return _citizen(claims, asked.nonce, configuration["issuer"])
 
 
-def _claims(text: str, keys: KeySet) -> dict[str, Any]:
-    return jwt.decode(text, keys, algorithms=ALGORITHMS).claims
+def hear_over(text: str) -> Over:
+    """A logout token (OpenID Connect Back-Channel Logout 1.0): who has left Jingtong. Raises SignOnFailed."""
+    configuration, keys = _platform()
+    token = _read(text, keys, _SILENT)  # anybody may send one: no call for each
+    claims, kind = token.claims, str(token.header.get("typ", "JWT")).lower()
+    events = claims.get("events")
+    told = isinstance(events, dict) and isinstance(events.get(_LOGOUT), dict)
+    if kind not in ("logout+jwt", "jwt") or not told or "nonce" in claims:
+        raise _refused_token("no logout token")
+    _hold(claims, configuration["issuer"], jti={"essential": True})
+    return Over(configuration["issuer"], str(claims["sub"])[:200], int(claims["iat"]))
 
 
-def _citizen(claims: Mapping[str, Any], nonce: str, issuer: str) -> Citizen:
-    known = card() or {}
+def _read(text: str, keys: KeySet, kept: float = 0) -> jwt.Token:
+    """Signed by Jingtong; its keys may have changed since we read them, if that is `kept` seconds ago."""
+    try:
+        return jwt.decode(text, keys, algorithms=ALGORITHMS)
+    except (JoseError, ValueError):
+        try:
+            return jwt.decode(text, _platform(kept)[1], algorithms=ALGORITHMS)
+        except (JoseError, ValueError) as error:
+            raise _refused_token(type(error).__name__) from None
+
+
+def _hold(claims: Mapping[str, Any], issuer: str, **more: Any) -> None:
+    """What both tokens have to hold: whose, for whom, how old."""
+    client = _account()["client_id"]
     rules = jwt.JWTClaimsRegistry(
         leeway=_LEEWAY,
         iss={"essential": True, "value": issuer},
-        aud={"essential": True, "value": known.get("client_id", "")},
+        aud={"essential": True, "value": client},
         sub={"essential": True},
         exp={"essential": True},
         iat={"essential": True},
-        nonce={"essential": True, "value": nonce},
+        **more,
     )
     try:
         rules.validate(dict(claims))
     except (JoseError, TypeError, ValueError) as error:
-        log.warning("families.sign_on_claims", error=str(error)[:120])
-        raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。") from None
+        raise _refused_token(str(error)) from None
+    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if claims.get("azp", "" if several else client) != client:
+        raise _refused_token("issued to another client")
     if claims["exp"] - claims["iat"] > _LONGEST:
-        raise _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。")
+        raise _refused_token("lives too long")
+
+
+def _citizen(claims: Mapping[str, Any], nonce: str, issuer: str) -> Citizen:
+    _hold(claims, issuer, nonce={"essential": True, "value": nonce})
     if claims.get("acr") != "real-name":
         raise SignOnFailed(
             "SIGN_ON_LEVEL",
@@ -135,9 +176,7 @@ def _citizen(claims: Mapping[str, Any], nonce: str, issuer: str) -> Citizen:
 
 
 def _client(redirect_uri: str) -> OAuth2Session:
-    known = card()
-    if known is None:
-        raise _failed("SIGN_ON_CLOSED", "京通登录还没有开通。")
+    known = _account()
     return OAuth2Session(
         known["client_id"],
         known["client_secret"],
@@ -148,12 +187,17 @@ def _client(redirect_uri: str) -> OAuth2Session:
     )
 
 
-def _platform(*, fresh: bool = False) -> tuple[dict[str, Any], KeySet]:
-    """The platform's configuration and keys, read at most once an hour unless `fresh`."""
-    issuer = str((card() or {})["issuer"]).rstrip("/")
-    at, configuration, keys = _known.get(issuer, (0.0, {}, KeySet([])))
-    if not fresh and configuration and time.monotonic() - at < _KEPT:
+def _platform(kept: float = _KEPT) -> tuple[dict[str, Any], KeySet]:
+    """The platform's configuration and keys, read anew after `kept` seconds. One that did not answer is not
+    asked again at once: every citizen would wait as long as the first.
+    """
+    issuer = str(_account()["issuer"]).rstrip("/")
+    at, configuration, keys = _known.get(issuer, (-math.inf, {}, KeySet([])))
+    age = time.monotonic() - at
+    if configuration and age < kept:
         return configuration, keys
+    if not configuration and age < _SILENT:
+        raise _failed("SIGN_ON_SILENT", "京通没有回应。")
     try:
         configuration = _json(_safe(f"{issuer}/.well-known/openid-configuration"))
         if configuration.get("issuer", "").rstrip("/") != issuer:
@@ -163,6 +207,8 @@ def _platform(*, fresh: bool = False) -> tuple[dict[str, Any], KeySet]:
         keys = KeySet.import_key_set(_json(configuration["jwks_uri"]))  # type: ignore[arg-type]
     except (requests.RequestException, JoseError, ValueError, KeyError, TypeError) as error:
         log.warning("families.sign_on_unreadable", error=f"{type(error).__name__} {error}"[:120])
+        if age >= _KEPT:
+            _known[issuer] = (time.monotonic(), {}, KeySet([]))
         raise _failed("SIGN_ON_SILENT", "京通没有回应。") from None
     _known[issuer] = (time.monotonic(), configuration, keys)
     return configuration, keys
@@ -193,6 +239,11 @@ def _demo_cashier() -> str | None:
     except (OSError, ValueError):
         return None
     return str(channels["wechat"].get("cashier") or "") or None
+
+
+def _refused_token(why: str) -> SignOnFailed:
+    log.warning("families.sign_on_token", error=why[:120])
+    return _failed("SIGN_ON_TOKEN", "京通的登录凭证没有通过核对。")
 
 
 def _failed(code: str, message: str) -> SignOnFailed:

@@ -1,10 +1,12 @@
 """A guardian comes in by the citizens' sign-on, which has proved who holds the phone (docs/adr/0240)."""
 
+from datetime import UTC, datetime
+
 from django.conf import settings
 
 from xueka.contexts.families.adapters import jingtong
-from xueka.contexts.families.models import CitizenLink, FamilyAccount
-from xueka.contexts.families.ports import Citizen
+from xueka.contexts.families.models import CitizenLink, FamilyAccount, FamilySession
+from xueka.contexts.families.ports import Citizen, Over
 from xueka.contexts.families.queries import guarded
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
@@ -44,6 +46,22 @@ def sign_on(actor: Actor, citizen: Citizen) -> CitizenLink | None:
     )
     record(actor, "family.sign_on", "family_account", account.pk, detail=detail)
     return link
+
+
+def leave(actor: Actor, over: Over) -> int:
+    """The citizen has left Jingtong: what she began here by its sign-on before that is over. Returns how many
+    sessions ended; a token that comes twice ends nothing that began after it.
+    """
+    index = blind_index(_SUBJECT, f"{over.issuer} {over.subject}")
+    link = CitizenLink.objects.filter(issuer=over.issuer, subject_index=index).first()
+    if link is None:
+        return 0
+    said = datetime.fromtimestamp(over.at + 1, UTC)
+    found = FamilySession.objects.filter(citizen=link, ended_at=None, began_at__lt=said)
+    ended = found.update(ended_at=clock.now(), ended_why="jingtong")
+    if ended:
+        record(actor, "family.leave", "family_account", link.account_id, detail={"by": "jingtong"})
+    return ended
 
 
 def introduce(actor: Actor, site: str) -> str:
