@@ -137,6 +137,39 @@ def test_what_moves_nothing_keeps_nothing_waiting(town: Town, monkeypatch: pytes
     assert books("T9") == {"clearing.wechat": -500}
 
 
+def test_what_cannot_be_posted_is_tried_later_and_later_and_keeps_nobody_waiting(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cashier, paid, _ = town
+    treasury.post_all()
+    broken = take_fund(flow(paid))
+    tried: list[int] = []
+    true = posting._post_settlement
+
+    def post(statement_id: int) -> None:
+        tried.append(statement_id)
+        if statement_id == broken.id:
+            raise ZeroDivisionError
+        true(statement_id)
+
+    monkeypatch.setattr(posting, "_post_settlement", post)
+    monkeypatch.setattr(posting, "_AT_ONCE", 1)
+    for _ in range(3):
+        posting.post_settlements()
+    assert tried == [broken.id]
+    for seconds, times in ((4, 1), (2, 2), (6, 2), (5, 3), (3600, 4), (599, 5)):
+        cashier.time.advance(timedelta(seconds=seconds))  # type: ignore[attr-defined]
+        posting.post_settlements()
+        assert len(tried) == times, seconds
+    [waiting] = ToPost.objects.filter(statement=broken.id)
+    assert waiting.post_tries == 5 and waiting.post_after is not None
+    monkeypatch.setattr(posting, "_post_settlement", true)
+    cashier.time.advance(timedelta(minutes=10))  # type: ignore[attr-defined]
+    treasury.post_all()
+    assert not ToPost.objects.filter(statement=broken.id).exists()
+    sound()
+
+
 def test_an_empty_statement_takes_back_and_an_older_one_counts_no_more(town: Town) -> None:
     _, paid, _ = town
     take_fund(flow(paid))

@@ -162,10 +162,15 @@ class ConfirmationWord(models.Model):
 
 
 class ToPost(models.Model):
-    """What has come and is not in the books yet; goes when it is posted, or is found to move nothing."""
+    """What has come and is not in the books yet; goes when it is posted, or is found to move nothing.
+
+    `post_tries` were in vain; before `post_after` there is no other.
+    """
 
     confirmation = models.OneToOneField(Confirmation, on_delete=models.PROTECT, related_name="+", null=True)
     statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="+", null=True)
+    post_tries = models.IntegerField(default=0, db_default=0)
+    post_after = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -224,7 +229,8 @@ class Run(models.Model):
 class BreakRow(models.Model):
     """A break from the run that first saw it until one that does not. `fen` above zero is surplus.
 
-    `posted_fen` is what stands in the books for it, after `posts` entries (services.posting).
+    `posted_fen` is what stands in the books for it, after `posts` entries (services.posting);
+    `post_tries` and `post_after` are those of `ToPost`.
     """
 
     kind = models.CharField(max_length=24)
@@ -246,6 +252,8 @@ class BreakRow(models.Model):
     signed_by = models.CharField(max_length=80, blank=True)
     posted_fen = models.BigIntegerField(default=0)
     posts = models.SmallIntegerField(default=0)
+    post_tries = models.IntegerField(default=0, db_default=0)
+    post_after = models.DateTimeField(null=True)
 
     objects = CityWork.as_manager()
 

@@ -4,17 +4,19 @@ A sweep finds what is not posted yet and posts it under its key; it may be kille
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from xueka.contexts.ledger import api as ledger
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine, ToPost
+from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
 from xueka.kernel.money import format_yuan
 from xueka.platform.audit.services import record
@@ -28,6 +30,7 @@ WORKER = Actor.system("treasury")
 #: The statement of each channel that says what has come into our account there.
 SETTLING = {"wechat": "fund", "alipay": "fund", "unionpay": "trade"}
 _AT_ONCE = 500
+_FIRST_PAUSE, _LONGEST_PAUSE = 5, 600  # seconds
 _SLIP_LENGTH = 40
 _POSTINGS = 5000  # of one entry
 _Sums = Mapping[tuple[str, str, str], int]
@@ -39,12 +42,14 @@ SELECT c.id, p.out_trade_no, o.number
   LEFT JOIN payments_payment p ON p.channel = 'nontax' AND p.state = 'succeeded' AND p.channel_id <> ''
    AND p.channel_id IN (c.tra_no, c.channel_id) AND left(p.out_trade_no, 20) = c.pay_code
   LEFT JOIN payments_order o ON o.id = p.order_id
- WHERE p.id IS NOT NULL OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'unknown:nontax:' || c.tra_no)
- ORDER BY c.id LIMIT %s
+ WHERE coalesce(t.post_after, %(now)s) <= %(now)s AND (
+       p.id IS NOT NULL OR EXISTS (SELECT 1 FROM ledger_entry e WHERE e.key = 'unknown:nontax:' || c.tra_no))
+ ORDER BY c.id LIMIT %(limit)s
 """
 _UNPOSTED_STATEMENTS = """
 SELECT s.id FROM treasury_topost t JOIN treasury_statement s ON s.id = t.statement_id
- ORDER BY s.day, s.channel, s.id LIMIT %s
+ WHERE coalesce(t.post_after, %(now)s) <= %(now)s
+ ORDER BY s.day, s.channel, s.id LIMIT %(limit)s
 """
 #: What a statement moves, by the attempt that it is about; refunds take back.
 _MOVED = """
@@ -63,7 +68,7 @@ _UNPOSTED_BREAKS = """
 SELECT r.id FROM treasury_breakrow r
   LEFT JOIN ledger_entry u ON u.key = 'unknown:' || r.channel || ':'
        || CASE WHEN r.kind = ANY(%(at_treasury)s) THEN r.key ELSE r.channel_id END
- WHERE r.kind = ANY(%(kinds)s)
+ WHERE r.kind = ANY(%(kinds)s) AND coalesce(r.post_after, %(now)s) <= %(now)s
    AND r.posted_fen <> CASE WHEN r.state = 'signed' AND u.id IS NULL THEN r.fen ELSE 0 END
  ORDER BY r.id LIMIT %(limit)s
 """
@@ -78,8 +83,9 @@ def post_all() -> None:
 
 def post_confirmations() -> None:
     """Direct money that the finance office has confirmed has left the channel and reached the treasury."""
-    for confirmation_id, number, order in _rows(_UNPOSTED_CONFIRMATIONS, [_AT_ONCE]):
-        _alone(_post_confirmation, "confirmation", confirmation_id, number, order)
+    for confirmation_id, number, order in _rows(_UNPOSTED_CONFIRMATIONS, _due()):
+        rows = ToPost.objects.filter(confirmation=confirmation_id)
+        _alone(rows, _post_confirmation, confirmation_id, number, order)
 
 
 def _post_confirmation(confirmation_id: int, number: str | None, order: str | None) -> None:
@@ -131,8 +137,8 @@ def take_fees(actor: Actor, bearer: str, fen: int, slip: str, on: date) -> int:
 
 def post_settlements() -> None:
     """What a channel has put into our account there, gross, and what it has kept of it as fees."""
-    for (statement_id,) in _rows(_UNPOSTED_STATEMENTS, [_AT_ONCE]):
-        _alone(_post_settlement, "statement", statement_id)
+    for (statement_id,) in _rows(_UNPOSTED_STATEMENTS, _due()):
+        _alone(ToPost.objects.filter(statement=statement_id), _post_settlement, statement_id)
 
 
 def _post_settlement(statement_id: int) -> None:
@@ -169,9 +175,9 @@ def _post_settlement(statement_id: int) -> None:
 
 def post_breaks() -> None:
     """A break that two people have signed stands in the breaks' account as long as it is signed."""
-    wanted = {"at_treasury": [*b.AT_TREASURY], "kinds": [*b.AT_CHANNEL, *b.AT_TREASURY], "limit": _AT_ONCE}
+    wanted = {"at_treasury": [*b.AT_TREASURY], "kinds": [*b.AT_CHANNEL, *b.AT_TREASURY], **_due()}
     for (break_id,) in _rows(_UNPOSTED_BREAKS, wanted):
-        _alone(_post_break, "break", break_id)
+        _alone(BreakRow.objects.filter(id=break_id), _post_break, break_id)
 
 
 def _post_break(break_id: int) -> None:
@@ -190,7 +196,9 @@ def _post_break(break_id: int) -> None:
         key = f"break:{row.id}:{row.posts + 1}"
         sides = [ledger.Posting(account, amount, *rest) for (account, *rest), amount in missing.items()]
         ledger.post(WORKER, key, "break", ledger.open_day(row.day), sides, about)
-    BreakRow.objects.filter(id=row.id).update(posted_fen=fen, posts=row.posts + bool(missing))
+    BreakRow.objects.filter(id=row.id).update(
+        posted_fen=fen, posts=row.posts + bool(missing), post_tries=0, post_after=None
+    )
 
 
 def _reference(row: BreakRow) -> str:
@@ -231,13 +239,20 @@ def _post(
     ledger.post(WORKER, key, kind, ledger.open_day(day), postings, about)
 
 
-def _alone(work: Callable[..., None], what: str, *about: object) -> None:
-    """One that cannot be posted must not keep those behind it waiting."""
+def _due() -> dict[str, Any]:
+    return {"now": clock.now(), "limit": _AT_ONCE}
+
+
+def _alone(waiting: QuerySet[Any], work: Callable[..., None], *about: object) -> None:
+    """One that cannot be posted must not keep those behind it waiting, and is tried later and later."""
     try:
         with transaction.atomic():
             work(*about)
     except Exception:
-        log.exception("treasury.post_broken", what=what, about=about[0])
+        log.exception("treasury.post_broken", what=waiting.model.__name__, about=about[0])
+        tries = waiting.values_list("post_tries", flat=True).first() or 0
+        pause = timedelta(seconds=min(_FIRST_PAUSE * 2 ** min(tries, 16), _LONGEST_PAUSE))
+        waiting.update(post_tries=tries + 1, post_after=clock.now() + pause)
 
 
 def _rows(statement: str, values: Any) -> Iterable[tuple]:  # type: ignore[type-arg]
