@@ -5,7 +5,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Case, Count, F, Min, QuerySet, Sum, When
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
@@ -48,10 +48,14 @@ def counts(days: int = 7) -> list[Tally]:
     return sorted(found.values(), key=lambda each: (-each.total, each.name))
 
 
+#: Since when a message waits: one that was held back on purpose, since it may go.
+SINCE = Case(When(attempts=0, then=F("next_at")), default=F("created_at"))
+
+
 def oldest_waiting() -> datetime | None:
     """Since when the oldest message that may go has waited; None while none does."""
     waiting = Message.objects.filter(state=QUEUED, next_at__lte=clock.now())
-    return waiting.order_by("created_at").values_list("created_at", flat=True).first()
+    return waiting.aggregate(oldest=Min(SINCE))["oldest"]
 
 
 def name_of(code: str) -> str:

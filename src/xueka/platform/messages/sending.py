@@ -97,9 +97,8 @@ def _may_go(message: Message) -> bool:
     now = clock.now()
     wait = rules.wait(message.kind, now, quiet_hours(), limits(), _sent_today(message, now))
     if wait is not None:
-        Message.objects.filter(pk=message.pk).update(
-            next_at=wait.until, problem=wait.why, attempts=message.attempts - 1
-        )
+        # On purpose, and so no try in vain: what failed before begins anew then.
+        Message.objects.filter(pk=message.pk).update(next_at=wait.until, problem=wait.why, attempts=0)
     return wait is None
 
 

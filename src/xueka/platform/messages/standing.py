@@ -7,6 +7,7 @@ from django.db.models import Count, Min, Q
 from xueka.kernel import clock
 from xueka.platform.exchange.standing import MESSAGES, Standing
 from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, Message
+from xueka.platform.messages.queries import SINCE
 
 
 def standings(first: datetime) -> list[Standing]:
@@ -17,7 +18,7 @@ def standings(first: datetime) -> list[Standing]:
     open_ones = Message.objects.filter(~later, state=QUEUED).aggregate(
         waiting=Count("id"),
         failing=Count("id", filter=Q(attempts__gt=0) & ~Q(problem="")),
-        oldest=Min("created_at"),
+        oldest=Min(SINCE),
     )
     # Texts are kept for days after the end, so that the index of those to be emptied finds today's.
     ended = (
@@ -27,7 +28,7 @@ def standings(first: datetime) -> list[Standing]:
     )
     delivered = Message.objects.filter(state=DELIVERED).order_by("-id")
     last = delivered.values_list("ended_at", flat=True).first()
-    wrong = Message.objects.filter(state=QUEUED).exclude(problem="").order_by("-next_at").first()
+    wrong = Message.objects.filter(~later, state=QUEUED).exclude(problem="").order_by("-next_at").first()
     oldest = int((clock.now() - open_ones["oldest"]).total_seconds()) if open_ones["oldest"] else 0
     return [
         Standing(

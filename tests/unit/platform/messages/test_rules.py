@@ -10,11 +10,14 @@ from tests.support.messages import Fake
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import BadInput
+from xueka.platform.exchange.standing import GOOD, Standing
 from xueka.platform.invariants import check
-from xueka.platform.messages import opting, rules, sending, templates
+from xueka.platform.messages import opting, queries, rules, sending, templates
 from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message, OptOut
+from xueka.platform.messages.ports import Unreachable
 from xueka.platform.messages.services import index_of, send
+from xueka.platform.messages.standing import standings
 
 NIGHT = rules.Hours(time(21), time(8))
 EVENING = datetime(2026, 11, 26, 22, 30, tzinfo=SHANGHAI)
@@ -73,6 +76,30 @@ def test_at_night_only_codes_go(settings: Any) -> None:
         assert waiting.problem == "夜间不打扰，8:00 后发送。" and waiting.tried_at is None
         moment.set(datetime(2026, 11, 27, 8, 0, 1, tzinfo=SHANGHAI))
         assert sending.send_due(gateway) == 1 and set(gateway.kept) == {"code", "news"}
+
+
+@pytest.mark.django_db
+def test_what_waits_for_the_morning_is_no_trouble(settings: Any) -> None:
+    settings.MESSAGE_QUIET = "21:00-08:00"
+
+    def standing() -> Standing:
+        return standings(clock.now() - timedelta(days=1))[0]
+
+    gateway = Fake(Unreachable("短信网关没有应答。"))
+    with clock.at(EVENING.replace(hour=20, minute=59)) as moment:
+        send(PHONE, "REPLACEMENT_STOPPED", STOPPED, "tried")
+        sending.send_due(gateway)
+        assert (standing().waiting, standing().failing, bool(standing().problem)) == (1, 1, True)
+        moment.set(EVENING)
+        send("13900000002", "REPLACEMENT_STOPPED", STOPPED, "news")
+        sending.send_due(gateway)
+        assert set(Message.objects.values_list("problem", flat=True)) == {"夜间不打扰，8:00 后发送。"}
+        now = standing()
+        assert (now.waiting, now.failing, now.problem, now.health) == (0, 0, "", (GOOD, ""))
+        moment.set(datetime(2026, 11, 27, 8, 0, 3, tzinfo=SHANGHAI))
+        assert (standing().waiting, standing().oldest_seconds) == (2, 3)
+        since = queries.oldest_waiting()
+        assert since is not None and clock.now() - since == timedelta(seconds=3)
 
 
 @pytest.mark.django_db
