@@ -64,6 +64,7 @@ class World:
     seed: int
     things: int
     chance: random.Random = field(default_factory=random.Random)
+    desk: Desk | None = None  # of the couriers, whose house is kuaidi100's too
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,7 @@ class Couriers(Player):
         world.settings.COURIER_PARTNER, world.settings.COURIER_SITE = folder / "partner.json", SITE
         (folder / "city").mkdir(exist_ok=True)
         (folder / "city" / "push.json").write_text(json.dumps({"sf": f"{SITE}/api/couriers/sf/push"}))
-        self.desk = Desk(self.house, None)
+        self.desk = world.desk = Desk(self.house, None)
         self.most, self.sent, self.answers = max(world.things // 3, 2), 0, list[str]()
 
     def act(self, number: int) -> None:
@@ -317,10 +318,11 @@ class Couriers(Player):
         courier_jobs.watch()
 
     def line(self) -> Line:
-        ours = {each.number: steps_of(each) for each in Waybill.objects.all()}
+        ours = {each.number: steps_of(each) for each in Waybill.objects.filter(shipment__courier="sf")}
         theirs = {
             row["waybill"]: {(each["acceptTime"], each["opCode"]) for each in self.house.parcels.routes(row)}
             for row in self.desk.parcels()
+            if row["order_id"]
         }
         refused = sum(not each.endswith(("0000", "200")) for each in self.answers)
         pushes = self.house.store.one("select count(*) n from notice where forged = ''")["n"]
@@ -328,6 +330,51 @@ class Couriers(Player):
             self.name, self.sent + pushes, len(theirs), max(len(self.answers) - pushes, 0), refused,
             len(theirs), differing(ours, theirs), self.faults(),
         )  # fmt: skip
+
+
+class Kuaidi100(Player):
+    """Numbers typed by hand: it tells what it follows by itself, and nobody can ask it. What it lost for good
+    is a parcel that waits for a person; nothing is believed that did not happen.
+    """
+
+    name = "kuaidi100"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        assert world.desk is not None
+        self.desk, self.house = world.desk, world.desk.house
+        world.settings.COURIER_SILENCE = 12
+        self.most, self.sent = max(world.things // 6, 2), 0
+
+    def act(self, number: int) -> None:
+        if self.sent < self.most:
+            made, _ = ready_to_post(self.world.family)
+            couriers.post_by_hand(COUNTER, made.number, "中通快递", f"ZT{number:010d}")
+            self.sent += 1
+
+    def sweep(self) -> None:
+        """The couriers' player does it for both."""
+
+    def line(self) -> Line:
+        ours = {each.number: each for each in Waybill.objects.filter(shipment__courier="hand")}
+        theirs = {row["waybill"]: row for row in self.desk.parcels() if not row["order_id"]}
+        wrong = len(ours.keys() ^ theirs.keys())
+        for number in ours.keys() & theirs.keys():
+            told = {each["acceptTime"] for each in self.house.parcels.routes(theirs[number])}
+            known = {at for at, _ in steps_of(ours[number])}
+            asked = ours[number].shipment.problems.filter(kind="stuck", closed_at=None).exists()
+            wrong += not known <= told or not (known == told or asked)
+        pushes = self.house.store.all("select forged from notice where channel = 'kuaidi100'")
+        refused = sum(bool(row["forged"]) for row in pushes)
+        return Line(
+            self.name, self.sent + len(pushes), len(ours), 0, refused, len(theirs), wrong, self.faults()
+        )
+
+    def faults(self) -> int:
+        return sum(each["channel"] == "kuaidi100" for each in self.house.dial.recorded())
+
+    def close(self) -> None:
+        """The house is the couriers'."""
 
 
 def steps_of(waybill: Waybill) -> set[tuple[str, str]]:
@@ -391,7 +438,15 @@ class SignOn(Player):
 
 
 #: Another counterpart is one line here.
-PLAYERS: tuple[Callable[[World], Player], ...] = (BeijingTong, Transit, Messages, Mails, Couriers, SignOn)
+PLAYERS: tuple[Callable[[World], Player], ...] = (
+    BeijingTong,
+    Transit,
+    Messages,
+    Mails,
+    Couriers,
+    Kuaidi100,
+    SignOn,
+)
 
 
 def differing(ours: dict[str, Any], theirs: dict[str, Any]) -> int:
