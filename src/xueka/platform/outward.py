@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from ssl import SSLContext
 from typing import Any
+from urllib.request import getproxies
 
 import httpcore
 import httpx
@@ -32,19 +33,25 @@ def request(
     method: str, address: str, seconds: float, *, content: bytes = b"", headers: dict[str, str] | None = None
 ) -> httpx.Response:
     """One call, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with client(seconds) as caller, within(2 * seconds):
+    with _caller(seconds) as caller, within(2 * seconds):
         return caller.request(method, address, content=content, headers=headers)
 
 
 def client(timeout: float, at_once: int = 1) -> httpx.Client:
     """No redirects, no proxies of the environment; deadlines by `within`."""
-    return httpx.Client(timeout=timeout, transport=_Transport(at_once), follow_redirects=False)
+    transport = _Transport(at_once)
+    return httpx.Client(timeout=timeout, transport=transport, follow_redirects=False, trust_env=False)
 
 
 def post(address: str, form: dict[str, str], seconds: float) -> httpx.Response:
     """One form, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with client(seconds) as caller, within(2 * seconds):
+    with _caller(seconds) as caller, within(2 * seconds):
         return caller.post(address, data=form)
+
+
+def _caller(seconds: float) -> httpx.Client:
+    """By the proxy of the environment where there is one; that is not ours to give a deadline."""
+    return httpx.Client(timeout=seconds) if getproxies() else client(seconds)
 
 
 @cache
