@@ -1,5 +1,7 @@
 """Pages of the work with the company and of its differences: whom they find, what they say can be done."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.db import transaction
 from django.test import Client
@@ -9,7 +11,7 @@ from tests.unit.transit.conftest import SYSTEM, City, Company, documented
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
 from xueka.contexts.transit import api as transit
-from xueka.contexts.transit.models import Validity
+from xueka.contexts.transit.models import Binding, Extension, Validity
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.platform.audit.models import Entry
@@ -94,6 +96,37 @@ def test_dead_letters_are_tried_again_together(
 
 def wrong(_: object) -> None:
     raise BadInput("TRANSIT_CONTENT", "不合约定。")
+
+
+def test_what_is_not_answered_in_time_is_marked(company: Company, city: City, operator: Client) -> None:
+    made = city.active(city.students(2))
+    documented(list(cards.Card.objects.filter(id__in=made).values_list("student", flat=True)))
+    transit.follow(SYSTEM)
+    transit.catch_up(SYSTEM)
+    late, fresh = Binding.objects.select_related("card").order_by("id")
+    Binding.objects.filter(id=late.id).update(state_at=clock.now() - timedelta(hours=25))
+    page = operator.get(reverse("objects:bindings")).content.decode()
+    assert page.count("已送，等答复，超期") == 1
+    page = operator.get(reverse("objects:bindings"), {"late": "late"}).content.decode()
+    assert late.card.number in page and fresh.card.number not in page
+    company.talk()
+    assert "，超期" not in operator.get(reverse("objects:bindings"), {"state": "bound"}).content.decode()
+    Validity.objects.update(valid_until="2026-12-31")
+    transit.ask(SYSTEM, made)
+    page = operator.get(reverse("objects:transit_extensions"), {"late": "late"}).content.decode()
+    assert late.card.number not in page
+    assert Extension.objects.update(asked_at=clock.now() - timedelta(days=20)) == 2
+    page = operator.get(reverse("objects:transit_extensions"), {"late": "late"}).content.decode()
+    assert page.count("已申请，等答复，超期") == 2
+
+
+def test_three_working_days_and_no_more() -> None:
+    """Asked on the Friday before the holiday of October 2026: due on Wednesday, late on Thursday."""
+    for day, is_late in ((30, False), (31, True)):
+        now = datetime(2026, 9, 30, 12, tzinfo=clock.SHANGHAI) + timedelta(days=day - 30)
+        with clock.at(now):
+            asked = datetime(2026, 9, 25, 23, 59, tzinfo=clock.SHANGHAI)
+            assert (asked < transit.extensions_late_before()) is is_late
 
 
 def test_a_family_that_wants_reminders_again_is_found_by_its_phone(operator: Client) -> None:

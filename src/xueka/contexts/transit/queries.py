@@ -2,21 +2,25 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.transit.domain.transitions import ANSWERED, REFUSED
+from xueka.contexts.transit.domain.transitions import ANSWERED, ASKED, REFUSED, RELEASING, SENT
 from xueka.contexts.transit.domain.validity import STANDINGS, standing
 from xueka.contexts.transit.models import Binding, Block, Extension, HotCard, Paper, Validity
 from xueka.contexts.transit.services.common import partner
 from xueka.kernel import clock
-from xueka.kernel.errors import NotFound
+from xueka.kernel.calendar import Calendar
+from xueka.kernel.errors import NotFound, XuekaError
 from xueka.platform.identity.scope import Scope
 
 SOON = timedelta(days=settings.TRANSIT_SOON_DAYS)
+#: Bindings that wait for an answer; within what time it comes, and in how many working days to an extension.
+AWAITED = (SENT, RELEASING)
+BINDING_ANSWERED_IN, EXTENSION_ANSWERED_IN = timedelta(hours=24), 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,31 @@ def binding_rows(scope: Scope) -> QuerySet[Binding]:
     return _of_cards(Binding.objects.all(), scope).select_related(
         "card__student__school", "card__school_class"
     )
+
+
+def bindings_late_before() -> datetime:
+    """A question of before this moment should have its answer (docs/interfaces/transit.md §4)."""
+    return clock.now() - BINDING_ANSWERED_IN
+
+
+def extensions_late_before() -> datetime:
+    """The same of extensions, in working days (§5); without the notice of the year a week is waited."""
+    today = clock.today()
+    try:
+        calendar = Calendar.default()
+        days = (today - timedelta(days=each) for each in range(1, 30))
+        last = next(each for each in days if calendar.add_working_days(each, EXTENSION_ANSWERED_IN) < today)
+    except XuekaError:
+        last = today - timedelta(days=8)
+    return datetime.combine(last + timedelta(days=1), time(), clock.SHANGHAI)
+
+
+def late_bindings(rows: QuerySet[Binding]) -> QuerySet[Binding]:
+    return rows.filter(state__in=AWAITED, state_at__lt=bindings_late_before())
+
+
+def late_extensions(rows: QuerySet[Extension]) -> QuerySet[Extension]:
+    return rows.filter(state=ASKED, asked_at__lt=extensions_late_before())
 
 
 def refused_bindings(scope: Scope) -> int:

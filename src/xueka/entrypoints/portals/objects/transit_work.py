@@ -24,6 +24,7 @@ from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 AT_ONCE, _EXAMPLES = 5_000, 8
+_LATE = [("late", "超期没有答复")]
 
 
 def _card_columns(actor: Actor, card: Callable[[object], cards.Card]) -> list[Column]:
@@ -48,7 +49,7 @@ def bindings(request: StaffRequest) -> HttpResponse:
         caption="实名认证",
         columns=[
             *_card_columns(request.actor, lambda row: row.card),  # type: ignore[attr-defined]
-            Column("状态", lambda row: states.badge("transit_binding", row.state)),
+            Column("状态", _binding_state),
             Column("原因", "reason"),
             Column("时间", "state_at", kind="number", sort="at"),
         ],
@@ -158,6 +159,7 @@ def extend_do(request: StaffRequest) -> HttpResponse:
 @require_GET
 @portal_view(transit.EXTEND)
 def extensions(request: StaffRequest) -> HttpResponse:
+    late = transit.extensions_late_before()
     listing = DataList(
         request,
         transit.extension_rows(request.actor.scope),
@@ -166,7 +168,13 @@ def extensions(request: StaffRequest) -> HttpResponse:
         columns=[
             *_card_columns(request.actor, lambda row: row.card),  # type: ignore[attr-defined]
             Column("延到", "until", kind="number"),
-            Column("状态", lambda row: states.badge("transit_extension", row.state)),
+            Column(
+                "状态",
+                lambda row: _awaited(
+                    states.badge("transit_extension", row.state),
+                    row.state == transit.EXTENSION.initial and row.asked_at < late,
+                ),
+            ),
             Column("原因", "reason"),
             Column("申请", "asked_at", kind="number", sort="at"),
         ],
@@ -179,7 +187,8 @@ def extensions(request: StaffRequest) -> HttpResponse:
                 lambda rows, code: rows.filter(state=code),
                 transit.EXTENSION.choices,
                 kind="tabs",
-            )
+            ),
+            Filter("late", "答复", lambda rows, _: transit.late_extensions(rows), _LATE),
         ],
         url=lambda row: reverse("objects:card", args=[row.card.number]),
         label=lambda row: f"{row.card.student.name} {row.card.number}",
@@ -198,7 +207,18 @@ def _binding_filters() -> list[Filter]:
             "state", "状态", lambda rows, code: rows.filter(state=code), transit.BINDING.choices, kind="tabs"
         ),
         Filter("q", "卡号", lambda rows, text: rows.filter(card__number=text.strip()), kind="search"),
+        Filter("late", "答复", lambda rows, _: transit.late_bindings(rows), _LATE),
     ]
+
+
+def _binding_state(row: transit.Binding) -> Badge:
+    late = row.state in transit.AWAITED and row.state_at < transit.bindings_late_before()
+    return _awaited(states.badge("transit_binding", row.state), late)
+
+
+def _awaited(shown: Badge, late: bool) -> Badge:
+    """A state; `late`: the company has not answered in its time."""
+    return Badge(f"{shown.text}，超期", "bad") if late else shown
 
 
 def _card_filters() -> list[Filter]:
