@@ -7,7 +7,7 @@ Nobody steps in: what is seen is done by the worker's sweeps alone. Another coun
 import json
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,8 @@ from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as jingtong_adapter
 from xueka.contexts.interop import api as interop
 from xueka.contexts.transit import api as transit
+from xueka.contexts.welfare import jobs as welfare_jobs
+from xueka.contexts.welfare.models import Entitlement
 from xueka.kernel import clock
 from xueka.platform.exchange.applying import Message as Heard
 from xueka.platform.exchange.applying import apply_due
@@ -224,6 +226,55 @@ class Transit(Exchanging):
         found = self.house.store.all("select card, valid_until from fare")
         theirs = {row["card"]: row["valid_until"] for row in found}
         return self.told(len(theirs), differing(ours, theirs))
+
+
+WELFARE_SETS = ("entitled-cards", "entitlements")
+
+
+class Welfare(Exchanging):
+    """Cards are lost, found and called off; the platform follows with entitlements, and moves some itself."""
+
+    name = "welfare"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        ids = world.family.city.active(world.family.city.students(max(world.things // 2, 2)))
+        self.cards = list(cards.Card.objects.filter(id__in=ids).order_by("id"))
+
+    def options(self, folder: Path, *more: str) -> list[str]:
+        return super().options(folder, *more, "--datasets", ",".join(WELFARE_SETS))
+
+    def act(self, number: int) -> None:
+        card = self.world.chance.choice(self.cards)
+        card.refresh_from_db()
+        if card.state == "active":
+            cards.report_lost(SYSTEM, card.id)
+        else:
+            cards.lift(SYSTEM, card.id)
+        days = (f"{clock.today()}", f"{clock.today() + timedelta(days=100 + number)}")
+        state, reason = (("active", ""), ("suspended", "核查"), ("ended", "到期"))[number % 3]
+        self.house.grants.put(card.number, card.beijing_tong_number, "park", state, reason, days=days)
+
+    def sweep(self) -> None:
+        welfare_jobs.follow_cards()
+        welfare_jobs.walk_cards()
+        super().sweep()
+
+    def line(self) -> Line:
+        ours = {
+            (each.card.number, each.kind): (each.state, f"{each.valid_until}", each.version)
+            for each in Entitlement.objects.select_related("card")
+        }
+        found = self.house.store.all("select * from entitlement")
+        theirs = {
+            (row["card"], row["kind"]): (row["state"], row["valid_until"], row["version"]) for row in found
+        }
+        done = [interop.reconcile(SYSTEM, counterpart(self.name), each) for each in WELFARE_SETS]
+        assert not any(each.problem for each in done), [each.problem for each in done]
+        return self.told(
+            sum(each.both for each in done),
+            differing(ours, theirs) + sum(each.differing for each in done),
+        )
 
 
 class Messages(Player):
@@ -441,6 +492,7 @@ class SignOn(Player):
 PLAYERS: tuple[Callable[[World], Player], ...] = (
     BeijingTong,
     Transit,
+    Welfare,
     Messages,
     Mails,
     Couriers,
@@ -449,7 +501,7 @@ PLAYERS: tuple[Callable[[World], Player], ...] = (
 )
 
 
-def differing(ours: dict[str, Any], theirs: dict[str, Any]) -> int:
+def differing(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> int:
     return sum(ours.get(key) != theirs.get(key) for key in ours.keys() | theirs.keys())
 
 

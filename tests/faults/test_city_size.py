@@ -33,6 +33,8 @@ EMPTY = (
     "reminders_",
     "interop_",
     "transit_",
+    "welfare_",
+    "entitlement_",
     "number_request_",
     "tong_application_",
     "disagreement_",

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
             "closing",
             "interop",
             "transit",
+            "welfare",
             "coordination",
             "operations",
         )
@@ -243,6 +244,8 @@ EXCHANGE_HANDLERS: dict[str, str] = {
     "transit/schedule.answered": "xueka.contexts.transit.api.hear_paper",
     "transit/handover.answered": "xueka.contexts.transit.api.hear_paper",
     "transit/hotlist.received": "xueka.contexts.transit.api.hear_whole",
+    "welfare/entitlement.changed": "xueka.contexts.welfare.api.hear_entitlement",
+    "welfare/kind.named": "xueka.contexts.welfare.api.hear_kind",
 }
 # Transit company: seconds that a look-up waits, hours after which an answer counts as old, days before an end
 # from when it is said to come soon.
@@ -250,6 +253,8 @@ TRANSIT_DEADLINE = float(os.environ.get("XUEKA_TRANSIT_DEADLINE", "3"))
 TRANSIT_FRESH_HOURS = int(os.environ.get("XUEKA_TRANSIT_FRESH_HOURS", "24"))
 TRANSIT_YEAR_ENDS = os.environ.get("XUEKA_TRANSIT_YEAR_ENDS", "08-31")  # until when an extension is asked for
 TRANSIT_SOON_DAYS = int(os.environ.get("XUEKA_TRANSIT_SOON_DAYS", "60"))
+# Names of kinds of entitlement that the welfare-card platform has not named: code=name;code=name.
+WELFARE_KINDS = os.environ.get("XUEKA_WELFARE_KINDS", "")
 # What Jingtong handed over for the citizens' sign-on (docs/interfaces/jingtong.md §1).
 JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "jingtong" / "partner.json"))
 # Who tells how an interface stands (platform/exchange/standing.py).
@@ -265,6 +270,7 @@ INTERFACES = (
 INTEROP_TAKERS: dict[str, str] = {
     "transit-bindings": "xueka.contexts.transit.api.take_binding",
     "transit-validity": "xueka.contexts.transit.api.take_validity",
+    "entitlements": "xueka.contexts.welfare.api.take_entitlement",
 }
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
 # Differences that the daily comparison tells the counterpart anew by itself, if there are no more; 0: none.

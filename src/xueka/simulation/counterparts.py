@@ -99,6 +99,7 @@ SIMULATORS = {
             "transit",
             "transit-bindings,transit-hot-list,transit-validity",
         ),
+        _exchanging("welfare", "民生卡权益平台模拟器", "welfare", "entitled-cards,entitlements"),
     )
 }
 #: Notices of the demo come again within seconds where a channel waits minutes.

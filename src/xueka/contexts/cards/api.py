@@ -159,6 +159,7 @@ from xueka.contexts.cards.services.yearly import (
     live_cards_of,
     open_applications_of,
 )
+from xueka.contexts.cards.telling import card_told
 from xueka.contexts.cards.timeline import account_view, timeline
 from xueka.contexts.cards.worklists import (
     Progress,
@@ -237,6 +238,7 @@ __all__ = [
     "card_counts",
     "card_ids_by_number",
     "card_rows",
+    "card_told",
     "cards",
     "cards_by_class",
     "cards_numbered",

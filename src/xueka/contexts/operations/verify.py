@@ -27,6 +27,7 @@ from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.takeover import api as takeover
 from xueka.contexts.transit import api as transit
 from xueka.contexts.treasury import api as treasury
+from xueka.contexts.welfare import api as welfare
 from xueka.platform.audit.invariants import audit_chain
 from xueka.platform.exchange import invariants as exchange
 from xueka.platform.identity import invariants as identity
@@ -58,6 +59,7 @@ INVARIANTS: list[Invariant] = [
     *exchange.INVARIANTS,
     *interop.INVARIANTS,
     *transit.INVARIANTS,
+    *welfare.INVARIANTS,
     *coordination.INVARIANTS,
     *officers.INVARIANTS,
     *repairs.INVARIANTS,

@@ -41,6 +41,7 @@ def render() -> str:
     from xueka.contexts.takeover.domain.transitions import TAKEOVER
     from xueka.contexts.transit.domain import transitions as transit
     from xueka.contexts.treasury.domain.transitions import BREAK
+    from xueka.contexts.welfare.domain.transitions import ENTITLEMENT
     from xueka.platform.identity.machines import GRANT_REQUEST
     from xueka.platform.identity.permissions import ROLES
 
@@ -72,6 +73,7 @@ def render() -> str:
         transit.BINDING,
         transit.EXTENSION,
         transit.PAPER,
+        ENTITLEMENT,
         EXPORT,
         YEAR_JOB,
         TAKEOVER,

@@ -117,6 +117,7 @@ WORDS = {
     "school:transit:extend": "申请公交延期",
     "school:transit:manage": "办理实名认证",
     "school:transit:read": "查询公交有效期",
+    "school:welfare:read": "查看民生卡权益",
     "school:year:manage": "本校升级、毕业、编班",
 }
 

@@ -27,6 +27,8 @@ from xueka.sandbox.exchange.book import SCHEMA, Book, refused
 from xueka.sandbox.exchange.signing import Wrong, check, sign
 from xueka.sandbox.exchange.transit import OWN_FAULTS, Desk
 from xueka.sandbox.exchange.transit import SCHEMA as TRANSIT_SCHEMA
+from xueka.sandbox.exchange.welfare import SCHEMA as WELFARE_SCHEMA
+from xueka.sandbox.exchange.welfare import Grants
 
 NAMES = {"beijing-tong": "北京通（模拟器）", "welfare": "民生卡权益（模拟器）", "transit": "一卡通（模拟器）"}
 #: Until Xueka takes a message, for years; `--speed` divides.
@@ -54,7 +56,8 @@ class House:
         home.mkdir(parents=True, exist_ok=True)
         self._options, self.card, self._keys = options, home / "partner.json", home / "keys"
         self._keys.mkdir(exist_ok=True, mode=0o700)
-        self.store = Store(home / "exchange.sqlite3", SCHEMA + TRANSIT_SCHEMA + common_notices.SCHEMA)
+        tables = SCHEMA + TRANSIT_SCHEMA + WELFARE_SCHEMA + common_notices.SCHEMA
+        self.store = Store(home / "exchange.sqlite3", tables)
         self.clock = Clock(self.store)
         self.dial = Dial(self.store, self.clock, options.seed, PRESETS, f"{options.faults},{options.dial}")
         self.notices = Notices(self.store, self.clock, self.dial, options.speed)
@@ -64,6 +67,10 @@ class House:
         if options.code == "transit":
             self.desk = Desk(self.store, self.clock, self.dial, self.book, self._tell)
             self.book.heard = self.desk.heard
+        self.grants: Grants | None = None
+        if options.code == "welfare":
+            self.grants = Grants(self.store, self.clock, self.book, self._tell)
+            self.book.heard = self.grants.heard
         self._secrets: dict[str, str] = {}
         self.calls, self._moods = Calls(self.store, self.dial), itertools.count()
         self.control = Control(self.clock, self.dial, self.notices, self._kept("control", ""))
@@ -211,6 +218,7 @@ class House:
         try:
             done = self.control.answer(request) or self._own(request)
             done = done or (self.desk.control(request) if self.desk else None)
+            done = done or (self.grants.control(request) if self.grants else None)
         except (ValueError, KeyError, TypeError) as error:
             return json_answer({"code": "FORM", "message": str(error)}, 400)
         return done or json_answer({"code": "NOT_FOUND", "message": "没有这个控制"}, 404)

@@ -28,6 +28,7 @@ MOST_PREFIXES = 1024
 #: Kind of a message → dataset, and the members of its data that make the record; the first is its key.
 RECORDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "card.status": ("card-status", ("card", "beijing_tong_number", "state")),
+    "holder.changed": ("entitled-cards", ("card", "beijing_tong_number", "state", "holder")),
 }
 
 

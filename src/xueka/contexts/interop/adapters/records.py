@@ -13,6 +13,7 @@ MOST = 100_000  # records or buckets in one answer; one more where there are mor
 CARD_STATUS = "card-status"
 TRANSIT_BINDINGS, TRANSIT_HOT_LIST = "transit-bindings", "transit-hot-list"
 TRANSIT_VALIDITY = "transit-validity"
+ENTITLED_CARDS, ENTITLEMENTS = "entitled-cards", "entitlements"
 _STATUS = (
     "CASE c.state " + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in OUTSIDE.items()) + " END"
 )
@@ -33,6 +34,15 @@ DATASETS = {
         SELECT c.number AS key, c.number || '|' || c.transit_number || '|' || v.fare || '|'
                || coalesce(to_char(v.valid_until, 'YYYY-MM-DD'), '') AS text
           FROM transit_validity v JOIN cards_card c ON c.id = v.card_id""",
+    ENTITLED_CARDS: """
+        SELECT c.number AS key, c.number || '|' || c.beijing_tong_number || '|' || t.state || '|' || t.holder
+               AS text
+          FROM welfare_entitledcard t JOIN cards_card c ON c.id = t.card_id""",
+    ENTITLEMENTS: """
+        SELECT c.number || '/' || e.kind AS key,
+               concat_ws('|', c.number, e.kind, e.state, to_char(e.valid_from, 'YYYY-MM-DD'),
+                         coalesce(to_char(e.valid_until, 'YYYY-MM-DD'), ''), e.version::text) AS text
+          FROM welfare_entitlement e JOIN cards_card c ON c.id = e.card_id""",
 }
 _HASHED = """
     WITH hashed AS (

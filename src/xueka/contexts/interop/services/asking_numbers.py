@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from xueka.contexts.interop.domain.contents import Content
 from xueka.contexts.interop.domain.transitions import NUMBER_REQUEST
 from xueka.contexts.interop.models import NumberRequest
 from xueka.contexts.numbers import api as numbers
 from xueka.kernel import clock
+from xueka.kernel.contents import Content
 from xueka.kernel.errors import BadInput, NotFound, Refused
 from xueka.platform.audit.services import record
 from xueka.platform.exchange.applying import Message

@@ -20,9 +20,6 @@ from xueka.platform.exchange.wire import calling
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
 
-#: What a dataset's records are called as keys of messages.
-KEYS = dict.fromkeys(records.DATASETS, "card:{}")
-
 
 def reconcile(actor: Actor, partner: Counterpart, dataset: str) -> Comparison:
     """Compare now and keep what differs. Opens its own transactions: it speaks with the counterpart between
@@ -86,10 +83,12 @@ def _bounded(count: int) -> None:
 
 
 def _on_the_way(partner: Counterpart, dataset: str, found: Compared) -> set[str]:
-    """Keys with messages under way, or with a step that nobody has made a message of: no difference yet."""
-    form = KEYS.get(dataset, "{}")
-    names = {form.format(key): key for key in found.differing}
-    moving = {names[each] for each in waiting_keys(partner.code, list(names))}
+    """Records of cards with messages under way, or with a step that nobody has made a message of: no
+    difference yet. A key is a card's number, alone or with a slash and what it has.
+    """
+    names = {key: f"card:{key.partition('/')[0]}" for key in found.differing}
+    waiting = waiting_keys(partner.code, sorted(set(names.values())))
+    moving = {key for key, name in names.items() if name in waiting}
     return moving | (untold(partner.code, list(found.differing)) if dataset == records.CARD_STATUS else set())
 
 

@@ -7,11 +7,11 @@ approves it; then the draft of an exchange waits at the school (docs/adr/0265).
 from django.db import transaction
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.interop.domain.contents import Content
 from xueka.contexts.interop.models import DROPPED, NO_EXCHANGE, OPENED, UNDONE, WAITING, Correction
 from xueka.contexts.interop.services.tong_cards import card_told, open_exchange
 from xueka.contexts.repairs import api as repairs
 from xueka.kernel import clock
+from xueka.kernel.contents import Content
 from xueka.kernel.errors import BadInput
 from xueka.platform.exchange.applying import Message
 from xueka.platform.identity.actor import Actor

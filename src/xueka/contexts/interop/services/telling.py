@@ -7,6 +7,7 @@ from xueka.contexts.interop.adapters import records
 from xueka.contexts.interop.domain.card_status import outside
 from xueka.contexts.interop.services.following import KIND, content
 from xueka.contexts.transit import api as transit
+from xueka.contexts.welfare import api as welfare
 from xueka.platform.exchange.services import Letter
 
 Teller = Callable[[Sequence[str]], dict[str, Letter]]
@@ -29,4 +30,5 @@ TELLERS: Mapping[str, Teller] = {
     records.CARD_STATUS: _card_status,
     records.TRANSIT_BINDINGS: transit.binding_letters,
     records.TRANSIT_HOT_LIST: transit.hot_letters,
+    records.ENTITLED_CARDS: welfare.holder_letters,
 }

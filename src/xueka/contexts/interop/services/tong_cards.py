@@ -1,11 +1,11 @@
 """What Beijing-Tong says of one card: its own application blocked, unblocked, its number withdrawn."""
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.interop.domain.contents import CARD, NUMBER, Content
 from xueka.contexts.interop.domain.transitions import BLOCKED, TONG_APPLICATION, WITHDRAWN
 from xueka.contexts.interop.models import TongApplication
 from xueka.kernel import clock
-from xueka.kernel.errors import NotFound, Refused
+from xueka.kernel.contents import CARD, NUMBER, Content
+from xueka.kernel.errors import Refused
 from xueka.platform.audit.services import record
 from xueka.platform.exchange.applying import Message
 from xueka.platform.history.services import apply, begin
@@ -68,27 +68,7 @@ def card_told(actor: Actor, message: Message, told: Content) -> cards.Card:
     """The card that a message is about: its number, its key and its Beijing-Tong number belong together."""
     number = told.word("card", CARD, "卡号")
     bears = told.word("beijing_tong_number", NUMBER, "北京通号")
-    if message.key != f"card:{number}":
-        raise Refused(
-            "KEY_MISMATCH",
-            "消息的 key 与内容里的卡号不是同一张卡。",
-            where="key",
-            expected=f"card:{number}",
-            action="请对方改正后再发。",
-        )
-    try:
-        card = cards.card(actor.scope, number)
-    except NotFound:
-        raise NotFound("CARD_UNKNOWN", f"没有卡号为 {number} 的卡。", action="请与对方核对卡号。") from None
-    if card.beijing_tong_number != bears:
-        raise Refused(
-            "NUMBER_MISMATCH",
-            f"卡 {number} 的北京通号不是 {bears}。",
-            found=bears,
-            expected=card.beijing_tong_number or "没有北京通号",
-            action="请与对方核对，或先做每日核对。",
-        )
-    return card
+    return cards.card_told(actor.scope, message.key, number, bears)
 
 
 def _application(actor: Actor, card: cards.Card) -> TongApplication:

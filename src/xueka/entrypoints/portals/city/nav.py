@@ -335,6 +335,7 @@ register(
                     NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
+                    NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
                     NavItem("公交实名", "objects:bindings", "user-check", transit.MANAGE, refused_bindings),
                     NavItem("公交延期", "objects:transit_extend", "calendar-plus", transit.EXTEND),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),

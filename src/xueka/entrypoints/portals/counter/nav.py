@@ -84,6 +84,7 @@ register(
                     NavItem("学生", "objects:students", "users", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id-badge-2", "school:card:read"),
                     NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
+                    NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
                 ],
             ),
         ],

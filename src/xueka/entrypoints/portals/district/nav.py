@@ -64,6 +64,7 @@ register(
                     NavItem("同意书", "objects:consents", "file-certificate", "school:student:read"),
                     NavItem("学生卡", "objects:cards", "id", "school:card:read"),
                     NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
+                    NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
                     NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),
                     NavItem("补卡换卡", "objects:replacements", "refresh", "school:replacement:read"),

@@ -14,7 +14,7 @@ from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Fact, Link, ObjectHead
-from xueka.entrypoints.portals.objects import replacing, shapes
+from xueka.entrypoints.portals.objects import entitlements, replacing, shapes
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -68,6 +68,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
         ),
         "alone": alone,
         "face": shapes.card_face(found),
+        "entitlements": entitlements.shown(actor, [found]),
         "neighbours": _neighbours(actor, found),
         "events": shapes.events(timeline, found.number),
     }

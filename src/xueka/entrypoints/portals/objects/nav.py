@@ -14,6 +14,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.contexts.reporting import api as reporting
 from xueka.contexts.schoolyear import api as schoolyear
 from xueka.contexts.transit import api as transit
+from xueka.contexts.welfare import api as welfare
 from xueka.entrypoints.design import nav, states
 from xueka.entrypoints.design.nav import Hit, Notice
 from xueka.entrypoints.portals.objects import shapes
@@ -50,6 +51,7 @@ states.register(
         "unbound": "ended",
     },
 )
+states.register(welfare.ENTITLEMENT, {"active": "ok", "suspended": "stop", "ended": "ended"})
 states.register(transit.EXTENSION, {"asked": "progress", "granted": "ok", "refused": "bad"})
 states.register(transit.PAPER, {"sent": "progress", "agreed": "ok", "answered": "wait", "settled": "ended"})
 states.register(

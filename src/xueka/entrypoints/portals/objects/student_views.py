@@ -15,7 +15,7 @@ from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, DropZone, Event, Fact, Link, ObjectHead
-from xueka.entrypoints.portals.objects import shapes
+from xueka.entrypoints.portals.objects import entitlements, shapes
 from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
@@ -172,6 +172,7 @@ def _page(
     history, account = _history(actor, found)
     applications = cards.applications(actor.scope, search=found.education_id)
     held = cards.cards(actor.scope, search=found.education_id)
+    live = [each for each in held if each.state in cards.LIVE]
     latest = cards.latest_photos(actor.scope, [found.id]).get(found.id)
     consents = registry.consents(actor.scope, found.id)
     shown = {
@@ -202,6 +203,8 @@ def _page(
         "personal": _personal(found),
         "neighbours": _neighbours(actor, applications, held),
         "events": history,
+        "entitlements": entitlements.shown(actor, live),
+        "several": len(live) > 1,
         "consents": [_consent_event(each) for each in consents],
         "may_consent": actor.may("school:consent:record"),
         "consent_form": consent_form or ConsentForm(initial={"action": "given", "method": "paper"}),

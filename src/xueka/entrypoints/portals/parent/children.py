@@ -12,7 +12,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.contexts.transit import api as company
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import CardFace
-from xueka.entrypoints.portals.objects import shapes
+from xueka.entrypoints.portals.objects import entitlements, shapes
 from xueka.entrypoints.portals.objects.transit import said_of_look_up, standing_badge
 from xueka.entrypoints.portals.parent.door import FamilyRequest, family_view
 from xueka.kernel.errors import BadInput, NotFound
@@ -22,11 +22,12 @@ NOTICE_VERSION = "2026-1"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One card of a child, drawn; what may be done with it, and what is under way."""
+    """One card of a child, drawn; what is under way with it, and what it is entitled to."""
 
     card: cards.Card
     face: CardFace
     under_way: replacements.Replacement | None
+    entitled: list[entitlements.Shown]
 
 
 @require_GET
@@ -128,7 +129,16 @@ def _held(request: FamilyRequest, student: registry.Student) -> list[Held]:
     if not found:
         found = list(rows.order_by("-id")[:1])
     under_way = {each.kind_id: each for each in replacements.open_of(request.actor.scope, student.id)}
-    return [Held(each, shapes.card_face(each), under_way.get(each.kind_id)) for each in found]
+    granted = entitlements.shown(request.actor, found) or []
+    return [
+        Held(
+            each,
+            shapes.card_face(each),
+            under_way.get(each.kind_id),
+            [one for one in granted if one.card == each.number],
+        )
+        for each in found
+    ]
 
 
 def held_of(request: FamilyRequest) -> list[Held]:

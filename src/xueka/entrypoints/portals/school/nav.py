@@ -69,6 +69,7 @@ _LOOK_UP = NavGroup(
         NavItem("学生", "objects:students", "users", "school:student:read"),
         NavItem("学生卡", "objects:cards", "id", "school:card:read"),
         NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
+        NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
         NavItem("公交实名", "objects:bindings", "user-check", "school:transit:manage", refused_bindings),
         NavItem("公交延期", "objects:transit_extend", "calendar-plus", "school:transit:extend"),
         NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
-from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection, narrow
+from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Rows, Selection, narrow
 from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, ObjectHead, Preview, Wont
 from xueka.entrypoints.portals.city.interfaces import words
 from xueka.entrypoints.portals.objects import shapes
@@ -121,7 +121,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
         ),
         "sides": [Fact("本方", ours or "没有这条记录"), Fact("对方", theirs or "没有这条记录")],
         "links": [
-            Link("这张卡的消息", f"{reverse('city:trace')}?q={found.key}"),
+            Link("这张卡的消息", f"{reverse('city:trace')}?q={found.key.partition('/')[0]}"),
         ],
         "events": shapes.steps(
             history.timeline({"disagreement": [found.id]}), labels | {"create": "核对发现"}
@@ -214,6 +214,12 @@ def _chosen(request: StaffRequest, selection: Selection) -> list[Any]:
     return found
 
 
+def _of_card(rows: Rows, text: str) -> Rows:
+    """A key is a card's number, alone or with a slash and what the card has."""
+    card = text.strip()
+    return rows.filter(Q(key=card) | Q(key__startswith=f"{card}/"))
+
+
 def _filters() -> list[Filter]:
     return [
         Filter(
@@ -230,5 +236,5 @@ def _filters() -> list[Filter]:
             [(code, code) for code in codes()],
         ),
         Filter("kind", "差异", lambda rows, code: rows.filter(kind=code), list(interop.KINDS.items())),
-        Filter("q", "卡号", lambda rows, text: rows.filter(key=text.strip()), kind="search"),
+        Filter("q", "卡号", _of_card, kind="search"),
     ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 from xueka.kernel.errors import BadInput
@@ -18,7 +19,7 @@ class Content:
 
     def __init__(self, data: Any) -> None:
         if not isinstance(data, Mapping):
-            raise _wrong("data", "JSON 对象")
+            raise wrong("data", "JSON 对象")
         self._data = data
 
     def word(self, name: str, pattern: str, expected: str, *, optional: bool = False) -> str:
@@ -27,7 +28,7 @@ class Content:
         if optional and value in (None, ""):
             return ""
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise _wrong(name, expected)
+            raise wrong(name, expected)
         return value
 
     def text(self, name: str, most: int, *, optional: bool = False) -> str:
@@ -41,17 +42,37 @@ class Content:
             or not (text or optional)
             or any(ord(each) < 32 or "\ud800" <= each <= "\udfff" for each in text)
         ):
-            raise _wrong(name, f"1 至 {most} 个字")
+            raise wrong(name, f"1 至 {most} 个字")
         return text
+
+    def day(self, name: str, *, optional: bool = False) -> date | None:
+        """A day as YYYY-MM-DD; None where it may be absent and is."""
+        text = self.word(name, DAY, "YYYY-MM-DD", optional=optional)
+        try:
+            return date.fromisoformat(text) if text else None
+        except ValueError:
+            raise wrong(name, "YYYY-MM-DD") from None
+
+    def moment(self, name: str) -> datetime:
+        """A time with its offset."""
+        value = self._data.get(name)
+        try:
+            made = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            made = None
+        if made is None or made.tzinfo is None:
+            raise wrong(name, "带时区的时间")
+        return made
 
     def whole(self, name: str, least: int, most: int) -> int:
         value = self._data.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise _wrong(name, f"{least} 至 {most} 的整数")
+            raise wrong(name, f"{least} 至 {most} 的整数")
         return value
 
 
-def _wrong(name: str, expected: str) -> BadInput:
+def wrong(name: str, expected: str) -> BadInput:
+    """Raised for a member that breaks the interface's page."""
     return BadInput(
         "CONTENT_WRONG",
         f"内容里的 {name} 不对，应为{expected}。",
