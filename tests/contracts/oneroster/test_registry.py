@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -117,3 +118,21 @@ def test_changes_are_filtered_by_their_moment(reader: Reader) -> None:
         assert (answer.status_code, code_of(answer)) == (400, "invalid_filter_field")
     assert code_of(reader.get("users", sort="a b")) == "invalid_sort_field"
     assert reader.sim("GET", "counts")["students"] == 6
+
+
+def test_one_too_many_says_when_to_come_again(reader: Reader) -> None:
+    reader.house.dial.turn({"limited": 1, "limited_seconds": 90})
+    forms = set()
+    for _ in range(16):
+        answer = reader.get("users")
+        assert code_of(answer) == "server_busy"
+        wait = answer.headers["Retry-After"]
+        dated = not wait.isdecimal()
+        seconds = (
+            (parsedate_to_datetime(wait) - parsedate_to_datetime(answer.headers["Date"])).total_seconds()
+            if dated
+            else float(wait)
+        )
+        assert 89 <= seconds <= 91
+        forms.add((answer.status_code, dated))
+    assert forms == {(429, False), (429, True), (503, False), (503, True)}

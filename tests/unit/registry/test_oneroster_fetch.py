@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from django.conf import LazySettings
 
 from tests.support.registry import SCHOOLS, clean
 from tests.support.student_registry import OPERATOR, Registry, person, registry_beside
-from xueka.contexts.registry.models import ImportRun, OneRosterPage, Student
-from xueka.contexts.registry.oneroster import fetching, registry_client
+from xueka.contexts.registry.models import Absence, ImportRun, OneRosterPage, Student
+from xueka.contexts.registry.oneroster import fetched_package, fetching, registry_client
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Refused
 
@@ -45,7 +45,8 @@ def test_everything_and_then_what_changed(registry: Registry) -> None:
     assert registry.agrees()
     again = registry.fetch(full=True)
     assert again.run and (again.run.unchanged, again.run.updated) == (50, 0), again.run.report
-    assert ImportRun.objects.filter(dry_run=True).count() == 3
+    assert not ImportRun.objects.filter(dry_run=True).exists()
+    assert first.check_run == first.run  # the run itself tells the differences
 
 
 def test_without_a_card_and_two_at_once(registry: Registry, settings: LazySettings, tmp_path: Path) -> None:
@@ -121,6 +122,7 @@ def test_what_is_doubtful_waits_and_may_be_dropped(registry: Registry, settings:
         registry.roll.leave(user)
     done = registry.fetch()
     assert done.waits and done.problem.startswith("缺失的学生太多：4 人")
+    assert done.check_run and done.check_run.dry_run and not Absence.objects.exists()  # undone again
     fetching.drop_fetch(OPERATOR, done.id)
     with pytest.raises(Conflict) as refused:
         fetching.apply_fetch(OPERATOR, done.id)
@@ -195,7 +197,7 @@ def test_a_page_too_deep_to_read_may_come_better_later() -> None:
 def test_a_mistake_of_ours_is_seen_and_counted(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.enter(clean(3))
     number = fetching.ask(OPERATOR).id
-    monkeypatch.setattr(fetching, "package_of", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(fetched_package, "package_of", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fetching.advance(number)
     found = fetching.OneRosterFetch.objects.get(id=number)
@@ -205,6 +207,50 @@ def test_a_mistake_of_ours_is_seen_and_counted(registry: Registry, monkeypatch: 
         fetching.advance(number)
     found.refresh_from_db()
     assert found.ended_at and not found.run
+
+
+def pauses(registry: Registry, calls: int, **dial: float) -> list[float]:
+    """Seconds until the next call after each of so many calls that are refused."""
+    registry.turn(limited=1, **dial)
+    number, found = fetching.ask(OPERATOR).id, []
+    now = clock.now()
+    with clock.at(now):
+        for _ in range(calls):
+            fetching.advance(number)
+            row = fetching.OneRosterFetch.objects.get(id=number)
+            assert row.next_at
+            found.append((row.next_at - now).total_seconds())
+    assert row.tries == calls
+    return found
+
+
+def test_a_registry_that_asks_for_a_pause_is_left_alone_so_long(registry: Registry) -> None:
+    """As seconds and as a date, with 429 and with 503; what is shorter than our own pause changes nothing."""
+    assert all(117 <= seconds <= 123 for seconds in pauses(registry, 6, limited_seconds=120))
+    fetching.drop_fetch(OPERATOR, fetching.OneRosterFetch.objects.latest("id").id)
+    assert pauses(registry, 4, limited_seconds=1) == [2, 4, 8, 16]
+
+
+def test_a_pause_of_weeks_is_an_hour(registry: Registry) -> None:
+    assert set(pauses(registry, 6, limited_seconds=1_000_000)) == {3600}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"Retry-After": "17"}, 17),
+        ({"Retry-After": "soon"}, 0),
+        ({"Retry-After": "-5"}, 0),
+        ({"Retry-After": "9" * 400}, float("inf")),
+        ({"Retry-After": "Fri, 27 Nov 2026 00:01:30 GMT", "Date": "Fri, 27 Nov 2026 00:00:00 GMT"}, 90),
+        ({"Retry-After": "Fri, 27 Nov 2026 00:01:30 GMT", "Date": "today"}, 90),
+        ({"Retry-After": "Thu, 26 Nov 2026 00:00:00 GMT", "Date": "Fri, 27 Nov 2026 00:00:00 GMT"}, -86400),
+    ],
+)
+def test_forms_of_retry_after(headers: dict[str, str], seconds: float) -> None:
+    with clock.at(datetime(2026, 11, 27, tzinfo=UTC)):
+        assert registry_client._asked_to_wait(httpx.Headers(headers)) == seconds
 
 
 def test_once_a_night_and_not_after_a_run_was_taken_back(registry: Registry) -> None:

@@ -11,9 +11,10 @@ class OneRosterFetch(models.Model):
     """One walk through the registry's lists by REST: what was asked, how far it is, what became of it.
 
     Empty `fetched_at`: lists are still being read, from `cursor` on. `waits`: a person decides, because of
-    `problem`; `check_run` shows the differences. `ended_at` with `run`: brought in; without: dropped.
-    `since` is the moment after which changes were asked for (empty: everything), `latest` the latest moment
-    that came, both as text that sorts. `next_at` is when the next call is due, `tries` those in vain.
+    `problem`. `check_run` shows the differences; of what needed no person it is `run`. `ended_at` with `run`:
+    brought in; without: dropped. `since` is the moment after which changes were asked for (empty:
+    everything), `latest` the latest moment that came, both as text that sorts. `next_at` is when the next
+    call is due, `tries` those in vain.
     """
 
     full = models.BooleanField()

@@ -1,5 +1,6 @@
 """The order of names in lists: pinyin without tones, by character; staff correct what it gets wrong."""
 
+import os
 import re
 from functools import lru_cache
 
@@ -51,7 +52,9 @@ class _Readings(dict[str, str]):
     """Character or foreign word → syllable, looked up once; what has no reading stands for itself."""
 
     def __missing__(self, char: str) -> str:
-        from pypinyin import lazy_pinyin  # its dictionary takes 40 MB and a moment
+        # Characters are read singly: pypinyin need not load its phrases, which take a moment and much memory.
+        os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
+        from pypinyin import lazy_pinyin
 
         reading = "" if char in " ·•." else lazy_pinyin(char)[0].lower()
         self[char] = reading

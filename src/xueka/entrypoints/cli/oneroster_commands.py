@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xueka.contexts.registry.api import OneRosterFetch
 
 TRIES = 6  # calls in vain before the command leaves the rest to the worker
+PATIENCE = 60  # seconds: a longer pause that the registry asks for is the worker's, too
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="第几次获取（xueka oneroster fetches）。")]
 
@@ -105,9 +106,10 @@ def _walk(number: int, again: bool) -> None:
         while True:
             api.advance_fetch(number, say=lambda _: advance(1))
             found = api.fetches(Actor.system("cli"), limit=1)[0]
-            if found.ended_at or found.waits or found.tries >= TRIES:
+            pause = (found.next_at - clock.now()).total_seconds() if found.next_at else 1.0
+            if found.ended_at or found.waits or found.tries >= TRIES or pause > PATIENCE:
                 return
-            time.sleep(max(0.0, (found.next_at - clock.now()).total_seconds()) if found.next_at else 1.0)
+            time.sleep(max(0.0, pause))
 
 
 @app.command()
@@ -251,5 +253,11 @@ def _say_fetch(found: "OneRosterFetch") -> None:
     elif found.ended_at:
         end = f"没有导入：{found.problem}"
     else:
-        end = f"正在获取{f'，刚才没有成功：{found.problem}' if found.problem else ''}"
+        end = f"正在获取{f'，刚才没有成功：{found.problem}{_next(found)}' if found.problem else ''}"
     sys.stdout.write(f"第 {found.id} 次获取，{kind}；{counts or '还没有取到'}。{end}\n")
+
+
+def _next(found: "OneRosterFetch") -> str:
+    from xueka.kernel import clock
+
+    return f"下一次在 {clock.local(found.next_at):%H:%M:%S}。" if found.next_at else ""

@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 import time
 from datetime import timedelta
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -32,7 +33,7 @@ LIVES = 3600
 MOST = 10_000
 TOKENS = "create table if not exists token (value text primary key, until text not null);"
 PRESETS: dict[str, dict[str, float]] = {
-    "settings": {"delay_ms": 400},
+    "settings": {"delay_ms": 400, "limited_seconds": 1},
     "none": {},
     "light": {"drop": 0.01, "errors": 0.01, "stale": 0.01, "again": 0.02},
     "heavy": {
@@ -92,7 +93,7 @@ class House:
             time.sleep(self.dial.setting("delay_ms") / 1000)
         if what and strikes("limited", what):
             record("limited", "registry", what)
-            return _failure(429, "server_busy", "too many requests", {"Retry-After": "1"})
+            return self._limited(what)
         if what and strikes("errors", what):
             record("errors", "registry", what)
             if self.dial.throw("errors.form", what) < 0.5:
@@ -106,6 +107,14 @@ class House:
             record("drop", "registry", what)
             return HANG_UP
         return found
+
+    def _limited(self, what: str) -> Answer:
+        """One too many, or maintenance; Retry-After as a number of seconds or as a moment."""
+        seconds = int(self.dial.setting("limited_seconds"))
+        dated = self.dial.throw("limited.date", what) < 0.5
+        wait = formatdate(time.time() + seconds, usegmt=True) if dated else str(seconds)
+        status = 429 if self.dial.throw("limited.form", what) < 0.5 else 503
+        return _failure(status, "server_busy", "too many requests", {"Retry-After": wait})
 
     def _called(self, request: Request, what: str) -> Answer:
         try:

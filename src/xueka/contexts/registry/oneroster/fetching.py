@@ -6,6 +6,7 @@ place after it are kept together; the next walk goes on from there.
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from xueka.contexts.registry.domain.oneroster_rest import KINDS
 from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.models import ImportRun, OneRosterFetch, OneRosterPage, Student
 from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_package
+from xueka.contexts.registry.oneroster.package import Package
 from xueka.contexts.registry.oneroster.records import package_of
 from xueka.contexts.registry.oneroster.registry_client import (
     RegistryClient,
@@ -37,6 +39,8 @@ log = structlog.get_logger("xueka.oneroster")
 WORKER = Actor.system("oneroster")
 TRIES = 30
 LONGEST_PAUSE = 300
+LONGEST_WAIT = 3600
+"""Seconds between calls in vain: of our own accord, and where the registry asks for a pause."""
 SHORT = 3
 """How often a list may be found short, each time after all its walks, before a person is told."""
 Say = Callable[[OneRosterFetch], object]
@@ -127,7 +131,7 @@ def advance(fetch_id: int, *, until: Callable[[], bool] = lambda: False, say: Sa
         if fetch.fetched_at and not fetch.ended_at and not fetch.waits:
             _settle(fetch_id)
     except RegistryUnavailable as error:
-        _put_off(fetch_id, error)
+        _put_off(fetch_id, error, error.wait)
     except RegistryRefused as error:
         _fail(fetch_id, error)
     except Exception as error:
@@ -202,7 +206,7 @@ def _moment(text: str) -> str:
     return _text(min(moment if moment.tzinfo else moment.replace(tzinfo=UTC), clock.now()))
 
 
-def _put_off(fetch_id: int, error: XuekaError) -> None:
+def _put_off(fetch_id: int, error: XuekaError, wait: float = 0) -> None:
     with transaction.atomic():
         fetch = OneRosterFetch.objects.select_for_update().get(id=fetch_id)
         if fetch.ended_at:
@@ -212,7 +216,8 @@ def _put_off(fetch_id: int, error: XuekaError) -> None:
         short = fetch.cursor.get("short", 0) + (error.code == "ONEROSTER_INCOMPLETE")
         if error.code == "ONEROSTER_INCOMPLETE":  # a good page in between does not forgive it
             fetch.cursor = {**walk.anew(fetch.cursor), "short": short}
-        fetch.next_at = clock.now() + timedelta(seconds=min(2**fetch.tries, LONGEST_PAUSE))
+        pause = max(min(2**fetch.tries, LONGEST_PAUSE), min(wait, LONGEST_WAIT))
+        fetch.next_at = clock.now() + timedelta(seconds=pause)
         if fetch.tries >= TRIES or short >= SHORT:
             fetch.ended_at, fetch.next_at = clock.now(), None
         fetch.save()
@@ -235,6 +240,14 @@ def _words(error: XuekaError) -> str:
 # ---- judged and brought in
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a fetch brought, as a package, and the SM3 of its pages."""
+
+    package: Package
+    sm3: bytes
+
+
 def _settle(fetch_id: int) -> None:
     """Differences first; what is not doubtful is brought in, the rest waits for a person."""
     try:
@@ -242,15 +255,14 @@ def _settle(fetch_id: int) -> None:
             fetch = OneRosterFetch.objects.select_for_update().get(id=fetch_id)
             if fetch.ended_at or fetch.waits:
                 return
-            report = _bring_in(WORKER, fetch, dry_run=True)
-            fetch.check_run = ImportRun.objects.order_by("-id").first()
-            doubt = _doubt(report)
-            if fetch.check_only or settings.ONEROSTER_APPLY == "person":
-                doubt = doubt or "看过差异后由人应用。"
-            fetch.waits, fetch.problem = bool(doubt), doubt
-            if not doubt:
-                _bring_in(WORKER, fetch)
-                _end(fetch)
+            opened = _open(fetch)
+            doubt = "看过差异后由人应用。"
+            if not fetch.check_only and settings.ONEROSTER_APPLY != "person":
+                doubt = _try(fetch, opened)
+            if doubt:
+                report = _bring_in(WORKER, fetch, opened, dry_run=True)
+                fetch.problem, fetch.waits = _doubt(report, Student.objects.count()) or doubt, True
+                fetch.check_run = _latest_run()
             fetch.next_at = None
             fetch.save()
     except Conflict as error:
@@ -259,7 +271,23 @@ def _settle(fetch_id: int) -> None:
         _fail(fetch_id, error)
 
 
-def _bring_in(actor: Actor, fetch: OneRosterFetch, *, dry_run: bool = False) -> OneRosterReport:
+def _try(fetch: OneRosterFetch, opened: _Opened) -> str:
+    """Bring in what came, and undo it where a person should look at it first; returns why, or empty.
+
+    Nobody sees it before the commit. To compare first and do the same work again would take twice as long.
+    """
+    students = Student.objects.count()
+    with transaction.atomic():
+        doubt = _doubt(_bring_in(WORKER, fetch, opened), students)
+        if doubt:
+            transaction.set_rollback(True)
+        else:
+            _end(fetch)
+            fetch.check_run = fetch.run
+    return doubt
+
+
+def _open(fetch: OneRosterFetch) -> _Opened:
     digest = hashes.Hash(hashes.SM3())
 
     def pages() -> Iterator[tuple[str, bytes]]:
@@ -269,16 +297,21 @@ def _bring_in(actor: Actor, fetch: OneRosterFetch, *, dry_run: bool = False) -> 
             yield page.kind, content
 
     package = package_of(pages(), full=fetch.full)
+    return _Opened(package, digest.finalize())
+
+
+def _bring_in(
+    actor: Actor, fetch: OneRosterFetch, opened: _Opened, *, dry_run: bool = False
+) -> OneRosterReport:
     name = f"学籍接口 {'全量' if fetch.full else '增量'} 第 {fetch.id} 次"
-    return import_package(actor, package, name, digest.finalize, dry_run)
+    return import_package(actor, opened.package, name, lambda: opened.sm3, dry_run)
 
 
-def _doubt(report: OneRosterReport) -> str:
-    """Why a person should look before this is brought in, or empty."""
+def _doubt(report: OneRosterReport, students: int) -> str:
+    """Why a person should look before this is brought in, or empty; there were so many students."""
     if report.held:
         missing = report.deleted + report.left_out + report.unenrolled
         return f"缺失的学生太多：{missing} 人，不经人看可以有 {report.allowed} 人。"
-    students = Student.objects.count()
     most = max(settings.ONEROSTER_LEAVERS, int(students * settings.ONEROSTER_CHANGES_PERCENT / 100))
     if students and report.updated > most:
         return f"要改动的学生太多：{report.updated} 人，不经人看可以改 {most} 人。"
@@ -289,8 +322,12 @@ def _doubt(report: OneRosterReport) -> str:
 
 
 def _end(fetch: OneRosterFetch) -> None:
-    fetch.run = ImportRun.objects.order_by("-id").first()
+    fetch.run = _latest_run()
     fetch.ended_at, fetch.waits, fetch.problem = clock.now(), False, ""
+
+
+def _latest_run() -> ImportRun | None:
+    return ImportRun.objects.order_by("-id").first()
 
 
 def apply_fetch(actor: Actor, fetch_id: int) -> OneRosterReport:
@@ -300,7 +337,7 @@ def apply_fetch(actor: Actor, fetch_id: int) -> OneRosterReport:
     `city:registry:import`.
     """
     fetch = _waiting(actor, fetch_id)
-    report = _bring_in(actor, fetch)
+    report = _bring_in(actor, fetch, _open(fetch))
     _end(fetch)
     fetch.save()
     return report

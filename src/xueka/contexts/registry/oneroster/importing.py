@@ -268,9 +268,9 @@ _LINE = re.compile(r"\w+\.csv 第 (\d+) 行")
 
 def _of_record(problem: LineProblem, package: Package) -> LineProblem:
     kind = problem.file.removesuffix(".csv")
-    names = package.named.get(kind, ())
+    names = package.named.get(kind)
     place = problem.line - FIRST_LINE
-    if not problem.file.endswith(".csv") or not 0 <= place < len(names):
+    if names is None or not problem.file.endswith(".csv") or not 0 <= place < len(names):
         return problem
     text = _LINE.sub(lambda _: f"{kind} 记录 {shown(names[place])}", problem.message, count=1)
     text = text.replace(".csv 里", " 里").replace("这一行没有导入，其余各行", "这条记录没有导入，其余各条")

@@ -1,6 +1,6 @@
 """What earlier packages said of a sourcedId: read for what a package names, and kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,7 +16,7 @@ KIND = {"users": "user", "orgs": "org", "classes": "class", "enrollments": "enro
 _LINK = {"sourcedId": pl.String, "value": pl.String, "modified": pl.String, "gone": pl.Boolean}
 _CLASSES = {"class": pl.String, **dict.fromkeys(PLACE, pl.String), "class_type": pl.String}
 _EVERYTHING = 200_000  # more sourcedIds than these are not asked for one by one
-Row = tuple[str, str, str, str, bool]
+_LONGEST = 255  # characters that are kept
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ def keep_links(
         .filter(pl.col("modified") != "")
         .with_columns(value=pl.lit("")),
     }
-    found: list[Row] = []
+    found = []
     for file, frame in said.items():
         known = links.of[file].select("sourcedId", known="modified")
         new = frame.join(known, on="sourcedId", how="left").with_columns(
@@ -124,8 +124,12 @@ def keep_links(
             pl.coalesce(pl.col("modified").replace("", None), "known", pl.lit("")).alias("modified"),
         )
         new = new.select(*_LINK).join(links.of[file], on=list(_LINK), how="anti")
-        found += [(KIND[file], *row) for row in new.iter_rows()]
-    _write(row for row in found if len(row[1]) <= 255 and len(row[2]) <= 255)
+        found.append(new.select(pl.lit(KIND[file]).alias("kind"), *_LINK))
+    _write(
+        pl.concat(found).filter(
+            pl.col("sourcedId").str.len_chars() <= _LONGEST, pl.col("value").str.len_chars() <= _LONGEST
+        )
+    )
 
 
 def _dated(frame: pl.DataFrame) -> pl.DataFrame:
@@ -152,16 +156,17 @@ def _enrolments(frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _write(rows: Iterable[Row]) -> None:
+def _write(rows: pl.DataFrame) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS oneroster_link")
         cursor.execute(
             "CREATE TEMP TABLE oneroster_link"
             " (kind text, sourced_id text, value text, modified text, gone bool) ON COMMIT DROP"
         )
-        with cursor.copy("COPY oneroster_link (kind, sourced_id, value, modified, gone) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
+        # All in quotes: nothing is empty that is not said to be.
+        target = "oneroster_link (kind, sourced_id, value, modified, gone)"
+        with cursor.copy(f"COPY {target} FROM STDIN (FORMAT csv)") as copy:
+            copy.write(rows.write_csv(include_header=False, quote_style="always"))
         # Whoever held the education ID before is another record of the same student, and not she any more.
         cursor.execute(
             """

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -34,7 +34,7 @@ class Package:
     modes: Mapping[str, str]
     ignored: tuple[str, ...] = ()
     frames: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    named: Mapping[str, pl.Series] = field(default_factory=dict)
     problems: tuple[LineProblem, ...] = ()
     warnings: tuple[LineProblem, ...] = ()
     lost: frozenset[str] = frozenset()

@@ -11,21 +11,24 @@ from typing import Any
 import polars as pl
 
 from xueka.contexts.registry.domain import oneroster as o
-from xueka.contexts.registry.domain.oneroster_rest import KINDS, UNSAID, Drift, Shaped
+from xueka.contexts.registry.domain.oneroster_rest import KINDS, UNSAID, Drift, Shaped, plain
 from xueka.contexts.registry.domain.report import shown
 from xueka.contexts.registry.oneroster.frames import FIRST_LINE, LINE
 from xueka.contexts.registry.oneroster.package import Package
+from xueka.contexts.registry.tables.source import SEPARATOR
 from xueka.kernel.errors import LineProblem
 
+_ALWAYS = ("sourcedId", "status", "dateLastModified")
+_ROLES = "roles of a user"
 #: Warnings of one kind of drift; the rest are counted.
 _NAMED = 5
 
 
 @dataclass(slots=True)
 class _Kind:
-    """Records of one kind by sourcedId, each with its roles."""
+    """What came of one kind: a frame for each page, the roles of users in one more column."""
 
-    kept: dict[str, Shaped] = field(default_factory=dict)
+    pages: list[pl.DataFrame] = field(default_factory=list)
     drifts: dict[str, list[tuple[str, Drift]]] = field(default_factory=dict)
     problems: list[LineProblem] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
@@ -37,40 +40,53 @@ def package_of(pages: Iterable[tuple[str, bytes]], *, full: bool) -> Package:
     size = 0
     for kind, content in pages:
         size += len(content)
-        for record in json.loads(content):
-            _take(kind, kinds[kind], record)
+        kinds[kind].pages.append(_page(kind, kinds[kind], json.loads(content)))
     mode = o.BULK if full else o.DELTA
-    frames = {kind: _frame(list(found.kept.values())) for kind, found in kinds.items()}
-    frames["roles"] = _roles(kinds["users"])
+    kinds["users"].pages.append(_page("users", kinds["users"], []))  # there is a column of roles in any case
+    frames = {kind: _together(found.pages) for kind, found in kinds.items()}
+    frames["roles"] = _roles(frames["users"])
+    frames["users"] = frames["users"].drop(_ROLES)
+    users = kinds["users"]
     return Package(
         files={},
         modes=dict.fromkeys(o.READ, mode),
         frames=frames,
-        named={kind: list(found.kept) for kind, found in kinds.items()},
+        named={kind: frames[kind]["sourcedId"] for kind in KINDS},
         problems=tuple(each for found in kinds.values() for each in found.problems),
         warnings=tuple(each for kind, found in kinds.items() for each in _warnings(kind, found)),
-        lost=frozenset(kinds["users"].lost - kinds["users"].kept.keys()),
+        lost=frozenset(users.lost.difference(frames["users"]["sourcedId"]) if users.lost else ()),
         fetched_size=size,
     )
 
 
-def _take(kind: str, found: _Kind, record: Any) -> None:
-    if not isinstance(record, dict):
-        record = {}
-    shaped = Shaped(kind, record)
+def _page(kind: str, found: _Kind, records: Sequence[Any]) -> pl.DataFrame:
+    """The usable records of a page. Columns, not objects: a city's records would not fit into memory."""
+    kept: list[dict[str, str]] = []
+    roles: list[list[str]] = []
+    for record in records:
+        said = plain(kind, record) or _closely(kind, found, record)
+        if said:
+            kept.append(said[0])
+            roles.append(said[1])
+    names = dict.fromkeys([*_ALWAYS, *(name for names in dict.fromkeys(map(tuple, kept)) for name in names)])
+    columns = [pl.Series(name, [cells.get(name) for cells in kept], dtype=pl.String) for name in names]
+    if kind == "users":
+        columns.append(pl.Series(_ROLES, [SEPARATOR.join(each) for each in roles], dtype=pl.String))
+    return pl.DataFrame(columns)
+
+
+def _closely(kind: str, found: _Kind, record: Any) -> tuple[dict[str, str], list[str]] | None:
+    shaped = Shaped(kind, record if isinstance(record, dict) else {})
     identity = shaped.cells.get("sourcedId", "")
     for drift in shaped.drifts:
         if not drift.refused:
             found.drifts.setdefault(drift.field, []).append((identity, drift))
-    if not shaped.usable or not identity:
-        if identity:
-            found.lost.add(identity)
-        found.problems += [_refused(kind, identity, each) for each in shaped.drifts if each.refused]
-        return
-    before = found.kept.get(identity)
-    if before and before.cells["dateLastModified"] > shaped.cells["dateLastModified"]:
-        return
-    found.kept[identity] = shaped
+    if shaped.usable:
+        return shaped.cells, shaped.roles
+    if identity:
+        found.lost.add(identity)
+    found.problems += [_refused(kind, identity, each) for each in shaped.drifts if each.refused]
+    return None
 
 
 def _refused(kind: str, identity: str, drift: Drift) -> LineProblem:
@@ -96,28 +112,26 @@ def _warnings(kind: str, found: _Kind) -> list[LineProblem]:
     return said
 
 
-def _frame(records: Sequence[Shaped]) -> pl.DataFrame:
-    names = dict.fromkeys(name for record in records for name in record.cells)
-    names = dict.fromkeys([*("sourcedId", "status", "dateLastModified"), *names])
-    columns = {
-        name: pl.Series(name, [record.cells.get(name) for record in records], dtype=pl.String)
-        for name in names
-    }
-    frame = pl.DataFrame(
-        {LINE: pl.Series(LINE, range(FIRST_LINE, FIRST_LINE + len(records)), dtype=pl.Int64)}
+def _together(pages: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All pages of a kind, each sourcedId once: of two records the one that changed later, or came later."""
+    empty = pl.DataFrame(schema=dict.fromkeys(_ALWAYS, pl.String))
+    frame = pl.concat([empty, *pages], how="diagonal")
+    if frame["sourcedId"].is_duplicated().any():
+        ordered = frame.with_row_index("at").sort("dateLastModified", maintain_order=True)
+        frame = ordered.unique("sourcedId", keep="last").sort("at").drop("at")
+    unsaid = [name for name in frame.columns if name.startswith("metadata.") or name in UNSAID]
+    texts = pl.exclude(LINE, _ROLES, *unsaid)
+    frame = frame.with_columns(texts.fill_null("")).with_row_index(LINE, FIRST_LINE)
+    return frame.with_columns(pl.col(LINE).cast(pl.Int64))
+
+
+def _roles(users: pl.DataFrame) -> pl.DataFrame:
+    rows = users.select(
+        pl.col("sourcedId").alias("userSourcedId"),
+        pl.col(_ROLES).str.split(SEPARATOR).alias("role"),
+        "status",
+        "dateLastModified",
     )
-    frame = frame.with_columns(*columns.values())
-    empty = [name for name in names if not name.startswith("metadata.") and name not in UNSAID]
-    return frame.with_columns(pl.col(empty).fill_null(""))
-
-
-def _roles(users: _Kind) -> pl.DataFrame:
-    rows = [
-        (identity, role, shaped.cells.get("status") or "", shaped.cells.get("dateLastModified") or "")
-        for identity, shaped in users.kept.items()
-        for role in shaped.roles
-    ]
-    schema = dict.fromkeys(["userSourcedId", "role", "status", "dateLastModified"], pl.String)
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index(LINE, FIRST_LINE)
+    rows = rows.explode("role").filter(pl.col("role") != "").with_row_index(LINE, FIRST_LINE)
     identity = pl.concat_str("userSourcedId", pl.lit("/"), "role").alias("sourcedId")
-    return frame.with_columns(pl.col(LINE).cast(pl.Int64), identity)
+    return rows.with_columns(pl.col(LINE).cast(pl.Int64), identity)

@@ -6,6 +6,8 @@ docs/interfaces/oneroster.md §8
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
+from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 
 SECONDS = 20
@@ -22,7 +25,11 @@ _AGAIN = (401, 408, 425, 429)
 
 
 class RegistryUnavailable(XuekaError):
-    """No answer, or none that can be read; the same call may do better later."""
+    """No answer, or none that can be read; the same call may do better later: after `wait` seconds, if the
+    registry has said so.
+    """
+
+    wait = 0.0
 
 
 class RegistryRefused(XuekaError):
@@ -161,7 +168,9 @@ def _judge(answer: _Got) -> None:
         return
     found = f"HTTP {status} {_said(answer)}".strip()
     if status >= 500 or status in _AGAIN:
-        raise RegistryUnavailable("ONEROSTER_AWAY", "学籍系统暂时不能应答。", found=found)
+        away = RegistryUnavailable("ONEROSTER_AWAY", "学籍系统暂时不能应答。", found=found)
+        away.wait = _asked_to_wait(answer.headers)
+        raise away
     raise RegistryRefused(
         "ONEROSTER_REFUSED",
         "学籍系统拒绝了请求。",
@@ -169,6 +178,23 @@ def _judge(answer: _Got) -> None:
         found=found,
         action="请与登记方核对接口文档第 8 节。",
     )
+
+
+def _asked_to_wait(headers: httpx.Headers) -> float:
+    """Retry-After in seconds: it is a number of them or a moment, by the registry's clock if it tells."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    moment = _moment(text)
+    return (moment - (_moment(headers.get("Date", "")) or clock.now())).total_seconds() if moment else 0.0
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _said(answer: _Got) -> str:
