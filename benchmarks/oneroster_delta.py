@@ -70,7 +70,7 @@ def _keep(size: int) -> None:
     from django.db import transaction
 
     from xueka.contexts.registry.fetched import OneRosterFetch, OneRosterPage
-    from xueka.contexts.registry.oneroster import fetching
+    from xueka.contexts.registry.oneroster.fetched_package import bring_in, open_pages
     from xueka.kernel import clock
     from xueka.platform.crypto.fields import seal_bytes
 
@@ -86,7 +86,7 @@ def _keep(size: int) -> None:
                     envelope=seal_bytes(zlib.compress(json.dumps(records, ensure_ascii=False).encode(), 1)),
                 )  # fmt: skip
             if full:
-                fetching._bring_in(fetching.WORKER, fetch, fetching._open(fetch))
+                bring_in(_actor(), fetch, open_pages(fetch))  # type: ignore[arg-type]
 
 
 def _pages(size: int, *, full: bool) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -144,11 +144,11 @@ def _work(city: City, *, full: bool) -> None:
     from django.db import transaction
 
     from xueka.contexts.registry.fetched import OneRosterFetch
-    from xueka.contexts.registry.oneroster import fetching
+    from xueka.contexts.registry.oneroster.fetched_package import bring_in, open_pages
 
     with transaction.atomic():
         fetch = OneRosterFetch.objects.get(full=full)
-        report = fetching._bring_in(_actor(), fetch, fetching._open(fetch))  # type: ignore[arg-type]
+        report = bring_in(_actor(), fetch, open_pages(fetch))  # type: ignore[arg-type]
         transaction.set_rollback(True)
     if report.rejected or report.updated != (0 if full else -(-city.size // CHANGED)):
         raise AssertionError(report.as_dict())

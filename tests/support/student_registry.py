@@ -66,9 +66,10 @@ class Registry:
 
 
 def ours() -> dict[str, Any]:
-    """What `Roll.counts` says of the registry, of us."""
+    """What `Roll.counts` says of the registry, of us; whoever is missing is not there."""
     sexes = {"男": "male", "女": "female"}
-    rows = Student.objects.filter(status="在校").select_related("school", "school_class")
+    rows = Student.objects.filter(status="在校").exclude(absences__state="missing")
+    rows = rows.select_related("school", "school_class")
     lines = [
         f"{each.education_id}|{each.name}|{sexes[each.sex]}|{each.school.code}|{each.school_class.name}"
         for each in rows

@@ -5,13 +5,11 @@ place after it are kept together; the next walk goes on from there.
 """
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives import hashes
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
@@ -19,9 +17,8 @@ from xueka.contexts.registry.domain import oneroster_walk as walk
 from xueka.contexts.registry.domain.oneroster_rest import KINDS
 from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.models import ImportRun, OneRosterFetch, OneRosterPage, Student
-from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_package
-from xueka.contexts.registry.oneroster.package import Package
-from xueka.contexts.registry.oneroster.records import package_of
+from xueka.contexts.registry.oneroster.fetched_package import Opened, bring_in, doubt_of, open_pages
+from xueka.contexts.registry.oneroster.importing import OneRosterReport
 from xueka.contexts.registry.oneroster.registry_client import (
     RegistryClient,
     RegistryRefused,
@@ -31,7 +28,7 @@ from xueka.contexts.registry.oneroster.registry_client import (
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused, XuekaError
 from xueka.platform.audit.services import record
-from xueka.platform.crypto.fields import open_bytes, seal_bytes
+from xueka.platform.crypto.fields import seal_bytes
 from xueka.platform.identity.actor import Actor
 
 log = structlog.get_logger("xueka.oneroster")
@@ -240,14 +237,6 @@ def _words(error: XuekaError) -> str:
 # ---- judged and brought in
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What a fetch brought, as a package, and the SM3 of its pages."""
-
-    package: Package
-    sm3: bytes
-
-
 def _settle(fetch_id: int) -> None:
     """Differences first; what is not doubtful is brought in, the rest waits for a person."""
     try:
@@ -255,13 +244,13 @@ def _settle(fetch_id: int) -> None:
             fetch = OneRosterFetch.objects.select_for_update().get(id=fetch_id)
             if fetch.ended_at or fetch.waits:
                 return
-            opened = _open(fetch)
+            opened = open_pages(fetch)
             doubt = "看过差异后由人应用。"
             if not fetch.check_only and settings.ONEROSTER_APPLY != "person":
                 doubt = _try(fetch, opened)
             if doubt:
-                report = _bring_in(WORKER, fetch, opened, dry_run=True)
-                fetch.problem, fetch.waits = _doubt(report, Student.objects.count()) or doubt, True
+                report = bring_in(WORKER, fetch, opened, dry_run=True)
+                fetch.problem, fetch.waits = doubt_of(report, Student.objects.count()) or doubt, True
                 fetch.check_run = _latest_run()
             fetch.next_at = None
             fetch.save()
@@ -271,54 +260,20 @@ def _settle(fetch_id: int) -> None:
         _fail(fetch_id, error)
 
 
-def _try(fetch: OneRosterFetch, opened: _Opened) -> str:
+def _try(fetch: OneRosterFetch, opened: Opened) -> str:
     """Bring in what came, and undo it where a person should look at it first; returns why, or empty.
 
     Nobody sees it before the commit. To compare first and do the same work again would take twice as long.
     """
     students = Student.objects.count()
     with transaction.atomic():
-        doubt = _doubt(_bring_in(WORKER, fetch, opened), students)
+        doubt = doubt_of(bring_in(WORKER, fetch, opened), students)
         if doubt:
             transaction.set_rollback(True)
         else:
             _end(fetch)
             fetch.check_run = fetch.run
     return doubt
-
-
-def _open(fetch: OneRosterFetch) -> _Opened:
-    digest = hashes.Hash(hashes.SM3())
-
-    def pages() -> Iterator[tuple[str, bytes]]:
-        for page in fetch.pages.order_by("number").iterator(chunk_size=20):
-            content = zlib.decompress(open_bytes(bytes(page.envelope)))
-            digest.update(content)
-            yield page.kind, content
-
-    package = package_of(pages(), full=fetch.full)
-    return _Opened(package, digest.finalize())
-
-
-def _bring_in(
-    actor: Actor, fetch: OneRosterFetch, opened: _Opened, *, dry_run: bool = False
-) -> OneRosterReport:
-    name = f"学籍接口 {'全量' if fetch.full else '增量'} 第 {fetch.id} 次"
-    return import_package(actor, opened.package, name, lambda: opened.sm3, dry_run)
-
-
-def _doubt(report: OneRosterReport, students: int) -> str:
-    """Why a person should look before this is brought in, or empty; there were so many students."""
-    if report.held:
-        missing = report.deleted + report.left_out + report.unenrolled
-        return f"缺失的学生太多：{missing} 人，不经人看可以有 {report.allowed} 人。"
-    most = max(settings.ONEROSTER_LEAVERS, int(students * settings.ONEROSTER_CHANGES_PERCENT / 100))
-    if students and report.updated > most:
-        return f"要改动的学生太多：{report.updated} 人，不经人看可以改 {most} 人。"
-    refused = max(settings.ONEROSTER_LEAVERS, int(report.rows * settings.ONEROSTER_LEAVERS_PERCENT / 100))
-    if report.rejected > refused:
-        return f"不能收的记录太多：{report.rejected} 条，不经人看可以有 {refused} 条。"
-    return ""
 
 
 def _end(fetch: OneRosterFetch) -> None:
@@ -337,7 +292,7 @@ def apply_fetch(actor: Actor, fetch_id: int) -> OneRosterReport:
     `city:registry:import`.
     """
     fetch = _waiting(actor, fetch_id)
-    report = _bring_in(actor, fetch, _open(fetch))
+    report = bring_in(actor, fetch, open_pages(fetch))
     _end(fetch)
     fetch.save()
     return report
