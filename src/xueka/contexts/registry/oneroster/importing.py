@@ -138,7 +138,8 @@ class _Work:
         lines = texts(joined.rows, joined.last_line, SEPARATOR)
         chunks = [Chunk(list(lines[at : at + CHUNK_LINES])) for at in range(0, len(lines), CHUNK_LINES)]
         layout = Layout({key: at for at, key in enumerate(KEYS)}, labels, len(KEYS))
-        return Table("oneroster", layout, self._package.size, lambda: iter(chunks))
+        # The lines count, not the package: further processes are worth their start for much to judge alone.
+        return Table("oneroster", layout, sum(map(len, lines)), lambda: iter(chunks))
 
     def _held_once(self, rows: pl.DataFrame, joined: Joined) -> pl.DataFrame:
         """Without new users whose education ID another one holds that is still there: one student, twice."""

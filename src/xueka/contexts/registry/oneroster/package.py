@@ -38,11 +38,6 @@ class Package:
     problems: tuple[LineProblem, ...] = ()
     warnings: tuple[LineProblem, ...] = ()
     lost: frozenset[str] = frozenset()
-    fetched_size: int = 0
-
-    @property
-    def size(self) -> int:
-        return self.fetched_size + sum(map(len, self.files.values()))
 
     @property
     def fetched(self) -> bool:

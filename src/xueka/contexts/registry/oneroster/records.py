@@ -37,9 +37,7 @@ class _Kind:
 def package_of(pages: Iterable[tuple[str, bytes]], *, full: bool) -> Package:
     """`pages` gives kind and JSON list of records, in the order in which they came."""
     kinds = {kind: _Kind() for kind in KINDS}
-    size = 0
     for kind, content in pages:
-        size += len(content)
         kinds[kind].pages.append(_page(kind, kinds[kind], json.loads(content)))
     mode = o.BULK if full else o.DELTA
     kinds["users"].pages.append(_page("users", kinds["users"], []))  # there is a column of roles in any case
@@ -55,7 +53,6 @@ def package_of(pages: Iterable[tuple[str, bytes]], *, full: bool) -> Package:
         problems=tuple(each for found in kinds.values() for each in found.problems),
         warnings=tuple(each for kind, found in kinds.items() for each in _warnings(kind, found)),
         lost=frozenset(users.lost.difference(frames["users"]["sourcedId"]) if users.lost else ()),
-        fetched_size=size,
     )
 
 
