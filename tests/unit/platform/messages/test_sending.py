@@ -11,6 +11,7 @@ from django.db import connection
 
 from tests.support.messages import Fake
 from xueka.kernel import clock
+from xueka.platform import outward
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.invariants import check
 from xueka.platform.messages import hearing, opting, sending, templates
@@ -131,7 +132,7 @@ def answering(
         heads["X-Sms-Signature"] = signature("s", str(status), stamp, "n" * 16, digest)
         return httpx.Response(status, content=content, headers=heads if signed else {})
 
-    monkeypatch.setattr(httpx, "request", request)
+    monkeypatch.setattr(outward, "request", request)
     return HttpGateway(Partner("http://127.0.0.1:9", "xueka", "s"))
 
 
