@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.test import TransactionTestCase
 from psycopg import sql
 
+from tests.support import run_database
 from tests.support.softhsm import softhsm_token
 from xueka.platform.database import address, migrate, server
 from xueka.platform.database.address import Role
@@ -33,7 +34,7 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest, worker_id: str) ->
 
     It is migrated once a run: the processes have copies. On a server elsewhere the owner must be a superuser.
     """
-    name, template = f"test_xueka_{worker_id}", f"test_xueka_{migrate.fingerprint()[:12]}"
+    name, template = f"test_xueka_{worker_id}", run_database.template()
     with server.hold(), django_db_blocker.unblock():
         administrator = Role.OWNER if address.external_url() else Role.ADMINISTRATOR
         with psycopg.connect(**address.parameters(administrator, "postgres"), autocommit=True) as maker:

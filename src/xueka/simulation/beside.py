@@ -63,14 +63,14 @@ class Counterpart:
 
 
 @contextlib.contextmanager
-def running_beside(name: str, *, seed: int, faults: str) -> Iterator[dict[str, Any]]:
-    """The process `name` with its notices to be fetched; yields its visiting card."""
+def running_beside(name: str, *more: str, seed: int, faults: str) -> Iterator[dict[str, Any]]:
+    """The process `name` with its notices to be fetched, and `more` options; yields its visiting card."""
     simulator = counterparts.SIMULATORS[name]
     folder, card = simulator.home, simulator.card
     folder.mkdir(parents=True, exist_ok=True)
     card.unlink(missing_ok=True)
     command = simulator.command("--port", str(counterparts.free_port(0)), "--seed", str(seed), speed=SPEED)
-    command += ["--notices", "pull", "--faults", faults]
+    command += ["--notices", "pull", "--faults", faults, *more]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -42,7 +42,7 @@ NEWCOMERS = 240
 
 def build_demo_city() -> None:
     """Play the year, then leave newcomers at every stage of the line, and make one account per role."""
-    plan = year.Plan(students=STUDENTS, seed=SEED, schools=SCHOOLS, faults=FAULTS)
+    plan = year.Plan(students=STUDENTS, seed=SEED, schools=SCHOOLS, faults=FAULTS, whole=False)
     year.simulate(plan, bureau_home(), _tell)
     monday = closing.monday_of(clock.today()) - timedelta(days=7)
     start = min(year.ENDS, datetime.combine(monday, time(8), SHANGHAI))

@@ -9,6 +9,7 @@ from random import Random
 from xueka.kernel.districts import DISTRICTS
 from xueka.simulation.people import SyntheticSchool, SyntheticStudent
 
+_PHONE = "01000000000"  # rings nowhere
 _SCHOOL_HEAD = [
     "学校标识码",
     "学校名称",
@@ -19,6 +20,7 @@ _SCHOOL_HEAD = [
     "校区",
     "收货地址",
     "收货人",
+    "收货电话",
 ]
 ROSTER_HEAD = [
     "学校标识码",
@@ -43,7 +45,7 @@ ROSTER_HEAD = [
 def schools_csv(schools: Iterable[SyntheticSchool]) -> bytes:
     """UTF-8 with a byte-order mark, as spreadsheet programs save it."""
     rows = [
-        [s.code, s.name, "", s.district, DISTRICTS[s.district], s.stage, "本部", s.address, "收发室"]
+        [s.code, s.name, "", s.district, DISTRICTS[s.district], s.stage, "本部", s.address, "收发室", _PHONE]
         for s in schools
     ]
     return _csv([_SCHOOL_HEAD, *rows]).encode("utf-8-sig")

@@ -12,7 +12,7 @@ from xueka.contexts.logistics import api as logistics
 from xueka.contexts.production import api as production
 from xueka.contexts.registry import api as registry
 from xueka.kernel.errors import XuekaError
-from xueka.simulation import staff
+from xueka.simulation import posting, staff
 from xueka.simulation.portraits import draw_portrait
 from xueka.simulation.world import LOST_BOXES, World
 
@@ -141,9 +141,8 @@ def deliver(world: World) -> None:
         return
     with world.work(minutes=120):
         deliveries = logistics.prepare_deliveries(city)
+    posting.send(world, deliveries)
     for delivery in deliveries:
-        with world.work(minutes=5):
-            logistics.dispatch(city, delivery.id, carrier="顺丰速运", waybill=f"SF{delivery.number[2:]}")
         for box in logistics.boxes_of(delivery):
             world.count("boxes")
             _arrive(world, delivery.school, box)
@@ -151,6 +150,8 @@ def deliver(world: World) -> None:
 
 def _arrive(world: World, school: registry.School, box: logistics.Box) -> None:
     officer, city = staff.school_officer(school.district_id, school.code), staff.operator("a")
+    if box.state == "lost":
+        return
     if world.happens(f"lost box {box.number}", LOST_BOXES):
         with world.work():
             logistics.report_lost_box(city, box.number, "承运方确认遗失")

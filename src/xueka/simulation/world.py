@@ -25,6 +25,8 @@ COUNTED = (
     "late_paid",
     "double_paid",
     "called_off",
+    "parcels",
+    "lost_parcels",
     "back_payments",
     "breaks",
     "closes",
@@ -37,13 +39,21 @@ LOST_BOXES = 0.002
 BAD_ROWS = 0.02
 
 
+def go_on() -> None:
+    pass
+
+
 @dataclass
 class World:
-    """One simulated city. All chance comes from `seed`, all time from `clock`."""
+    """One simulated city. All chance comes from `seed`, all time from `clock`.
+
+    `rest`: what is under way with its counterparts ends before work goes on (`neighbours`).
+    """
 
     seed: int
     clock: SimulatedClock
     tell: Callable[[str], None]
+    rest: Callable[[], None] = go_on
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
     def dice(self, purpose: str) -> Random:

@@ -1,9 +1,11 @@
 """A city's card year: roster, first issue, losses, changes and transfers, all through the public services."""
 
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,20 @@ from xueka.kernel.errors import Refused
 from xueka.platform.audit import chain
 from xueka.platform.identity import demo as accounts
 from xueka.platform.identity.actor import Actor
-from xueka.simulation import bureau, families, files, issuing, people, staff, tills, weeks
+from xueka.simulation import (
+    agreement,
+    bureau,
+    families,
+    files,
+    issuing,
+    letters,
+    neighbours,
+    people,
+    staff,
+    tills,
+    weeks,
+)
+from xueka.simulation.agreement import Line
 from xueka.simulation.digest import business_digest
 from xueka.simulation.people import SyntheticStudent
 from xueka.simulation.tills import Tills
@@ -46,12 +61,14 @@ FOUND_AGAIN = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large a city, which dice, how clumsy a bureau (light, heavy, none)."""
+    """How large a city, which dice, how clumsy its counterparts (light, heavy, none)."""
 
     students: int
     seed: int
     schools: int | None = None
     faults: str = "light"
+    #: Whether the counterparts beside money and cards take part (`neighbours`).
+    whole: bool = True
 
     @property
     def school_count(self) -> int:
@@ -72,16 +89,24 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
     began = time.monotonic()
     clock = SimulatedClock(datetime(SCHOOL_YEAR, 8, 25, 9, tzinfo=SHANGHAI))
     world = World(plan.seed, clock, tell)
-    with (
-        simulated(clock),
-        bureau.running(home, seed=plan.seed, faults=plan.faults) as card,
-        tills.running(seed=plan.seed, faults=plan.faults) as bank,
-    ):
+    lines: list[Line] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(simulated(clock))
+        card = stack.enter_context(bureau.running(home, seed=plan.seed, faults=plan.faults))
+        bank = stack.enter_context(tills.running(seed=plan.seed, faults=plan.faults))
+        others = None
+        if plan.whole:
+            others = stack.enter_context(neighbours.running(seed=plan.seed, faults=plan.faults))
+            others.sweep()  # they are told of what comes from now on
+            world.rest = partial(others.rest, world)
         city = people_of_the_city(world, plan)
         prepare(world, plan, card)
         enrol(world, city)
         first_issue(world, plan)
         incidents(world, city, bank)
+        if others is not None:
+            world.tell("不再出错；与各对接方核对")
+            lines = [*agreement.money(bank.channels, bank.office), *others.agree(world)]
         chain.seal()
     results = operations.verify()
     return {
@@ -93,6 +118,7 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
             "checked": sum(result.checked for result in results),
             "violated": sum(result.violated for result in results),
         },
+        "counterparts": [asdict(line) for line in lines],
         "digest": business_digest(),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -154,6 +180,7 @@ def first_issue(world: World, plan: Plan) -> None:
     accepted = issuing.apply_for(world, students[:sampled], "new", photos=True)
     accepted += issuing.apply_for(world, students[sampled:], "new", photos=False)
     issuing.issue(world, accepted, "秋季首发")
+    world.rest()
 
 
 def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
@@ -174,9 +201,12 @@ def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
             found = registry.Student.objects.filter(education_id__in=education_ids)
             students = list(found.select_related("school", "school_class").order_by("education_id"))
             wishes.append((reason, students))
+        world.rest()
         families.replace(world, bank, wishes, f"{month} 月补换")
+        letters.report(world, season)
         weeks.pay_back(world, season)
         bank.sweep()  # its receipt is reversed at once
+        world.rest()
     world.tell("每周对账、结账、上缴")
     weeks.live_until(world, bank, ENDS)
 

@@ -80,6 +80,25 @@ def meeting(
         yield Meeting(request.param, merchant, at)
 
 
+def test_an_answer_that_somebody_else_signed_is_not_believed(meeting):
+    payment = meeting.open()
+    meeting.merchant.pay(meeting.code, NUMBER)
+    meeting.merchant.sim("PUT", "dial", {"answer_forged": 1})
+    with pytest.raises(ChannelUnavailable):
+        meeting.adapter.ask(payment)
+    meeting.merchant.sim("PUT", "dial", {"preset": "none"})
+    assert meeting.adapter.ask(payment).state == "succeeded"
+
+
+def test_members_that_nobody_told_us_of_change_nothing(meeting):
+    payment = meeting.open()
+    paid = meeting.merchant.pay(meeting.code, NUMBER)
+    meeting.merchant.sim("PUT", "dial", {"drift": 1})
+    told = meeting.adapter.ask(payment)
+    assert (told.state, told.amount_fen, told.channel_id) == ("succeeded", 2000, paid["channel_id"])
+    assert [each["kind"] for each in meeting.merchant.sim("GET", "faults")] == ["drift"]
+
+
 def test_a_payment_from_start_to_notice(meeting):
     payment = meeting.open()
     assert meeting.adapter.ask(payment).state == "waiting"

@@ -297,13 +297,17 @@ def test_faults_are_thrown_and_recorded(collector):
     assert collector.ask("8994", collector.notice())[0]["Result"] == "99999"
     collector.sim("PUT", "dial", {"preset": "none", "drop": 1})
     assert collector.send(frame("8994", [collector.notice()], collector.card["token"], "9")) == b""
+    collector.sim("PUT", "dial", {"preset": "none", "answer_forged": 1})
+    said = collector.send(frame("8994", [collector.notice()], collector.card["token"], "10"))
+    with pytest.raises(frames.MacWrong):
+        frames.unpack(said, collector.card["token"])
     collector.sim("PUT", "dial", {"preset": "none", "double_pay": 1, "wrong_amount": 1})
     assert len(collector.pay()["made"]) == 2
     told = [opened(content, collector.card["token"])[1][0] for _, content in collector.confirmations()]
     assert [each["Amt"] for each in told] == ["21.00", "21.00"]
     assert {each["Amt"] for each in collector.ask("8997", {"PayCode": CODE})} == {"20.00"}
     kinds = {each["kind"] for each in collector.sim("GET", "faults")}
-    assert kinds == {"errors", "drop", "double_pay", "wrong_amount"}
+    assert kinds == {"errors", "drop", "answer_forged", "double_pay", "wrong_amount"}
 
 
 def test_forged_confirmations_do_not_hold(collector):

@@ -4,9 +4,9 @@ from xueka.contexts.couriers.calling import call, has_account, take_push
 from xueka.contexts.couriers.domain.rules import COURIERS, HOLDERS, INTERCEPTS, KINDS, PROBLEMS
 from xueka.contexts.couriers.domain.sf import digest as sf_digest
 from xueka.contexts.couriers.domain.status import STATUSES
-from xueka.contexts.couriers.domain.transitions import FOLLOWED, SEND, SHIPMENT, WORK
+from xueka.contexts.couriers.domain.transitions import FOLLOWED, OPEN, SEND, SHIPMENT, WORK
 from xueka.contexts.couriers.invariants import INVARIANTS
-from xueka.contexts.couriers.jobs import sweep
+from xueka.contexts.couriers.jobs import sweep, watch
 from xueka.contexts.couriers.models import Problem, Shipment
 from xueka.contexts.couriers.queries import (
     Score,
@@ -43,6 +43,7 @@ __all__ = [
     "INTERCEPTS",
     "INVARIANTS",
     "KINDS",
+    "OPEN",
     "PROBLEMS",
     "SEND",
     "SHIPMENT",
@@ -79,5 +80,6 @@ __all__ = [
     "shipment",
     "sweep",
     "take_push",
+    "watch",
     "way",
 ]

@@ -38,12 +38,10 @@ def simulate(
     students: Annotated[int, typer.Option(help="学生人数。", min=16)],
     seed: Annotated[int, typer.Option(help="随机种子：相同的种子得到相同的城市。")],
     schools: Annotated[int | None, typer.Option(help="学校数（缺省按人数推算）。", min=1)] = None,
-    faults: Annotated[
-        Literal["light", "heavy", "none"], typer.Option(help="卡厂与支付渠道出错的程度。")
-    ] = "light",
+    faults: Annotated[Literal["light", "heavy", "none"], typer.Option(help="各对接方出错的程度。")] = "light",
     as_json: common.Json = False,
 ) -> None:
-    """在空的数据目录里模拟一个城市的一个学年；有违反时退出码为 1。"""
+    """在空的数据目录里模拟一个城市的一个学年；有违反，或与对接方核对不一致时，退出码为 1。"""
     with common.database():
         from xueka.platform.database import home
         from xueka.simulation import year
@@ -51,5 +49,5 @@ def simulate(
         plan = year.Plan(students=students, seed=seed, schools=schools, faults=faults)
         result = year.simulate(plan, home.home() / "bureau", lambda line: typer.echo(line, err=True))
     common.answer(result, as_json)
-    if result["invariants"]["violated"]:
+    if result["invariants"]["violated"] or any(each["differing"] for each in result["counterparts"]):
         raise typer.Exit(1)

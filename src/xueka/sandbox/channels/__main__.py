@@ -98,6 +98,7 @@ class House:
             failed=lambda done: wire.fault(request, limited=False),
             hang_up=HANG_UP,
             limited=lambda: wire.fault(request, limited=True),
+            forged=None if isinstance(wire, UnionPay) else wire.forged,
         )
         return self.calls.struck(name, words, lambda: wire.answer(request), kind=name)
 
@@ -141,6 +142,8 @@ class House:
                 return json_answer([book.facts(each) for each in found])
             case "GET", "/_sim/refunds":
                 return json_answer(rows(store.all("select * from refund order by created, out_refund_no")))
+            case "GET", "/_sim/charges":
+                return json_answer(rows(store.all("select * from charge order by at, channel_id")))
             case "GET", "/_sim/statement":
                 query = request.query
                 day = date.fromisoformat(query["day"])
@@ -207,7 +210,6 @@ class House:
 
 def parser() -> argparse.ArgumentParser:
     made = process.parser("channels", __doc__, speed="between notices")
-    made.add_argument("--notices", choices=("push", "pull"), default="push")
     made.add_argument("--wechat-signs", choices=("key", "certificate"), default="key")
     return made
 

@@ -88,7 +88,14 @@ class Alipay:
         except Problem as problem:
             return self.said(method, _failure(problem.code))
 
+    def forged(self, said: Answer) -> Answer:
+        """The same words, signed by somebody else."""
+        inner, mark, _ = said.body.rpartition(b',"sign":"')
+        wrong = k.sign(self._keys.stranger, inner).encode()
+        return Answer(said.status, inner + mark + wrong + b'"}', said.headers) if mark else said
+
     def said(self, method: str, value: dict[str, Any]) -> Answer:
+        value = self._book.drifted(CHANNEL, value)
         inner = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         sign = k.sign(self._keys.alipay, inner.encode())
         name = f"{method.replace('.', '_')}_response"

@@ -206,6 +206,16 @@ class Book:
                 number,
             )
 
+    def drifted(self, channel: str, value: Any) -> Any:
+        """As after an update that nobody told of: members that are not in the document."""
+        if not isinstance(value, dict) or not self.dial.values.get("drift"):
+            return value
+        what = f"answer/{self.store.number('answers')}"
+        if not self.dial.strikes("drift", what):
+            return value
+        self.dial.record("drift", channel, what)
+        return {**value, "trace_info": {"zone": "b", "version": [2, 1]}, "promotion_tag": None}
+
     # ---- refunds
 
     def refund(

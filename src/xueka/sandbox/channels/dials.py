@@ -36,5 +36,7 @@ PRESETS: dict[str, dict[str, float]] = {
         "statement_late": 0.5,
         "statement_wrong": 0.3,
         "limited": 0.02,
+        "answer_forged": 0.02,
+        "drift": 0.1,
     },
 }

@@ -83,7 +83,13 @@ class WeChat:
             return self.signed(request, 429, {"code": "FREQUENCY_LIMITED", "message": "频率超限"})
         return self.signed(request, 500, {"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"})
 
+    def forged(self, said: Answer) -> Answer:
+        """The same words, signed by somebody else."""
+        wrong = k.sign(self._keys.stranger, said.body)
+        return Answer(said.status, said.body, {**said.headers, "Wechatpay-Signature": wrong})
+
     def signed(self, request: Request, status: int, value: Any) -> Answer:
+        value = self._book.drifted(CHANNEL, value)
         body = b"" if status == 204 else json.dumps(value, ensure_ascii=False).encode()
         by_key = request.header("Wechatpay-Serial").startswith("PUB_KEY_ID_")
         headers = signature(self._keys, body, self._book.clock.now(), by_key=by_key)

@@ -54,6 +54,8 @@ class Control:
                         for row, letter in taken
                     ]
                 )
+            case "GET", "/_sim/told":
+                return json_answer(notices.counts())
             case "POST", "/_sim/deliver":
                 sent, accepted = notices.deliver()
                 return json_answer({"sent": sent, "accepted": accepted})

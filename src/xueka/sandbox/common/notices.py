@@ -153,6 +153,14 @@ class Notices:
             )
             return good
 
+    def counts(self) -> dict[str, int]:
+        """Of our own words, those that a stranger put into our mouth, and what is to be sent yet."""
+        found = self._store.one(
+            "select count(*) filter (where forged = '') told, count(*) filter (where forged <> '') forged,"
+            " count(*) filter (where state = 'waiting') waiting from notice"
+        )
+        return dict(found) if found else {}
+
     def start(self) -> None:
         """Send in threads until `stop()`."""
         self._sender = threading.Thread(target=self._run, daemon=True)

@@ -21,6 +21,7 @@ def parser(name: str, description: str | None, *, speed: str) -> argparse.Argume
     made.add_argument("--faults", choices=("none", "light", "heavy"), default="none")
     made.add_argument("--dial", default="", help="NAME=RATE,… on top of --faults")
     made.add_argument("--speed", type=float, default=1.0, help=f"divides the times {speed}")
+    made.add_argument("--notices", choices=("push", "pull"), default="push", help="pull: they are fetched")
     return made
 
 

@@ -21,7 +21,7 @@ from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
 from xueka.sandbox.common.notices import Letter, Manner, Notices
-from xueka.sandbox.common.store import Store, rows
+from xueka.sandbox.common.store import Store
 from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.couriers import follower
 from xueka.sandbox.couriers.follower import Follower
@@ -52,6 +52,7 @@ class House:
         home: Path = options.home
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.card, self._keys = home, home / "partner.json", home / "keys"
+        self._push_on = options.notices == "push"
         self._keys.mkdir(exist_ok=True)
         self._keys.chmod(0o700)
         self.store = Store(home / "couriers.sqlite3", SCHEMA)
@@ -72,8 +73,9 @@ class House:
 
     def start(self) -> None:
         self.listen()
-        self.notices.start()
-        threading.Thread(target=self._tell_on, daemon=True).start()
+        if self._push_on:
+            self.notices.start()
+            threading.Thread(target=self._tell_on, daemon=True).start()
 
     def listen(self) -> None:
         """Answer calls, and be found; nothing is pushed yet."""
@@ -248,6 +250,8 @@ class House:
         denied = self.control.denied(request)
         if denied:
             return denied
+        if request.path in ("/_sim/notices", "/_sim/told"):
+            self.tell()
         try:
             done = self.control.answer(request) or self._own_control(request)
         except LookupError:
@@ -259,7 +263,9 @@ class House:
     def _own_control(self, request: Request) -> Answer | None:
         if (request.method, request.path) == ("GET", "/_sim/parcels"):
             found = self.store.all("select * from parcel order by made, waybill")
-            return json_answer([{**each, "follower": ""} for each in rows(found)])
+            return json_answer(
+                [{**dict(each), "follower": "", "routes": self.parcels.routes(each)} for each in found]
+            )
         fate = re.fullmatch(r"/_sim/parcels/(\w+)", request.path)
         if request.method == "POST" and fate:
             self.parcels.set_fate(fate[1], str(body(request).get("fate")))

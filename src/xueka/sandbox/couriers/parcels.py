@@ -67,7 +67,8 @@ class Parcels:
             self.add(waybill, order_id, position, now)
 
     def add(self, waybill: str, order_id: str, position: int, now: str) -> None:
-        fate = next((each for each in FATES[1:5] if self._strikes(each, waybill)), "none")
+        what = f"{order_id}/{position}" if order_id else waybill  # whichever order came first
+        fate = next((each for each in FATES[1:5] if self._strikes(each, what)), "none")
         self.store.insert(
             "parcel",
             waybill=waybill,

@@ -49,6 +49,12 @@ PRESETS: dict[str, dict[str, float]] = {
     },
 }
 
+_LISTS = {
+    "/_sim/applied": "select id, key, seq, kind, times from applied order by number",
+    "/_sim/counts": "select count(*) applied, coalesce(sum(times - 1), 0) again from applied",
+    "/_sim/records": "select dataset, key, text from record order by dataset, key",
+}
+
 
 class House:
     def __init__(self, options: argparse.Namespace) -> None:
@@ -79,7 +85,8 @@ class House:
 
     def start(self) -> None:
         self.server.start()
-        self.notices.start()
+        if self._options.notices == "push":
+            self.notices.start()
         code = self._options.code
         http.write_card(
             self.card,
@@ -225,12 +232,8 @@ class House:
 
     def _own(self, request: Request) -> Answer | None:
         match request.method, request.path:
-            case "GET", "/_sim/applied":
-                found = self.store.all("select id, key, seq, kind, times from applied order by number")
-                return json_answer(rows(found))
-            case "GET", "/_sim/records":
-                found = self.store.all("select dataset, key, text from record order by dataset, key")
-                return json_answer(rows(found))
+            case "GET", path if path in _LISTS:
+                return json_answer(rows(self.store.all(_LISTS[path])))
             case "POST", "/_sim/send":
                 return json_answer(self._tell(body(request)))
             case "POST", "/_sim/forget":

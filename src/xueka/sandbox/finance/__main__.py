@@ -72,6 +72,7 @@ PRESETS: dict[str, dict[str, float]] = {
         "refund_refused": 0.05,
         "statement_late": 0.5,
         "statement_wrong": 0.3,
+        "answer_forged": 0.02,
     },
 }
 
@@ -231,7 +232,6 @@ class House:
 def parser() -> argparse.ArgumentParser:
     made = process.parser("finance", __doc__, speed="between confirmations")
     made.add_argument("--http-port", type=int, default=0, help="of the pages; --port is that of the frames")
-    made.add_argument("--notices", choices=("push", "pull"), default="push")
     return made
 
 

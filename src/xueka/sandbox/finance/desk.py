@@ -52,6 +52,7 @@ class Desk:
                 "5001", [_said(message.number, BUSY, "系统忙，请稍后再试")], message.id
             ),
             hang_up=None,
+            forged=lambda said: frames.sealed_again(said, "a stranger's token") if said else said,
         )
         return self._calls.struck("nontax", words, lambda: self._work(message), kind="frame")
 

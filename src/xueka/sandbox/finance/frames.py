@@ -59,6 +59,11 @@ def framed(number: str, xml: bytes, token: str) -> bytes:
     return f"{length:<8}CNNONTAX1.0{number}".encode("ascii") + xml + mac(token, xml).encode("ascii")
 
 
+def sealed_again(frame: bytes, token: str) -> bytes:
+    """The same words under the MAC of another token."""
+    return frame[:-MAC] + mac(token, frame[HEAD:-MAC]).encode("ascii")
+
+
 def mac(token: str, xml: bytes) -> str:
     return hashlib.sha256(token.encode() + xml).hexdigest()
 

@@ -68,6 +68,7 @@ class House:
         home: Path = options.home
         home.mkdir(parents=True, exist_ok=True)
         self.card, self._keys = home / "partner.json", home / "keys"
+        self._push = options.notices == "push"
         self._keys.mkdir(exist_ok=True)
         self._keys.chmod(0o700)
         self._secret = self._kept("secret")
@@ -87,8 +88,9 @@ class House:
 
     def start(self) -> None:
         self.server.start()
-        self.notices.start()
-        threading.Thread(target=self._settle, daemon=True).start()
+        if self._push:
+            self.notices.start()
+            threading.Thread(target=self._settle, daemon=True).start()
         http.write_card(
             self.card,
             {
@@ -280,6 +282,8 @@ class House:
         denied = self.control.denied(request)
         if denied:
             return denied
+        if request.path in ("/_sim/notices", "/_sim/told"):
+            self.gateway.settle()
         try:
             done = self.control.answer(request)
         except (ValueError, KeyError, TypeError) as error:
