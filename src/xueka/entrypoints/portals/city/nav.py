@@ -302,6 +302,7 @@ register(
                 [
                     NavItem("接口总览", "city:interfaces", "plug-connected", "city:interop:read", _stopped),
                     NavItem("核对差异", "city:interface_differences", "git-compare", "city:interop:read"),
+                    NavItem("市民更正", "city:corrections", "user-edit", "city:interop:read"),
                     NavItem("消息追踪", "city:trace", "route", "city:interop:read"),
                     NavItem("协调事项", "city:matters", "messages", coordination.READ, _pressing),
                 ],

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.interop import api as interop
 from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.printing import api as printing
@@ -280,7 +281,14 @@ def _reader_badge(reader: personalization.ReaderView | None) -> Badge | None:
 
 
 def _old(found: cards.Application) -> str:
-    return cards.CARD.state(found.old_card.state).label if found.old_card else ""
+    """How the card stands that is replaced, and what Beijing-Tong has done with its own application on it."""
+    if found.old_card is None:
+        return ""
+    told = interop.tong_application(found.old_card.id)
+    parts = [cards.CARD.state(found.old_card.state).label]
+    if told is not None and told.state != interop.TONG_APPLICATION.initial:
+        parts.append(f"北京通应用{interop.TONG_APPLICATION.state(told.state).label}，{told.reason}")
+    return "；".join(parts)
 
 
 def _empty(asked: str) -> Empty:

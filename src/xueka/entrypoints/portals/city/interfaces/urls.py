@@ -2,11 +2,19 @@
 
 from django.urls import path, re_path
 
-from xueka.entrypoints.portals.city.interfaces import differences, glance, matters, messages, replays
+from xueka.entrypoints.portals.city.interfaces import (
+    corrections,
+    differences,
+    glance,
+    matters,
+    messages,
+    replays,
+)
 
 patterns = [
     path("interfaces/", glance.page, name="interfaces"),
     path("interfaces/trace/", messages.trace, name="trace"),
+    path("interfaces/corrections/", corrections.listing, name="corrections"),
     path("interfaces/differences/", differences.listing, name="interface_differences"),
     path("interfaces/differences/<int:difference_id>/", differences.one, name="interface_difference"),
     path("interfaces/differences/<slug:verb>/preview/", differences.act, name="interface_differences_act"),
