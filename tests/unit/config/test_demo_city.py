@@ -75,7 +75,7 @@ def test_the_counterparts_of_a_built_city_have_places_and_phones_to_look_at(
     demo_city.build_once(_tell)
     monkeypatch.setattr(demo, "has_bureau", lambda: True)
     ports = demo_city.ports()
-    exchanging = {"beijing-tong", "transit"}
+    exchanging = {"beijing-tong", "transit", "welfare"}
     assert set(ports) == exchanging | {"channels", "finance", "messages", "jingtong", "couriers", "mail"}
     assert all(ports.values())
     phones = f"http://127.0.0.1:{ports['messages']}/phones"
