@@ -289,6 +289,37 @@ def test_what_is_ours_to_say_is_told_once_more_by_itself(city: City, tong: Tong,
         assert set(Difference.objects.exclude(state="gone").values_list("state", flat=True)) == {"open"}
 
 
+def test_a_counterpart_that_came_later_is_told_of_all_that_was_there(
+    city: City, tong: Tong, settings: Any
+) -> None:
+    """However much it is, and without a person; ten minutes later both sides are seen to agree."""
+    settings.INTEROP_TELL_AGAIN = 0
+    made = numbers(city.active(city.students(3)))
+    interop.follow_all()  # begins at the present
+    with clock.at(clock.now().replace(hour=0)) as now:  # 8 in Beijing
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        assert {each.state for each in Difference.objects.all()} == {"sent"}
+        send()
+        assert sorted(tong.records()) == sorted(made)
+        interop.compare_daily()
+        assert Comparison.objects.count() == 1
+        now.advance(timedelta(minutes=11))
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        assert {each.state for each in Difference.objects.all()} == {"gone"}
+        tong.house.book.put(DATASET, made[0], "")  # what they had been told and lost waits for a person
+        now.advance(timedelta(hours=24))
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        interop.compare_daily()
+        assert list(Difference.objects.filter(state="open").values_list("key", flat=True)) == [made[0]]
+
+
+def test_every_dataset_has_a_name() -> None:
+    assert interop.DATASET_NAMES.keys() == interop.DATASETS.keys()
+
+
 def test_who_may(city: City, tong: Tong) -> None:
     teacher = Actor.in_role("t", "老师", "school_officer", EVERYWHERE)
     for ask in (

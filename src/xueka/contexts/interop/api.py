@@ -4,7 +4,7 @@ both sides, differences, measures.
 Messages themselves are the platform's (`platform.exchange`); its queries are offered here for the pages.
 """
 
-from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASETS
+from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASET_NAMES, DATASETS
 from xueka.contexts.interop.domain.buckets import KINDS
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.contexts.interop.invariants import INVARIANTS
@@ -65,6 +65,7 @@ from xueka.contexts.interop.services.tong_cards import (
 __all__ = [
     "CARD_STATUS",
     "DATASETS",
+    "DATASET_NAMES",
     "DIFFERENCE",
     "INVARIANTS",
     "KINDS",

@@ -2,19 +2,22 @@
 transactions.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 
 from xueka.contexts.interop.adapters.records import DATASETS
-from xueka.contexts.interop.domain.transitions import OPEN
+from xueka.contexts.interop.domain.buckets import MISSING_THERE
+from xueka.contexts.interop.domain.transitions import OPEN, SENT
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.exchange.counterparts import Counterpart, counterparts
+from xueka.platform.exchange.queries import told_keys
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
 
@@ -22,6 +25,8 @@ log = structlog.get_logger("xueka.interop")
 
 WORKER = Actor.system("worker")
 AGAIN = timedelta(minutes=30)  # after a comparison that had no answer
+SOON = timedelta(minutes=10)  # after one that has told something itself
+PIECE = 1_000
 
 
 @every(3, "interop.follow")
@@ -37,17 +42,28 @@ def settle_corrected() -> None:
 
 @every(59, "interop.compare")
 def compare_daily() -> None:
-    """Once a day from the hour of `XUEKA_INTEROP_HOUR`; again later where the counterpart did not answer."""
+    """Once a day from the hour of `XUEKA_INTEROP_HOUR`; again later where the counterpart did not answer, or
+    was told what it lacked.
+    """
     now = clock.local(clock.now())
     due = now.replace(hour=settings.INTEROP_HOUR, minute=0, second=0, microsecond=0)
     if now < due:
         return
     for partner in counterparts():
         for dataset in partner.datasets:
-            done = Comparison.objects.filter(counterpart=partner.code, dataset=dataset, finished_at__gte=due)
-            tried = done.exclude(problem="").filter(finished_at__gt=now - AGAIN)
-            if dataset in DATASETS and not done.filter(problem="").exists() and not tried.exists():
+            if dataset in DATASETS and _due(partner.code, dataset, due, now):
                 _compare(partner, dataset)
+
+
+def _due(code: str, dataset: str, since: datetime, now: datetime) -> bool:
+    last = Comparison.objects.filter(counterpart=code, dataset=dataset, finished_at__gte=since)
+    done = last.order_by("finished_at").last()
+    if done is None:
+        return True
+    if done.problem:
+        return done.finished_at <= now - AGAIN
+    told = Difference.objects.filter(counterpart=code, dataset=dataset, state=SENT, owner="")
+    return done.finished_at <= now - SOON and told.exists()
 
 
 def _compare(partner: Counterpart, dataset: str) -> None:
@@ -60,18 +76,31 @@ def _compare(partner: Counterpart, dataset: str) -> None:
 
 
 def tell_again(code: str, dataset: str) -> int:
-    """What they lack, or have otherwise, of what is ours to say: told once more without a person, if it is
-    little (`XUEKA_INTEROP_TELL_AGAIN`). What is found a second time, or is much, waits for somebody.
+    """What they lack, or have otherwise, of what is ours to say: told without a person.
+
+    Of which they have never been told (they came later), however much it is. The rest once more, if it is
+    little (`XUEKA_INTEROP_TELL_AGAIN`); what is found a second time, or is much, waits for somebody.
     """
-    if dataset in settings.INTEROP_TAKERS:
+    if dataset in settings.INTEROP_TAKERS or not deciding.may_send(dataset):
         return 0
-    rows = Difference.objects.filter(counterpart=code, dataset=dataset, state=OPEN, times=1)
+    standing = Difference.objects.filter(counterpart=code, dataset=dataset, state=OPEN)
+    lacking = list(standing.filter(kind=MISSING_THERE).order_by("id").values_list("id", "key"))
+    fresh: list[int] = []
+    for start in range(0, len(lacking), PIECE):
+        names = {id: f"card:{key.partition('/')[0]}" for id, key in lacking[start : start + PIECE]}
+        told = told_keys(code, sorted(names.values()))
+        fresh += [id for id, name in names.items() if name not in told]
+    done = sum(_send(fresh[start : start + PIECE]) for start in range(0, len(fresh), PIECE))
+    again = list(standing.filter(times=1).values_list("id", flat=True))
+    return done + _send(again, settings.INTEROP_TELL_AGAIN)
+
+
+def _send(ids: Sequence[int], most: int = PIECE) -> int:
     try:
         with transaction.atomic():
-            fresh = sorted(deciding.sendable(list(rows.defer("envelope"))))
-            if not 0 < len(fresh) <= settings.INTEROP_TELL_AGAIN:
-                return 0
-            return deciding.send_again(WORKER, fresh)
+            rows = Difference.objects.filter(id__in=ids).defer("envelope")
+            ours = sorted(deciding.sendable(list(rows)))
+            return deciding.send_again(WORKER, ours) if 0 < len(ours) <= most else 0
     except Refused:  # one of them is not ours any more: somebody looks
         return 0
 

@@ -304,6 +304,12 @@ def waiting_keys(counterpart: str, keys: Sequence[str]) -> set[str]:
     return set(rows.values_list("key", flat=True))
 
 
+def told_keys(counterpart: str, keys: Sequence[str]) -> set[str]:
+    """Those of these keys of which the counterpart has ever been sent a message."""
+    rows = Stream.objects.filter(direction=OUT, counterpart=counterpart, key__in=list(keys))
+    return set(rows.values_list("key", flat=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a trace, oldest first. `direction` `out` or `in`; `tries`: (when, status, code, said)."""

@@ -44,6 +44,15 @@ DATASETS = {
                          coalesce(to_char(e.valid_until, 'YYYY-MM-DD'), ''), e.version::text) AS text
           FROM welfare_entitlement e JOIN cards_card c ON c.id = e.card_id""",
 }
+#: What each is called on the screen.
+DATASET_NAMES = {
+    CARD_STATUS: "卡状态",
+    TRANSIT_BINDINGS: "公交实名",
+    TRANSIT_HOT_LIST: "公交黑名单",
+    TRANSIT_VALIDITY: "公交有效期",
+    ENTITLED_CARDS: "享受权益的卡",
+    ENTITLEMENTS: "民生卡权益",
+}
 _HASHED = """
     WITH hashed AS (
         SELECT key, text, encode(sha256(convert_to(key, 'UTF8')), 'hex') AS h FROM ({records}) AS r)"""

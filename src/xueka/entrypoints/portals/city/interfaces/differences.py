@@ -37,6 +37,7 @@ _ICONS = {"send": "repeat", "take": "arrow-back-up", "leave": "x", "assign": "us
 def listing(request: StaffRequest) -> HttpResponse:
     may = request.actor.may(words.MANAGE)
     names = shapes.Names()
+    called = _called()
     rows = DataList(
         request,
         _rows(request),
@@ -44,8 +45,8 @@ def listing(request: StaffRequest) -> HttpResponse:
         caption="核对差异",
         columns=[
             Column("记录", "key", kind="code"),
-            Column("对接方", "counterpart"),
-            Column("数据", "dataset", minor=True),
+            Column("对接方", lambda row: called.get(row.counterpart, row.counterpart)),
+            Column("数据", lambda row: interop.DATASET_NAMES[row.dataset], minor=True),
             Column("差异", lambda row: interop.KINDS[row.kind]),
             Column("状态", lambda row: states.badge("disagreement", row.state)),
             Column("发现", "found_at", sort="found", kind="number"),
@@ -102,7 +103,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
         found.counterpart,
         ("difference", str(found.id)),
         f"{found.key} 两边不一致",
-        f"{found.dataset} {found.key}：{interop.KINDS[found.kind]}。",
+        f"{interop.DATASET_NAMES[found.dataset]} {found.key}：{interop.KINDS[found.kind]}。",
     )
     shown = {
         "head": ObjectHead(
@@ -110,8 +111,13 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
             kind="核对差异",
             state=states.badge("disagreement", found.state),
             facts=[
-                Fact("对接方", Link(found.counterpart, reverse("city:interface", args=[found.counterpart]))),
-                Fact("数据", found.dataset),
+                Fact(
+                    "对接方",
+                    Link(
+                        words.name_of(found.counterpart), reverse("city:interface", args=[found.counterpart])
+                    ),
+                ),
+                Fact("数据", interop.DATASET_NAMES[found.dataset]),
                 Fact("差异", interop.KINDS[found.kind]),
                 Fact("发现", found.found_at),
                 Fact("最近看到", found.seen_at, f"共 {found.times} 次"),
@@ -220,6 +226,10 @@ def _of_card(rows: Rows, text: str) -> Rows:
     return rows.filter(Q(key=card) | Q(key__startswith=f"{card}/"))
 
 
+def _called() -> dict[str, str]:
+    return {code: words.name_of(code) for code in codes()}
+
+
 def _filters() -> list[Filter]:
     return [
         Filter(
@@ -233,7 +243,7 @@ def _filters() -> list[Filter]:
             "of",
             "对接方",
             lambda rows, code: rows.filter(counterpart=code),
-            [(code, code) for code in codes()],
+            list(_called().items()),
         ),
         Filter("kind", "差异", lambda rows, code: rows.filter(kind=code), list(interop.KINDS.items())),
         Filter("q", "卡号", _of_card, kind="search"),
