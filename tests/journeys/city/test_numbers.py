@@ -163,7 +163,7 @@ def test_blanks_go_to_the_company_by_schedule_and_come_back(page: Page, people: 
     for label, text in (("交出人", "赵接"), ("接收人", "王芳"), ("交接单据", "交 2026-2")):
         page.get_by_label(label).fill(text)
     page.get_by_role("button", name="登记收回").click()
-    page.get_by_role("link", name="更正").click()
+    page.get_by_role("link", name="更正", exact=True).click()
     page.get_by_label("张数").fill("492")
     page.get_by_label("更正的理由").fill("清点有误")
     page.get_by_role("button", name="登记更正").click()

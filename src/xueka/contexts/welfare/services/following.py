@@ -5,6 +5,7 @@ left or come back.
 """
 
 import json
+from typing import Any
 
 from django.db import connection
 
@@ -45,7 +46,7 @@ def follow() -> int:
         return 0
     seen = horizon()
     follower = _follower(seen.last)
-    values = {"after": follower.read_up_to, "told": list(holders.OUTSIDE), "most": AT_ONCE}
+    values: dict[str, Any] = {"after": follower.read_up_to, "told": list(holders.OUTSIDE), "most": AT_ONCE}
     with connection.cursor() as cursor:
         cursor.execute(_STEPS, values)
         steps = cursor.fetchall()
@@ -66,7 +67,7 @@ def walk(most: int = PIECE) -> int:
     if partner() is None:
         return 0
     follower = _follower(horizon().last)
-    values = {
+    values: dict[str, Any] = {
         "after": follower.walked_to,
         "most": most,
         "outside": json.dumps(holders.OUTSIDE),

@@ -58,11 +58,8 @@ def hear_kind(actor: Actor, message: Message) -> None:
         raise Refused(
             "KEY_MISMATCH", "消息的 key 与内容里的权益种类不同。", where="key", expected=f"kind:{code}"
         )
-    made = {
-        "name": told.text("name", 40),
-        "version": told.whole("version", 1, entitlements.LAST),
-        "heard_at": clock.now(),
-    }
+    version = told.whole("version", 1, entitlements.LAST)
+    made = {"name": told.text("name", 40), "version": version, "heard_at": clock.now()}
     found, new = EntitlementKind.objects.select_for_update().get_or_create(code=code, defaults=made)
-    if not new and found.version < made["version"]:
+    if not new and found.version < version:
         EntitlementKind.objects.filter(pk=found.pk).update(**made)
