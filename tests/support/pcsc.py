@@ -114,7 +114,7 @@ def running(folder: Path) -> Iterator[Daemon]:
         daemon.stop()
 
 
-def until(true: Any, otherwise: str, seconds: float = 20) -> None:
+def until(true: Any, otherwise: str, seconds: float = 60) -> None:
     """Wait for it; a test that waits in vain fails with this sentence."""
     end = time.monotonic() + seconds
     while not true():
