@@ -20,6 +20,7 @@ from xueka.contexts.interop import api as interop
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.transit import api as transit
+from xueka.contexts.welfare import api as welfare
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Refused
 from xueka.platform.exchange import receiving
@@ -116,6 +117,8 @@ class Exchanging(Side):
         interop.follow_all()
         with transaction.atomic():
             transit.follow(WORKER)
+            welfare.follow()
+            welfare.walk()
         for _ in range(ROUNDS):
             if not self._sender.turn():
                 break
@@ -321,6 +324,7 @@ def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> int:
 SIDES: Mapping[str, type[Side]] = {
     "beijing-tong": Exchanging,
     "transit": Exchanging,
+    "welfare": Exchanging,
     "messages": Messages,
     "mail": Mails,
     "couriers": Couriers,

@@ -14,7 +14,7 @@ from xueka.contexts.interop import api as interop
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import XuekaError
-from xueka.simulation.agreement import SIDES, Line, Side, tell_couriers
+from xueka.simulation.agreement import SIDES, Exchanging, Line, Side, tell_couriers
 from xueka.simulation.beside import running_beside
 from xueka.simulation.counterparts import SIMULATORS
 from xueka.simulation.world import World
@@ -82,7 +82,7 @@ def running(*, seed: int, faults: str) -> Iterator[Neighbours]:
     with contextlib.ExitStack() as stack:
         sides = []
         for name, side in SIDES.items():
-            more = ["--limits", _LIMITS] if name in ("beijing-tong", "transit") else []
+            more = ["--limits", _LIMITS] if side is Exchanging else []
             card = stack.enter_context(
                 running_beside(name, *more, "--dial", _DIAL.get(name, "delay_ms=2"), seed=seed, faults=faults)
             )
