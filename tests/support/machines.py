@@ -6,10 +6,15 @@ Refused. `still`, where given, returns the state of that object after a refusal:
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from django.db import connection
 
 from xueka.kernel.errors import Refused
 from xueka.kernel.machine import Machine
+from xueka.platform.history.services import apply, begin
+from xueka.platform.identity.actor import Actor
 
 TryEvent = Callable[[str, str, str | None], str]
 Move = tuple[str, str, str]
@@ -18,6 +23,19 @@ Move = tuple[str, str, str]
 def rows_of(machine: Machine, event: str, state: str) -> list[str]:
     """The targets read from the table itself, not by the code under test."""
     return [row.target for row in machine.transitions if (row.event, row.source) == (event, state)]
+
+
+def shortest_ways(machine: Machine) -> dict[str, list[tuple[str, str]]]:
+    """How each state is reached from the beginning: (event, target), as few as possible."""
+    ways: dict[str, list[tuple[str, str]]] = {machine.initial: []}
+    frontier = [machine.initial]
+    while frontier:
+        here = frontier.pop(0)
+        for row in machine.transitions:
+            if row.source == here and row.target not in ways:
+                ways[row.target] = [*ways[here], (row.event, row.target)]
+                frontier.append(row.target)
+    return ways
 
 
 def assert_every_pair(
@@ -37,6 +55,32 @@ def assert_every_pair(
                 _assert_refused(machine, try_event, event, state, still)
                 refused += 1
     return allowed, refused
+
+
+def assert_every_pair_in_a_table(machine: Machine) -> None:
+    """The same, of a machine alone: its object is a row of a table that lasts as long as the test."""
+    ids, actor = count(10_000_000 + random.Random(machine.name).randrange(1000)), Actor.system("test")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE thing (id bigint PRIMARY KEY, state text)")
+
+    class Meta:
+        db_table = "thing"
+        fields: Sequence[object] = ()
+
+    class Thing:
+        _meta = Meta
+
+    def try_event(event: str, state: str, to: str | None) -> str:
+        id_ = next(ids)
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO thing VALUES (%s, %s)", [id_, state])
+            begin(machine, [id_], actor)
+            apply(machine, Thing, [id_], event, actor, to=to)  # type: ignore[arg-type]
+            cursor.execute("SELECT state FROM thing WHERE id = %s", [id_])
+            return str(cursor.fetchone()[0])
+
+    allowed, refused = assert_every_pair(machine, try_event)
+    assert allowed and refused
 
 
 def random_walk(

@@ -3,28 +3,14 @@
 import pytest
 from django.db import transaction
 
-from tests.support.machines import assert_every_pair
+from tests.support.machines import assert_every_pair, shortest_ways
 from tests.unit.payments.conftest import FINANCE, SYSTEM, Cashier
 from xueka.contexts.payments import api as payments
-from xueka.kernel.machine import Machine
 from xueka.platform.history.services import apply
 
 
 class _Undo(Exception):
     """Whatever was tried is taken back."""
-
-
-def _way(machine: Machine, state: str) -> list[tuple[str, str]]:
-    """Events that lead from the beginning to a state, the shortest first."""
-    ways: dict[str, list[tuple[str, str]]] = {machine.initial: []}
-    frontier = [machine.initial]
-    while frontier:
-        here = frontier.pop(0)
-        for row in machine.transitions:
-            if row.source == here and row.target not in ways:
-                ways[row.target] = [*ways[here], (row.event, row.target)]
-                frontier.append(row.target)
-    return ways[state]
 
 
 @pytest.mark.parametrize("what", ["order", "payment", "refund"])
@@ -40,13 +26,13 @@ def test_every_pair(cashier: Cashier, what: str) -> None:
     walked = found.state if what == "payment" else machine.initial
     if walked != machine.initial:  # the attempt is pending already; one that is only recorded
         found = _recorded(found)
-    after = ""
+    after, ways = "", shortest_ways(machine)
 
     def try_event(event: str, source: str, to: str | None) -> str:
         nonlocal after
         try:
             with transaction.atomic():
-                for step, target in _way(machine, source):
+                for step, target in ways[source]:
                     apply(machine, type(found), [found.id], step, SYSTEM, to=target)
                 after = source
                 with transaction.atomic():

@@ -6,7 +6,7 @@ import random
 import pytest
 from django.db import connection, models, transaction
 
-from tests.support.machines import Move, assert_every_pair, random_walk
+from tests.support.machines import Move, assert_every_pair, random_walk, shortest_ways
 from tests.support.size import dial
 from xueka.contexts.cards.domain import transitions as cards
 from xueka.contexts.coordination.domain import transitions as coordination
@@ -45,7 +45,7 @@ class Walker:
 
     def __init__(self, machine: Machine, things: type[models.Model]) -> None:
         self.machine, self.things = machine, things
-        self.ways = _shortest_ways(machine)
+        self.ways = shortest_ways(machine)
         self.begin()
 
     def begin(self) -> None:
@@ -79,18 +79,6 @@ class Walker:
         recorded = [(step.event, step.from_state, step.to_state) for step in steps]
         assert recorded == [("create", "", self.machine.initial), *moves]
         assert self.state() == state == recorded[-1][2]
-
-
-def _shortest_ways(machine: Machine) -> dict[str, list[tuple[str, str]]]:
-    ways: dict[str, list[tuple[str, str]]] = {machine.initial: []}
-    frontier = [machine.initial]
-    while frontier:
-        here = frontier.pop(0)
-        for row in machine.transitions:
-            if row.source == here and row.target not in ways:
-                ways[row.target] = [*ways[here], (row.event, row.target)]
-                frontier.append(row.target)
-    return ways
 
 
 @each_machine
