@@ -155,6 +155,9 @@ def test_a_withdrawn_number_leads_to_an_exchange(city: City, tong: Tong) -> None
     assert found is not None and found.state == "withdrawn" and found.exchange is not None
     draft = found.exchange
     assert (draft.state, draft.reason, draft.old_card_id) == ("draft", "data_change", card.id)
+    assert tell(tong, "number.withdrawn", key, **of(card)).state == "applied"  # said again
+    found.refresh_from_db()
+    assert found.exchange_id == draft.id
     late = tell(tong, "application.blocked", key, **of(card))
     assert (late.state, late.code) == ("dead", "TONG_WITHDRAWN")
     [waiting] = numbers(city.at_school(city.students(1)))

@@ -41,12 +41,15 @@ def application_unblocked(actor: Actor, message: Message) -> None:
 
 def number_withdrawn(actor: Actor, message: Message) -> None:
     """`number.withdrawn`: the number on the card counts no more. The card bears it printed, so an exchange is
-    opened as a draft for the school to send in; where there can be none, the card's page says why.
+    opened as a draft for the school to send in; where there can be none, the card's page says why. Said again
+    it changes nothing.
     """
     told = Content(message.data)
     card = card_told(actor, message, told)
     reason = told.text("reason", 200)
-    found = _application(actor, card)
+    found = _application(actor, card, withdrawn=True)
+    if found.state == WITHDRAWN:
+        return
     _move(actor, found, "withdraw", card, reason)
     exchange, note = open_exchange(actor, card)
     TongApplication.objects.filter(id=found.id).update(exchange_id=exchange, note=note)
@@ -71,9 +74,9 @@ def card_told(actor: Actor, message: Message, told: Content) -> cards.Card:
     return cards.card_told(actor.scope, message.key, number, bears)
 
 
-def _application(actor: Actor, card: cards.Card) -> TongApplication:
+def _application(actor: Actor, card: cards.Card, *, withdrawn: bool = False) -> TongApplication:
     """The row of the card, locked; made where there was nothing to tell so far. Raises Refused
-    `TONG_WITHDRAWN`.
+    `TONG_WITHDRAWN` unless that is what is told.
     """
     found, made = TongApplication.objects.get_or_create(
         card=card, defaults={"state": TONG_APPLICATION.initial, "state_at": clock.now()}
@@ -81,7 +84,7 @@ def _application(actor: Actor, card: cards.Card) -> TongApplication:
     if made:
         begin(TONG_APPLICATION, [found.id], actor)
     found = TongApplication.objects.select_for_update().get(id=found.id)
-    if found.state == WITHDRAWN:
+    if found.state == WITHDRAWN and not withdrawn:
         raise Refused(
             "TONG_WITHDRAWN",
             f"卡 {card.number} 的北京通号已收回，不能再变。",
