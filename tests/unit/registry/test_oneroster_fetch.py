@@ -164,6 +164,28 @@ def test_a_list_that_stays_short_is_given_up_and_says_so(
     assert OneRosterPage.objects.filter(fetch=done).count() < 40
 
 
+@pytest.mark.parametrize("moves", [False, True], ids=["no count", "other records each time"])
+def test_a_list_without_end_is_given_up_and_says_so(
+    registry: Registry, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, moves: bool
+) -> None:
+    settings.ONEROSTER_MOST = 300
+    asked = 0
+
+    def page(client: object, kind: str, offset: int, limit: int, since: str) -> registry_client.Answered:
+        nonlocal asked
+        asked += 1
+        assert asked < 1_000, "for ever"
+        first = asked * limit if moves else offset
+        ids = [f"{kind}-{at}" for at in range(first, first + limit)]
+        return registry_client.Answered(b"[]", ids, "", None, more=True)
+
+    monkeypatch.setattr(registry_client.RegistryClient, "page", page)
+    over = registry.fetch()
+    assert over.ended_at and over.run is None
+    assert over.problem.startswith("学籍系统的列表 orgs 没有尽头。") and "300 条" in over.problem
+    assert OneRosterPage.objects.filter(fetch=over).count() <= 300 // 15
+
+
 def test_characters_that_no_database_keeps_stop_nobody(registry: Registry) -> None:
     users, text = registry.enter(clean(3)), "欧\x00阳"
     body = registry.roll._body("users", users[0])

@@ -17,7 +17,8 @@ WALKS, AGAIN = 4, 2
 
 Cursor = dict[str, Any]
 """kind, offset, number (of the page to be kept), before (sourcedIds of the page before), walk, again, total;
-back: how many of them the next page has; moved: pages did not follow upon each other exactly.
+back: how many of them the next page has; moved: pages did not follow upon each other exactly; read: how many
+records came in this walk, kept or not.
 """
 
 
@@ -30,7 +31,7 @@ class Heard:
     more: bool
 
 
-_FRESH: Cursor = {"walk": 1, "again": 0, "total": None, "moved": False, "back": 0}
+_FRESH: Cursor = {"walk": 1, "again": 0, "total": None, "moved": False, "back": 0, "read": 0}
 
 
 def start() -> Cursor:
@@ -40,7 +41,7 @@ def start() -> Cursor:
 def step(cursor: Cursor, heard: Heard, limit: int) -> Cursor:
     """After a page: the next place; `keep`: the page is kept; `at_end`: the list is over."""
     offset, before = cursor["offset"], set(cursor["before"])
-    after = {**cursor, "keep": False, "at_end": False}
+    after = {**cursor, "keep": False, "at_end": False, "read": cursor.get("read", 0) + len(heard.ids)}
     common = sum(each in before for each in heard.ids)
     if (before and common != cursor["back"]) or cursor["total"] not in (None, heard.total):
         after["moved"] = True

@@ -147,6 +147,8 @@ def _one_page(client: RegistryClient, fetch: OneRosterFetch) -> OneRosterFetch:
             return locked  # somebody else has read this page, or dropped the fetch
         heard = walk.Heard(answered.ids, answered.total, answered.more)
         after = walk.step(before, heard, settings.ONEROSTER_LIMIT)
+        if after["read"] > settings.ONEROSTER_MOST:
+            raise _endless(after)
         if after.get("keep"):
             OneRosterPage.objects.create(
                 fetch=locked,
@@ -162,6 +164,16 @@ def _one_page(client: RegistryClient, fetch: OneRosterFetch) -> OneRosterFetch:
         locked.tries, locked.next_at, locked.problem = 0, clock.now(), ""
         locked.save()
     return locked
+
+
+def _endless(cursor: dict[str, Any]) -> RegistryRefused:
+    """A list without a count, or whose count runs ahead, ends only where the registry lets it end."""
+    return RegistryRefused(
+        "ONEROSTER_ENDLESS",
+        f"学籍系统的列表 {cursor['kind']} 没有尽头。",
+        found=f"已读 {cursor['read']} 条",
+        expected=f"至多 {settings.ONEROSTER_MOST} 条（XUEKA_ONEROSTER_MOST）",
+    )
 
 
 def _next_kind(fetch: OneRosterFetch, cursor: dict[str, Any]) -> dict[str, Any]:
