@@ -1,8 +1,11 @@
 """Real-name binding and hot-list follow the cards: bound when handed out, released and listed when lost."""
 
+from collections.abc import Callable, Sequence
+
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.machines import assert_every_pair_in_a_table
 from tests.unit.transit.conftest import OPERATOR, SYSTEM, City, Company, documented
@@ -201,6 +204,20 @@ def test_what_they_keep_after_it_is_over_is_told_again(company: Company, known: 
     company.talk()
     assert interop.reconcile(SYSTEM, company.partner, "transit-bindings").differing == 0
     assert state_of(known) == "unbound"
+
+
+@pytest.mark.parametrize(
+    ("letters", "table"),
+    [(transit.binding_letters, "transit_binding"), (transit.hot_letters, "transit_hotcard")],
+    ids=["bindings", "hot-list"],
+)
+def test_no_word_comes_between_reading_and_telling_again(
+    company: Company, known: cards.Card, letters: Callable[[Sequence[str]], object], table: str
+) -> None:
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        letters([known.number])
+    [read] = [each["sql"] for each in asked if f'FROM "{table}"' in each["sql"]]
+    assert "FOR UPDATE" in read
 
 
 def test_what_they_told_after_the_comparison_is_later_than_it(company: Company, known: cards.Card) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trial
 from hypothesis import strategies as st
@@ -229,6 +230,16 @@ def test_both_sides_compare_equal_and_theirs_is_taken(platform: Platform, card: 
     assert set(Entitlement.objects.values_list("kind", "state", "valid_until")) >= {
         ("transit", "suspended", date(2028, 8, 31)), ("park", "active", date(2028, 8, 31)),
     }  # fmt: skip
+
+
+def test_no_word_about_a_card_comes_between_reading_it_and_telling_it_again(
+    platform: Platform, card: cards.Card
+) -> None:
+    platform.tick()
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        assert welfare.holder_letters([card.number]).keys() == {card.number}
+    [read] = [each["sql"] for each in asked if 'FROM "welfare_entitledcard"' in each["sql"]]
+    assert "FOR UPDATE" in read
 
 
 def test_what_they_have_lost_or_have_older_is_not_taken(platform: Platform, card: cards.Card) -> None:

@@ -17,13 +17,18 @@ from xueka.platform.identity.actor import Actor
 
 
 def binding_letters(keys: Sequence[str]) -> dict[str, Letter]:
-    """Our last question about each of these cards, or that it is released."""
-    found = Binding.objects.select_related("card__student").filter(card__number__in=keys, ask__gte=1)
+    """Our last question about each of these cards, or that it is released. Held until it is told: else a
+    release that is told meanwhile would be followed by this older question.
+    """
+    rows = Binding.objects.select_for_update(of=("self",)).filter(card__number__in=keys, ask__gte=1)
+    found = rows.select_related("card__student").order_by("id")
     return {each.card.number: letters([each])[0] for each in found}
 
 
 def hot_letters(keys: Sequence[str]) -> dict[str, Letter]:
-    found = HotCard.objects.select_related("card").filter(card__number__in=keys)
+    """The same of the hot-list."""
+    rows = HotCard.objects.select_for_update(of=("self",)).filter(card__number__in=keys)
+    found = rows.select_related("card").order_by("id")
     return {each.card.number: letter(each, each.card, again=True) for each in found}
 
 

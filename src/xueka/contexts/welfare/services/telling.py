@@ -39,9 +39,12 @@ def settle(found: Sequence[cards.Card]) -> int:
 
 
 def holder_letters(keys: Sequence[str]) -> dict[str, Letter]:
-    """What we last told of these cards, for telling it again."""
-    rows = EntitledCard.objects.select_related(*(f"card__{each}" for each in WITH))
-    return {each.card.number: _letter(each, each.card, "") for each in rows.filter(card__number__in=keys)}
+    """What we last told of these cards, for telling it again. Held until then: else what is told meanwhile
+    would be followed by this older word.
+    """
+    rows = EntitledCard.objects.select_for_update(of=("self",)).filter(card__number__in=keys).order_by("id")
+    found = rows.select_related(*(f"card__{each}" for each in WITH))
+    return {each.card.number: _letter(each, each.card, "") for each in found}
 
 
 def holder_of(card: cards.Card) -> str:
