@@ -17,12 +17,14 @@ from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
 from tests.unit.interop.test_cards_told import numbers
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
+from xueka.contexts.interop import jobs
 from xueka.contexts.interop.adapters import records
 from xueka.contexts.interop.domain import buckets
 from xueka.contexts.interop.domain.buckets import Side, compare
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
+from xueka.platform.exchange import queries
 from xueka.platform.exchange.signatures import Keys, secret, sign
 from xueka.platform.exchange.wire import Caller, Said
 from xueka.platform.history.services import apply, begin
@@ -314,6 +316,45 @@ def test_a_counterpart_that_came_later_is_told_of_all_that_was_there(
         interop.compare_daily()
         interop.compare_daily()
         assert list(Difference.objects.filter(state="open").values_list("key", flat=True)) == [made[0]]
+
+
+def test_what_a_killed_comparison_found_is_told_by_the_next(
+    city: City, tong: Tong, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interop.follow_all()
+    [number] = numbers(city.active(city.students(1)))
+    interop.follow_all()
+    send()
+    tong.house.book.put(DATASET, number, "")
+    with clock.at(clock.now().replace(hour=0)) as now:  # 8 in Beijing
+        tong.house.clock.set(now.now().isoformat())
+        with monkeypatch.context() as dying:
+            dying.setattr(jobs, "tell_again", lambda *_: (_ for _ in ()).throw(MemoryError))
+            interop.compare_daily()
+        assert Difference.objects.get().state == "open"
+        now.advance(timedelta(hours=24))
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        assert Difference.objects.get().state == "sent"
+
+
+def test_a_letter_that_waits_for_a_person_makes_nobody_compare_again(city: City, tong: Tong) -> None:
+    interop.follow_all()
+    [number] = numbers(city.active(city.students(1)))
+    interop.follow_all()
+    send()
+    tong.house.book.put(DATASET, number, "")
+    with clock.at(clock.now().replace(hour=0)) as now:  # 8 in Beijing
+        tong.house.clock.set(now.now().isoformat())
+        interop.compare_daily()
+        tong.dial(refuse=1)
+        send()
+        assert queries.held_keys(CODE) == {f"card:{number}"}
+        for _ in range(3):
+            now.advance(timedelta(minutes=11))
+            tong.house.clock.set(now.now().isoformat())
+            interop.compare_daily()
+        assert Comparison.objects.count() == 1 and Difference.objects.get().state == "sent"
 
 
 def test_every_dataset_has_a_name() -> None:

@@ -11,13 +11,14 @@ from django.db import transaction
 
 from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.domain.buckets import MISSING_THERE
-from xueka.contexts.interop.domain.transitions import OPEN, SENT
+from xueka.contexts.interop.domain.transitions import DIFFERENCE, OPEN, SENT
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.exchange.counterparts import Counterpart, counterparts
-from xueka.platform.exchange.queries import told_keys
+from xueka.platform.exchange.queries import held_keys, told_keys
+from xueka.platform.history.queries import stepped
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every
 
@@ -62,8 +63,11 @@ def _due(code: str, dataset: str, since: datetime, now: datetime) -> bool:
         return True
     if done.problem:
         return done.finished_at <= now - AGAIN
+    if done.finished_at > now - SOON:
+        return False
     told = Difference.objects.filter(counterpart=code, dataset=dataset, state=SENT, owner="")
-    return done.finished_at <= now - SOON and told.exists()
+    stuck = [key.partition(":")[2] for key in held_keys(code)]  # until a person has looked at them
+    return told.exclude(key__in=stuck).exists()
 
 
 def _compare(partner: Counterpart, dataset: str) -> None:
@@ -79,7 +83,8 @@ def tell_again(code: str, dataset: str) -> int:
     """What they lack, or have otherwise, of what is ours to say: told without a person.
 
     Of which they have never been told (they came later), however much it is. The rest once more, if it is
-    little (`XUEKA_INTEROP_TELL_AGAIN`); what is found a second time, or is much, waits for somebody.
+    little (`XUEKA_INTEROP_TELL_AGAIN`); what differs after that, or is much, waits for somebody. Killed
+    before this, the next comparison does it.
     """
     if dataset in settings.INTEROP_TAKERS or not deciding.may_send(dataset):
         return 0
@@ -91,8 +96,8 @@ def tell_again(code: str, dataset: str) -> int:
         told = told_keys(code, sorted(names.values()))
         fresh += [id for id, name in names.items() if name not in told]
     done = sum(_send(fresh[start : start + PIECE]) for start in range(0, len(fresh), PIECE))
-    again = list(standing.filter(times=1).values_list("id", flat=True))
-    return done + _send(again, settings.INTEROP_TELL_AGAIN)
+    ids = set(standing.filter(owner="").values_list("id", flat=True))
+    return done + _send(sorted(ids - stepped(DIFFERENCE.name, ids)), settings.INTEROP_TELL_AGAIN)
 
 
 def _send(ids: Sequence[int], most: int = PIECE) -> int:

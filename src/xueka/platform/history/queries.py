@@ -46,6 +46,12 @@ def last_steps(machine: str, ids: Iterable[int]) -> dict[int, Step]:
     return {row.object_id: _step(row) for row in latest}
 
 
+def stepped(machine: str, ids: Iterable[int]) -> set[int]:
+    """Those of these objects that have had a step since they began."""
+    rows = Transition.objects.filter(machine=machine, object_id__in=list(ids), seq__gt=1)
+    return set(rows.values_list("object_id", flat=True))
+
+
 def moved_since_repair(machine: str, ids: Iterable[int], repair: int) -> list[int]:
     """Objects that have had another step than a repair since the repair of this id."""
     rows = Transition.objects.filter(machine=machine, object_id__in=list(ids))
