@@ -15,7 +15,7 @@ from xueka.entrypoints.rest import agent_forms as forms
 from xueka.entrypoints.rest import agent_problems
 from xueka.entrypoints.rest.agent_problems import Problem
 from xueka.entrypoints.rest.printing import hear, next_print_work, report_print
-from xueka.entrypoints.rest.reference import DescribedAPI
+from xueka.entrypoints.rest.reference import DescribedAPI, refusals
 from xueka.entrypoints.rest.signatures import signed_by
 from xueka.kernel import clock
 from xueka.platform.identity.addresses import client_address
@@ -23,6 +23,7 @@ from xueka.platform.identity.addresses import client_address
 #: Polls that one process holds open at a time; the pages need the other threads.
 _HELD = threading.BoundedSemaphore(2)
 _LOOK_EVERY = 0.25  # seconds
+REFUSALS = refusals(426)
 ENROL_A_MINUTE = 10
 
 api = DescribedAPI(
@@ -40,7 +41,7 @@ def _signed(request: HttpRequest) -> personalization.Agent:
     return signed_by(request)
 
 
-@api.post("/enrol", response=forms.Enrolled, auth=None, summary="注册")
+@api.post("/enrol", response={200: forms.Enrolled, **REFUSALS}, auth=None, summary="注册")
 def enrol(request: HttpRequest, body: forms.Enrolling) -> dict[str, Any]:
     """A one-time code makes an agent known."""
     address = client_address(request)
@@ -55,7 +56,7 @@ def enrol(request: HttpRequest, body: forms.Enrolling) -> dict[str, Any]:
     return {"agent": agent.code, "poll_seconds": settings.AGENT_POLL_SECONDS}
 
 
-@api.post("/poll", response=forms.Polled, auth=_signed, summary="报告状态、领取工作")
+@api.post("/poll", response={200: forms.Polled, **REFUSALS}, auth=_signed, summary="报告状态、领取工作")
 def poll(request: HttpRequest, body: forms.Polling) -> dict[str, Any]:
     """What the readers and printers show; the next work, or after a while nothing."""
     agent: personalization.Agent = request.auth  # type: ignore[attr-defined]
@@ -70,7 +71,12 @@ def poll(request: HttpRequest, body: forms.Polling) -> dict[str, Any]:
     return {"work": work, "poll_seconds": settings.AGENT_POLL_SECONDS}
 
 
-@api.post("/sessions/{session}/runs/{run}", response=forms.Next, auth=_signed, summary="报告一组命令的结果")
+@api.post(
+    "/sessions/{session}/runs/{run}",
+    response={200: forms.Next, **REFUSALS},
+    auth=_signed,
+    summary="报告一组命令的结果",
+)
 def report(request: HttpRequest, session: str, run: str, body: forms.Reported) -> dict[str, Any]:
     """The answers of the card; the next run."""
     agent: personalization.Agent = request.auth  # type: ignore[attr-defined]
@@ -81,7 +87,9 @@ def report(request: HttpRequest, session: str, run: str, body: forms.Reported) -
     return personalization.report(agent, int(session), run[:40], given)
 
 
-@api.post("/print-jobs/{job}", response=forms.PrintState, auth=_signed, summary="报告打印结果")
+@api.post(
+    "/print-jobs/{job}", response={200: forms.PrintState, **REFUSALS}, auth=_signed, summary="报告打印结果"
+)
 def print_job(request: HttpRequest, job: str, body: forms.PrintReported) -> dict[str, Any]:
     """What became of a print job."""
     agent: personalization.Agent = request.auth  # type: ignore[attr-defined]

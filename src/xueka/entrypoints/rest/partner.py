@@ -14,25 +14,13 @@ from pydantic import Field
 from xueka.contexts.multiapp import api as multiapp
 from xueka.entrypoints.rest import versions
 from xueka.entrypoints.rest.problems import problem, refusal
-from xueka.entrypoints.rest.reference import DescribedAPI, answers
+from xueka.entrypoints.rest.reference import DescribedAPI, answers, refusals
 from xueka.kernel import clock
 from xueka.kernel.errors import Forbidden, XuekaError
 from xueka.platform.identity.addresses import client_address
 
 LIST_TYPE = "text/tab-separated-values; charset=utf-8"
 KEY_TYPE = "application/x-pem-file"
-
-
-class Problem(Schema):
-    """What every refusal looks like."""
-
-    status: int
-    code: str
-    title: str
-    detail: str
-    where: str | None = None
-    found: Any = None
-    expected: Any = None
 
 
 class Answer(Schema):
@@ -81,7 +69,7 @@ class Me(Schema):
     grants: list[dict[str, str]]
 
 
-REFUSALS = dict.fromkeys((400, 401, 403, 404, 405, 409, 413, 422, 429, 503), Problem)
+REFUSALS = refusals()
 
 
 class PartnerAuth(HttpBasicAuth):
@@ -231,7 +219,7 @@ def hot_list(request: HttpRequest) -> HttpResponseBase:
 
 @api.get(
     "/hot-list/changes",
-    response={200: str, 304: None, 410: Problem, **REFUSALS},
+    response={200: str, 304: None, **refusals(410)},
     summary="黑名单自某版本以来的变动（签名的文本）",
     operation_id="hot_list_changes",
     openapi_extra=answers(LIST_TYPE),

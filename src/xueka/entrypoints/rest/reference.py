@@ -7,13 +7,31 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Schema
 from ninja.openapi.schema import OpenAPISchema
 
 from xueka.entrypoints.rest.problems import MEDIA_TYPE
 from xueka.entrypoints.rest.versions import Deprecation
 
 _JSON = "application/json"
+_ANYWHERE = (400, 401, 403, 404, 405, 409, 413, 422, 429, 503)
+
+
+class Problem(Schema):
+    """What every refusal looks like."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    where: str | None = None
+    found: Any = None
+    expected: Any = None
+
+
+def refusals(*further: int) -> dict[int, type[Problem]]:
+    """The statuses by which any operation refuses, and further ones of its own."""
+    return dict.fromkeys(sorted({*_ANYWHERE, *further}), Problem)
 
 
 class DescribedAPI(NinjaAPI):
