@@ -1,11 +1,13 @@
 """Boxes go to a school, a parcel each; a number typed by hand is followed by kuaidi100; custody, scores."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode
 
 import psycopg
+import pypdf
 import pytest
 from django.conf import LazySettings
 from django.db import connection, transaction
@@ -62,8 +64,14 @@ def test_a_mother_and_her_child_reach_the_school(family: Families, desk: Desk) -
     assert (shipment.pieces, mother.position, child.position) == (2, 1, 2)
     assert {mother.box_id, child.box_id} == {box.id for box in logistics.boxes_of(delivery)}
     with transaction.atomic():
-        assert couriers.labels(OPERATOR, shipment.id).startswith(b"%PDF")
+        pages = pypdf.PdfReader(io.BytesIO(couriers.labels(OPERATOR, shipment.id))).pages
         couriers.hand_over(OPERATOR, shipment.id)
+    assert len(pages) == 2, "a label for each parcel"
+    for label, waybill in zip(pages, (mother, child), strict=True):
+        text = "".join(label.extract_text().split())  # a line of a label breaks anywhere
+        for word in ("李老师", "13900000001", "东城区某街1号", waybill.number, waybill.box.number):
+            assert word in text, (word, text)
+    assert f"母运单{mother.number}" in "".join(pages[1].extract_text().split())
     delivery.refresh_from_db()
     assert (delivery.state, delivery.waybill, state(shipment)) == ("in_transit", mother.number, "on_the_way")
     desk.fate(child.number, "second_attempt")
