@@ -1,18 +1,25 @@
-"""A parent comes by Jingtong at 360 px: signs on, refuses once, pays inside the container, looks around."""
+"""A parent comes by Jingtong at 360 px: signs on, refuses once, pays inside the container, looks around, and
+follows a parcel.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
+from tests.journeys.counter.test_posting import ready_to_post
 from tests.journeys.parent.test_parent import MOBILE, look, phone
 from tests.journeys.parent.test_paying import World, houses, world
 from tests.journeys.support import DESK, assert_sound
 from tests.journeys.town import SYSTEM, Town, picture, town
 from tests.support.channels_process import Jingtong, TransitCompany, jingtong_running, transit_running
+from tests.support.couriers import couriers_beside, sweep
 from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as adapter
 from xueka.contexts.registry import api as registry
@@ -26,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def jingtong(
-    world: tuple[World, str], site: str, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    town: Town, site: str, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Jingtong]:
     with jingtong_running(tmp_path_factory.mktemp("jingtong")) as simulator:
         settings.JINGTONG_PARTNER = simulator.folder / "partner.json"
@@ -56,6 +63,11 @@ def the_agent_looks_it_up(page: Page, town: Town, number: str) -> None:
     picture(page, "city-transit-validity")
 
 
+def sign_on(page: Page) -> None:
+    page.get_by_label("手机号").fill(MOBILE)
+    page.get_by_role("button", name="以这位市民进入").click()
+
+
 def test_signs_on_pays_in_the_container_and_sees_the_ways(
     world: tuple[World, str], jingtong: Jingtong, company: TransitCompany, town: Town, page: Page
 ) -> None:
@@ -64,8 +76,7 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
 
     page.goto("/parent/")
     page.get_by_role("link", name="用京通登录").click()
-    page.get_by_label("手机号").fill(MOBILE)
-    page.get_by_role("button", name="以这位市民进入").click()
+    sign_on(page)
     page.get_by_role("button", name="不同意").click()
     expect(page.get_by_text("您没有同意授权")).to_be_visible()
     look(page, "jingtong-refused")
@@ -118,3 +129,40 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
     expect(page.get_by_text("已受理").first).to_be_visible()
     assert_sound(page)
     the_agent_looks_it_up(page, town, card.number)
+
+
+def test_follows_her_parcel_step_by_step(
+    phone: Page, town: Town, jingtong: Jingtong, tmp_path: Path, settings: Settings
+) -> None:
+    child, page = town.students()[0], phone
+    made, _ = ready_to_post(town, child)
+    with couriers_beside(tmp_path / "couriers", settings, None) as desk:
+        desk.ahead(-24 * 60)  # what couriers tell of has been
+        with transaction.atomic():
+            shipment = couriers.ask_home(SYSTEM, made.number)
+        assert couriers.call(shipment.id) == "ordered"
+        with transaction.atomic():
+            couriers.hand_over(SYSTEM, shipment.id)
+
+        page.goto("/parent/")
+        page.get_by_role("link", name="用京通登录").click()
+        sign_on(page)
+        page.get_by_role("button", name="同意", exact=True).click()
+        expect(page.get_by_role("heading", name=child.name)).to_be_visible()
+        page.goto(jingtong.card["home"])
+        page.get_by_role("link", name="卡到哪了").click()
+        waybill = shipment.waybills.get().number
+        expect(page.get_by_text(waybill).first).to_be_visible()
+        steps = page.get_by_role("region", name="快递轨迹")
+        expect(steps.get_by_text("已签收")).to_have_count(0)
+
+        for minutes, word in ((60, "已揽收"), (300, "派送中")):
+            desk.ahead(minutes)
+            desk.push()
+            sweep()
+            page.goto(jingtong.card["home"])
+            page.get_by_role("link", name="卡到哪了").click()
+            expect(steps.get_by_text(word).first).to_be_visible()
+            assert_sound(page)
+        picture(page, "jingtong-parcel")
+        expect(steps.get_by_text("已揽收").first).to_be_visible()
