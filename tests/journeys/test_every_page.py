@@ -66,6 +66,7 @@ NO_LINK_HERE = {
     "city:transit_paper",
     "city:transit_range",
     "city:agent",
+    "city:interface_comparing",
     "city:interface_difference",
     "city:interface_bookmark",
     "city:interface_message",

@@ -37,7 +37,10 @@ def say(page: Page, button: str, text: str, answer: str = "") -> None:
     page.get_by_role("dialog").get_by_role("button", name=answer or button, exact=True).click()
 
 
-def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: Town, tong: Exchange) -> None:
+def test_a_stuck_message_is_found_understood_and_replayed(
+    page: Page, people: Town, tong: Exchange, settings: Any
+) -> None:
+    settings.INTEROP_TELL_AGAIN = 0  # what differs waits for a person
     interop.follow_all()
     cards = people.in_hand(people.students()[:3])
     with transaction.atomic():
@@ -112,7 +115,13 @@ def test_a_stuck_message_is_found_understood_and_replayed(page: Page, people: To
 
     # Both sides are compared; what differs is a work list.
     tong.put("record", dataset="card-status", key=names[1], text=f"{names[1]}|?|cancelled")
-    assert interop.reconcile(SYSTEM, counterpart(CODE), "card-status").differing == 1
+    page.goto(f"/city/interfaces/at/{CODE}/")
+    press(page, "立即核对")
+    expect(page.get_by_text("正在核对").first).to_be_visible()
+    assert_sound(page)
+    interop.compare_asked()
+    expect(page.get_by_text("1 项差异").first).to_be_visible()
+    assert_sound(page)
     page.goto("/city/interfaces/differences/")
     assert_sound(page)
     page.get_by_role("link", name=names[1]).first.click()

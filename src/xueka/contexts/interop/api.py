@@ -9,6 +9,7 @@ from xueka.contexts.interop.domain.buckets import KINDS
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.contexts.interop.invariants import INVARIANTS
 from xueka.contexts.interop.jobs import (
+    compare_asked,
     compare_daily,
     follow_cards,
     measure_quality,
@@ -18,6 +19,7 @@ from xueka.contexts.interop.jobs import (
 from xueka.contexts.interop.models import (
     MEASURES,
     OUTCOMES,
+    AskedComparison,
     Comparison,
     Correction,
     Difference,
@@ -42,6 +44,7 @@ from xueka.contexts.interop.queries import (
     status,
     tong_application,
 )
+from xueka.contexts.interop.services.asking_comparison import Dataset, ask_comparison, datasets
 from xueka.contexts.interop.services.asking_numbers import ask_numbers, numbers_declined, numbers_granted
 from xueka.contexts.interop.services.comparing import answer, reconcile
 from xueka.contexts.interop.services.correcting import citizen_corrected, settle_corrections
@@ -73,8 +76,10 @@ __all__ = [
     "NUMBER_REQUEST",
     "OUTCOMES",
     "TONG_APPLICATION",
+    "AskedComparison",
     "Comparison",
     "Correction",
+    "Dataset",
     "Difference",
     "NumberRequest",
     "Quality",
@@ -84,12 +89,15 @@ __all__ = [
     "answer",
     "application_blocked",
     "application_unblocked",
+    "ask_comparison",
     "ask_numbers",
     "assign",
     "citizen_corrected",
+    "compare_asked",
     "compare_daily",
     "comparisons",
     "corrections",
+    "datasets",
     "days",
     "difference",
     "differences",

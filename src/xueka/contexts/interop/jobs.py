@@ -12,11 +12,11 @@ from django.db import transaction
 from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.domain.buckets import MISSING_THERE
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, OPEN, SENT
-from xueka.contexts.interop.models import Comparison, Difference
+from xueka.contexts.interop.models import AskedComparison, Comparison, Difference
 from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
 from xueka.kernel import clock
-from xueka.kernel.errors import Refused
-from xueka.platform.exchange.counterparts import Counterpart, counterparts
+from xueka.kernel.errors import Refused, XuekaError
+from xueka.platform.exchange.counterparts import Counterpart, counterpart, counterparts
 from xueka.platform.exchange.queries import held_keys, told_keys
 from xueka.platform.history.queries import stepped
 from xueka.platform.identity.actor import Actor
@@ -54,6 +54,27 @@ def compare_daily() -> None:
         for dataset in partner.datasets:
             if dataset in DATASETS and _due(partner.code, dataset, due, now):
                 _compare(partner, dataset)
+
+
+@every(3, "interop.compare_asked")
+def compare_asked() -> None:
+    """What people want compared now. One that was killed on the way is made again."""
+    for wish in AskedComparison.objects.filter(ended_at=None).order_by("id"):
+        made, problem = None, ""
+        try:
+            partner = counterpart(wish.counterpart)
+            made = comparing.reconcile(WORKER, partner, wish.dataset)
+            tell_again(partner.code, wish.dataset)
+        except XuekaError as error:
+            if error.code == "COMPARISON_RUNS":
+                continue  # the daily one was quicker; after it
+            problem = error.message
+        except Exception:
+            log.exception("interop.compare_broken", counterpart=wish.counterpart, dataset=wish.dataset)
+            problem = "核对没有做成，原因在系统日志里。"
+        AskedComparison.objects.filter(id=wish.id).update(
+            ended_at=clock.now(), comparison=made, problem=problem[:200]
+        )
 
 
 def _due(code: str, dataset: str, since: datetime, now: datetime) -> bool:

@@ -71,6 +71,33 @@ class Comparison(models.Model):
         indexes = [models.Index(fields=["counterpart", "dataset", "-id"], name="interop_comparison_latest")]
 
 
+class AskedComparison(models.Model):
+    """A comparison that a person wants now; the worker takes it up. `problem`: why there is none."""
+
+    counterpart = models.CharField(max_length=32)
+    dataset = models.CharField(max_length=32)
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=80)
+    ended_at = models.DateTimeField(null=True)
+    comparison = models.OneToOneField(Comparison, on_delete=models.PROTECT, null=True, related_name="asked")
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["counterpart", "dataset"],
+                condition=Q(ended_at=None),
+                name="interop_one_asked_comparison",
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, comparison=None, problem="")
+                | (Q(ended_at__isnull=False) & (Q(comparison__isnull=False) | ~Q(problem=""))),
+                name="interop_asked_comparison_ends",
+            ),
+        ]
+        indexes = [models.Index(fields=["counterpart", "dataset", "-id"], name="interop_asked_latest")]
+
+
 class Difference(models.Model):
     """A record on which the two sides do not agree. `envelope` opens to {ours, theirs}."""
 

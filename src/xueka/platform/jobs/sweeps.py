@@ -5,7 +5,7 @@ database session while it runs. So two workers never sweep the same thing at onc
 worker is free at the moment its connection is gone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 
@@ -30,10 +30,10 @@ def every(seconds: int, name: str) -> Callable[[Callable[[], object]], Callable[
     def register(work: Callable[[], object]) -> Callable[[], bool]:
         @wraps(work)
         def sweep() -> bool:
-            with _alone(name) as alone:
-                if alone:
+            with alone(name) as mine:
+                if mine:
                     _run(name, work)
-            return alone
+            return mine
 
         @app.periodic(cron=f"* * * * * */{seconds}")
         @app.task(name=name, queue=QUEUE, queueing_lock=name)
@@ -46,16 +46,31 @@ def every(seconds: int, name: str) -> Callable[[Callable[[], object]], Callable[
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[bool]:
+def alone(name: str) -> Iterator[bool]:
+    """Whether the caller is the only one at work on `name`, anywhere; it stays so until the end."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_LOCK_SPACE, name])
-        (alone,) = cursor.fetchone()
+        (mine,) = cursor.fetchone()
     try:
-        yield alone
+        yield mine
     finally:
-        if alone and connection.is_usable():  # a lost connection has given its lock back already
+        if mine and connection.is_usable():  # a lost connection has given its lock back already
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [_LOCK_SPACE, name])
+
+
+def at_work(names: Sequence[str]) -> set[str]:
+    """Those of these names that somebody is `alone` with just now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, [list(names), _LOCK_SPACE])
+        return {name for (name,) in cursor.fetchall()}
+
+
+_HELD = """
+    SELECT asked.name FROM unnest(%s::text[]) AS asked(name)
+      JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+       AND l.classid = %s AND l.objid = hashtext(asked.name)::oid
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 def _run(name: str, work: Callable[[], object]) -> None:

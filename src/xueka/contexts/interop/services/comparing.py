@@ -6,12 +6,12 @@ from datetime import datetime
 from django.db import transaction
 
 from xueka.contexts.interop.adapters import asking, records
-from xueka.contexts.interop.domain.buckets import Compared, compare, kind_of, read_question
+from xueka.contexts.interop.domain.buckets import Compared, Side, compare, kind_of, read_question
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, GONE, LEFT, SENT, TAKEN
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.contexts.interop.services.following import untold
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput, XuekaError
+from xueka.kernel.errors import BadInput, Refused, XuekaError
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import seal_many, unseal
 from xueka.platform.exchange.counterparts import Counterpart
@@ -19,17 +19,31 @@ from xueka.platform.exchange.queries import waiting_keys
 from xueka.platform.exchange.wire import calling
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
+from xueka.platform.jobs.sweeps import alone
 
 
 def reconcile(actor: Actor, partner: Counterpart, dataset: str) -> Comparison:
     """Compare now and keep what differs. Opens its own transactions: it speaks with the counterpart between
     them.
 
-    Raises NotFound `DATASET_UNKNOWN`. Where the counterpart gives no usable answer, the result says why.
+    Raises NotFound `DATASET_UNKNOWN`, Refused `COMPARISON_RUNS`. Where the counterpart gives no usable
+    answer, the result says why.
     """
     actor.require("city:interop:manage")
-    begun = clock.now()
     ours = records.side(dataset)
+    with alone(name_of(partner.code, dataset)) as mine:
+        if not mine:
+            raise Refused("COMPARISON_RUNS", "这项数据正在核对。", found=dataset, action="请等它完成。")
+        return _reconcile(actor, partner, dataset, ours)
+
+
+def name_of(code: str, dataset: str) -> str:
+    """What a comparison is called while it runs; two at once would find every difference twice."""
+    return f"interop.compare.{code}.{dataset}"
+
+
+def _reconcile(actor: Actor, partner: Counterpart, dataset: str, ours: Side) -> Comparison:
+    begun = clock.now()
     try:
         with calling(partner) as caller:
             theirs = asking.side(caller, dataset)

@@ -113,6 +113,7 @@ ACTS = {
     "matter.open": "提出协调事项",
     "matter.set_due": "改协调事项的期限",
     "interop.reconcile": "与对接方核对",
+    "interop.compare": "要求立即核对",
     "transit.look_up": "查询公交有效期",
     "number_request.ask": "向北京通申请号码",
     "number_request.grant": "北京通拨给号段",

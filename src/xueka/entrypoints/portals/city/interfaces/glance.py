@@ -4,16 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design import formats
-from xueka.entrypoints.design.ui import Action, Empty, Fact, Link, ObjectHead
+from xueka.entrypoints.design.flashes import flash
+from xueka.entrypoints.design.ui import Action, Badge, Empty, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.city.interfaces import words
+from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
+from xueka.kernel.errors import BadInput
 from xueka.platform.exchange import queries as exchange
+from xueka.platform.exchange.counterparts import counterpart
 from xueka.platform.exchange.standing import EXCHANGE, KINDS, Standing
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -56,13 +60,33 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
         "is_exchange": is_exchange,
         "back": Link("接口总览", reverse("city:interfaces")),
     }
+    here = reverse("city:interface", args=[code])
     if is_exchange:
         shown |= {
-            "dead": _dead(code),
-            "comparisons": list(interop.comparisons(request.actor, code)[:10]),
+            "dead": _dead(code, newest := request.GET.get("dead") == "newest"),
+            "dead_sorted": "descending" if newest else "ascending",
+            "dead_icon": "chevron-down" if newest else "chevron-up",
+            "dead_sort_url": f"{here}#dead" if newest else f"{here}?dead=newest#dead",
             "dead_url": words.places(found)["dead"],
+            **_comparing(request, code),
         }
     return render(request, "city/interfaces/one.html", shown)
+
+
+@require_GET
+@portal_view(words.READ)
+def comparing(request: StaffRequest, code: str) -> HttpResponse:
+    """The part of the page that is asked for again while something is compared."""
+    return render(request, "city/interfaces/comparing.html", _comparing(request, code))
+
+
+@require_POST
+@portal_view(words.MANAGE)
+def compare(request: StaffRequest, code: str) -> HttpResponse:
+    """Now, not at night: the worker does it, this page shows it."""
+    asked = interop.ask_comparison(request.actor, code, request.POST.get("dataset", ""))
+    flash(request, f"{interop.DATASET_NAMES[asked.dataset]}：几秒内开始核对，结果在下面。")
+    return redirect(f"{reverse('city:interface', args=[code])}#comparing")
 
 
 def _row(each: Standing) -> dict[str, object]:
@@ -122,6 +146,58 @@ def _head(request: StaffRequest, found: Standing) -> ObjectHead:
     )
 
 
+def _comparing(request: StaffRequest, code: str) -> dict[str, object]:
+    try:
+        found = interop.datasets(request.actor, counterpart(code))
+    except BadInput:  # its file is broken; what was compared is still there
+        found = []
+    names = shapes.Names()
+    called = interop.DATASET_NAMES
+    return {
+        "datasets": [_dataset(code, each, names) for each in found],
+        "comparisons": [
+            (called.get(each.dataset, each.dataset), each)
+            for each in interop.comparisons(request.actor, code)[:10]
+        ],
+        "comparing": any(each.runs for each in found),
+        "comparing_url": reverse("city:interface_comparing", args=[code]),
+        "may_compare": request.actor.may(words.MANAGE),
+    }
+
+
+def _dataset(code: str, each: interop.Dataset, names: shapes.Names) -> dict[str, object]:
+    last, asked = each.last, each.asked
+    said = ""
+    if each.runs:
+        state = Badge("正在核对", "progress")
+        if asked and asked.ended_at is None:
+            said = f"{names[asked.asked_by]}，{formats.moment(asked.asked_at)}"
+    elif asked and asked.problem and (last is None or asked.asked_at > last.finished_at):
+        state, said = Badge("没有核对成", "bad"), asked.problem
+    elif last is None:
+        state = Badge("还没有核对过")
+    elif last.problem:
+        state, said = Badge("没有核对成", "bad"), last.problem
+    elif last.differing:
+        state = Badge(f"{last.differing:,} 项差异", "wait")
+    else:
+        state = Badge("一致", "ok")
+    return {
+        "name": interop.DATASET_NAMES[each.code],
+        "state": state,
+        "words": said,
+        "at": last.finished_at if last else None,
+        "action": Action(
+            "立即核对",
+            reverse("city:interface_compare", args=[code]),
+            "post",
+            "git-compare",
+            disabled_reason=each.blocked,
+            params={"dataset": each.code},
+        ),
+    }
+
+
 def _quality(request: StaffRequest, code: str) -> list[tuple[str, list[str]]]:
     """By day, a share of each measure or a gap."""
     today = clock.today()
@@ -134,9 +210,12 @@ def _quality(request: StaffRequest, code: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _dead(code: str) -> list[dict[str, object]]:
-    """Both directions, the oldest first."""
-    rows: list[Any] = [*exchange.dead_letters(code)[:SHOWN], *exchange.incoming_dead_letters(code)[:SHOWN]]
+def _dead(code: str, newest: bool) -> list[dict[str, object]]:
+    """Both directions in one order, by age; the oldest first, for it holds back what came after it."""
+    out, came = exchange.dead_letters(code), exchange.incoming_dead_letters(code)
+    if newest:
+        out, came = out.reverse(), came.reverse()
+    rows: list[Any] = sorted([*out[:SHOWN], *came[:SHOWN]], key=words.begun, reverse=newest)[:SHOWN]
     return [
         {
             "way": words.WAYS[words.way_of(each)],
@@ -144,7 +223,9 @@ def _dead(code: str) -> list[dict[str, object]]:
             "key": each.stream.key,
             "kind": each.kind,
             "why": words.why(each.code, each.problem),
-            "at": each.ended_at,
+            "at": words.begun(each),
+            "age": formats.age(words.begun(each)),
+            "ended": each.ended_at,
         }
         for each in rows
     ]

@@ -37,7 +37,7 @@ def sent(request: StaffRequest, code: str) -> HttpResponse:
         caption="发出的消息",
         columns=_columns("out"),
         sorts={"id": ("id",)},
-        default_sort="-id",
+        default_sort=_order(request),
         filters=filters("out"),
         bulk=[Bulk("补发", reverse("city:interface_replay", args=[code]), "repeat", "primary")]
         if may
@@ -60,7 +60,7 @@ def received(request: StaffRequest, code: str) -> HttpResponse:
         caption="收到的消息",
         columns=_columns("in"),
         sorts={"id": ("id",)},
-        default_sort="-id",
+        default_sort=_order(request),
         filters=filters("in"),
         bulk=[Bulk("再处理", reverse("city:interface_retry", args=[code]), "repeat", "primary")]
         if request.actor.may(words.MANAGE)
@@ -89,7 +89,7 @@ def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
                 Fact("对象", Link(found.stream.key, f"{reverse('city:trace')}?q={found.stream.key}")),
                 Fact("第几条", found.seq),
                 Fact("发生", found.occurred_at),
-                Fact("建立" if way == "out" else "收到", _begun(found)),
+                Fact("建立" if way == "out" else "收到", words.begun(found)),
                 Fact("结束", found.ended_at),
                 Fact("试过", f"{found.tries} 次"),
             ],
@@ -216,9 +216,9 @@ def _content(found: Any) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2)
 
 
-def _begun(found: Any) -> datetime:
-    begun: datetime = found.created_at if hasattr(found, "created_at") else found.received_at
-    return begun
+def _order(request: StaffRequest) -> str:
+    """What came last is above; of what has stopped the oldest, which holds back the others."""
+    return "id" if request.GET.get("state") == DEAD else "-id"
 
 
 def _tried(at: datetime, status: int, said: str) -> str:

@@ -1,6 +1,7 @@
 """How interfaces, messages and differences read on a page, and where their numbers lead."""
 
 import math
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -111,6 +112,12 @@ def places(standing: Standing) -> dict[str, str]:
             ("dead", "moved"), reverse("city:imports")
         )
     return found | {"page": page}
+
+
+def begun(message: Any) -> datetime:
+    """Since when a message is there, of either direction."""
+    at: datetime = message.created_at if isinstance(message, Outgoing) else message.received_at
+    return at
 
 
 def message_link(way: str, message: Any) -> Link:

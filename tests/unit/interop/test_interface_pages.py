@@ -1,0 +1,66 @@
+"""The pages of the interfaces: what stopped by age, a comparison asked for and shown."""
+
+import re
+from datetime import timedelta
+
+from django.test import Client
+from django.urls import reverse
+
+from tests.unit.interop.conftest import CODE, City, Tong, send
+from tests.unit.interop.test_beijing_tong import tell
+from tests.unit.interop.test_cards_told import numbers
+from tests.unit.transit.test_pages import operator
+from xueka.contexts.interop import api as interop
+from xueka.kernel import clock
+from xueka.platform.exchange.models import Incoming
+from xueka.platform.exchange.services import post
+
+__all__ = ["operator"]
+PAGE = reverse("city:interface", args=[CODE])
+
+
+def keys(text: str) -> list[str]:
+    part = text[text.index('id="dead"') :]
+    return re.findall(r'data-label="对象" class="xk-code">([^<]+)', part)
+
+
+def test_what_has_stopped_is_in_the_order_of_its_age(city: City, tong: Tong, operator: Client) -> None:
+    tong.dial(refuse=1)
+    start = clock.now()
+    for minute, name in enumerate(("old", "later")):
+        with clock.at(start + timedelta(minutes=10 * minute)):
+            post(CODE, "card.status", f"card:{name}", {})
+            send()
+    tong.dial(refuse=0)
+    with clock.at(start + timedelta(minutes=5)):
+        tell(tong, "citizen.corrected", "card:between", number="?")
+    assert Incoming.objects.get().state == "dead"
+    with clock.at(start + timedelta(hours=1)):
+        assert keys(operator.get(PAGE).content.decode()) == ["card:old", "card:between", "card:later"]
+        newest = operator.get(PAGE, {"dead": "newest"}).content.decode()
+        assert keys(newest) == ["card:later", "card:between", "card:old"]
+        rows = operator.get(reverse("city:interface_messages", args=[CODE]), {"state": "dead"})
+        text = rows.content.decode()
+        assert text.index("card:old") < text.index("card:later")
+        turned = operator.get(
+            reverse("city:interface_messages", args=[CODE]), {"state": "dead", "sort": "-id"}
+        ).content.decode()
+        assert turned.index("card:later") < turned.index("card:old")
+
+
+def test_a_comparison_is_asked_for_on_the_page_and_shown_there(
+    city: City, tong: Tong, operator: Client
+) -> None:
+    numbers(city.active(city.students(2)))
+    part = reverse("city:interface_comparing", args=[CODE])
+    assert "还没有核对过" in operator.get(PAGE).content.decode()
+    ask = reverse("city:interface_compare", args=[CODE])
+    assert operator.post(ask, {"dataset": "card-status"}).status_code == 302
+    shown = operator.get(part).content.decode()
+    assert "正在核对" in shown and part in shown  # it asks again
+    refused = operator.post(ask, {"dataset": "card-status"}, headers={"Accept": "application/json"})
+    assert refused.status_code == 409 and "正在核对" in refused.content.decode()
+    interop.compare_asked()
+    shown = operator.get(part).content.decode()
+    assert "2 项差异" in shown and part not in shown
+    assert operator.post(ask, {"dataset": "nothing"}).status_code == 404
