@@ -54,6 +54,7 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["next_at"], condition=Q(state=QUEUED), name="mail_due"),
             models.Index(fields=["created_at"], name="mail_created"),
+            models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mail_sent_at"),
             models.Index(fields=["to_index"], name="mail_of_an_address"),
         ]
 

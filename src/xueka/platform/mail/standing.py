@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Max, Min, Q
 
 from xueka.kernel import clock
 from xueka.platform.exchange.standing import MESSAGES, Standing
@@ -18,8 +18,7 @@ def standings(first: datetime) -> list[Standing]:
         oldest=Min("created_at"),
     )
     wrong = queued.exclude(problem="").order_by("-next_at").values_list("problem", flat=True).first()
-    gone = Mail.objects.filter(sent_at__isnull=False).order_by("-id")
-    last = gone.values_list("sent_at", flat=True).first()
+    last = Mail.objects.aggregate(last=Max("sent_at"))["last"]
     oldest = int((clock.now() - now["oldest"]).total_seconds()) if now["oldest"] else 0
     return [
         Standing(
