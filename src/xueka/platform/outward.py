@@ -33,7 +33,7 @@ def request(
     method: str, address: str, seconds: float, *, content: bytes = b"", headers: dict[str, str] | None = None
 ) -> httpx.Response:
     """One call, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with _caller(seconds) as caller, within(2 * seconds):
+    with opened(seconds) as caller, within(2 * seconds):
         return caller.request(method, address, content=content, headers=headers)
 
 
@@ -45,13 +45,23 @@ def client(timeout: float, at_once: int = 1) -> httpx.Client:
 
 def post(address: str, form: dict[str, str], seconds: float) -> httpx.Response:
     """One form, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with _caller(seconds) as caller, within(2 * seconds):
+    with opened(seconds) as caller, within(2 * seconds):
         return caller.post(address, data=form)
 
 
-def _caller(seconds: float) -> httpx.Client:
+def opened(seconds: float) -> httpx.Client:
     """By the proxy of the environment where there is one; that is not ours to give a deadline."""
     return httpx.Client(timeout=seconds) if getproxies() else client(seconds)
+
+
+def read(answer: httpx.Response, most: int) -> bytes:
+    """The whole of an answer that is `stream`ed, unpacked. Raises httpx.DecodingError where it is more."""
+    got = bytearray()
+    for piece in answer.iter_bytes():
+        got += piece
+        if len(got) > most:
+            raise httpx.DecodingError("too large")
+    return bytes(got)
 
 
 @cache

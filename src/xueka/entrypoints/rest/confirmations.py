@@ -19,7 +19,7 @@ from xueka.kernel.errors import BadInput, XuekaError
 
 log = structlog.get_logger("xueka.nontax")
 
-_SECONDS = 60  # of silence on a connection
+_SECONDS = 60  # for a frame to come whole, and for its answer to go
 _AT_ONCE = 32
 _HEAD = payments.cnnontax.APP + payments.cnnontax.VERSION
 
@@ -48,12 +48,12 @@ class _Exchange(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         line: socket.socket = self.request
-        line.settimeout(_SECONDS)
         try:
             while True:
-                answer = take(payments.read_frame(line))
+                answer = take(payments.read_frame(line, _SECONDS))
                 if answer is None:
                     return
+                line.settimeout(_SECONDS)
                 line.sendall(answer)
         except (OSError, BadInput):
             return

@@ -111,7 +111,7 @@ class Caller:
                 outward.within(2 * self.partner.limits.timeout),
                 self._client.stream(method, address, content=body, headers=headers) as answer,
             ):
-                text = _body(answer)
+                text = outward.read(answer, LARGEST_ANSWER)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return b"", Said(0, codes.NO_ANSWER, type(error).__name__, _ms(begun))
         return text, _judged(answer, text, _ms(begun))
@@ -124,16 +124,6 @@ def calling(partner: Counterpart) -> Iterator[Caller]:
         yield caller
     finally:
         caller.close()
-
-
-def _body(answer: httpx.Response) -> bytes:
-    """What came, bounded in size."""
-    got = bytearray()
-    for piece in answer.iter_bytes():
-        got += piece
-        if len(got) > LARGEST_ANSWER:
-            raise httpx.DecodingError("too large")
-    return bytes(got)
 
 
 def _judged(answer: httpx.Response, body: bytes, ms: int) -> Said:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import requests
 import structlog
 from authlib.integrations.base_client.errors import OAuthError
@@ -17,9 +18,11 @@ from django.conf import settings
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from requests.adapters import BaseAdapter
 
 from xueka.contexts.families.ports import Asked, Citizen, Over, SignOnDeclined, SignOnFailed
 from xueka.kernel.identifiers import phone_problem
+from xueka.platform import outward
 
 log = structlog.get_logger("xueka.families")
 
@@ -27,7 +30,7 @@ SCOPE = "openid phone payment"
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 #: Cards of simulators say so; they may be spoken with by http.
 DEMO = "demo-"
-_TIMEOUT = (3, 10)  # seconds, to connect and to read
+_SECONDS = 10  # of silence; a whole answer within twice as many
 _LEEWAY = 60  # seconds that the two clocks may be apart
 _LONGEST = 600  # seconds from `iat` to `exp`
 _KEPT = 3600  # seconds that the configuration is used again
@@ -177,14 +180,41 @@ def _citizen(claims: Mapping[str, Any], nonce: str, issuer: str) -> Citizen:
 
 def _client(redirect_uri: str) -> OAuth2Session:
     known = _account()
-    return OAuth2Session(
+    session = OAuth2Session(
         known["client_id"],
         known["client_secret"],
         redirect_uri=redirect_uri,
         scope=SCOPE,
         code_challenge_method="S256",
-        default_timeout=_TIMEOUT,
     )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Whole())
+    return session
+
+
+class _Whole(BaseAdapter):
+    """Carries the calls of Authlib's session, which has deadlines of each read alone."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        body = request.body or b""
+        try:
+            answer = outward.request(
+                str(request.method),
+                str(request.url),
+                _SECONDS,
+                content=body.encode() if isinstance(body, str) else bytes(body),
+                headers=dict(request.headers),
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise requests.ConnectionError(type(error).__name__) from None
+        made = requests.Response()
+        made.status_code, made.url, made.request = answer.status_code, str(request.url), request
+        made.headers.update(answer.headers)
+        made._content = answer.content
+        return made
+
+    def close(self) -> None:
+        """Each call has a connection of its own."""
 
 
 def _platform(kept: float = _KEPT) -> tuple[dict[str, Any], KeySet]:
@@ -205,7 +235,7 @@ def _platform(kept: float = _KEPT) -> tuple[dict[str, Any], KeySet]:
         for each in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             _safe(configuration[each])
         keys = KeySet.import_key_set(_json(configuration["jwks_uri"]))  # type: ignore[arg-type]
-    except (requests.RequestException, JoseError, ValueError, KeyError, TypeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, KeyError, TypeError) as error:
         log.warning("families.sign_on_unreadable", error=f"{type(error).__name__} {error}"[:120])
         if age >= _KEPT:
             _known[issuer] = (time.monotonic(), {}, KeySet([]))
@@ -224,7 +254,7 @@ def _safe(address: str) -> str:
 
 
 def _json(address: str) -> dict[str, Any]:
-    answer = requests.get(address, timeout=_TIMEOUT, allow_redirects=False)
+    answer = outward.request("GET", address, _SECONDS)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found

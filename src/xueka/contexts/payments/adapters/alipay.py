@@ -3,7 +3,6 @@
 import base64
 import binascii
 import http.client
-import urllib.request
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +14,7 @@ from Cryptodome.Hash import SHA256
 from Cryptodome.PublicKey import RSA
 from Cryptodome.Signature import pkcs1_15
 
-from xueka.contexts.payments.adapters import cards
+from xueka.contexts.payments.adapters import cards, downloads
 from xueka.contexts.payments.models import ChannelAccount, Payment, Refund
 from xueka.contexts.payments.ports import (
     Channel,
@@ -140,9 +139,8 @@ class Alipay:
         if not address.startswith(("https://", "http://127.0.0.1:")):
             raise ChannelUnavailable("CHANNEL_ANSWER", "账单下载地址不对。")
         try:
-            with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 - checked above
-                return bytes(answer.read())
-        except (OSError, http.client.HTTPException):
+            return downloads.fetch(address)
+        except OSError:
             raise ChannelUnavailable("CHANNEL_SILENT", "账单没有下载到。") from None
 
     def read_notice(self, headers: Mapping[str, str], raw: bytes, received_at: datetime) -> Notice:

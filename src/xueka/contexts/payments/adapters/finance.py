@@ -5,6 +5,7 @@
 import json
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -47,9 +48,8 @@ def ask(
     frame = cnnontax.encode(message(found, number, voucher, msg_id=msg_id, day=day), found["token"])
     try:
         with socket.create_connection((found["host"], int(found["port"])), _SECONDS) as line:
-            line.settimeout(_SECONDS)
             line.sendall(frame)
-            answer = cnnontax.receive(read_frame(line), found["token"])
+            answer = cnnontax.receive(read_frame(line, 2 * _SECONDS), found["token"])
     except (OSError, BadInput) as error:
         raise ChannelUnavailable(
             "CHANNEL_SILENT", "财政非税平台没有回应。", found=type(error).__name__
@@ -83,11 +83,18 @@ def message(
     )
 
 
-def read_frame(line: socket.socket) -> bytes:
-    """The next frame on a connection. Raises OSError where it ends before, BadInput where it is none."""
+def read_frame(line: socket.socket, seconds: float) -> bytes:
+    """The next frame on a connection, whole within so many seconds. Raises OSError where it ends before or is
+    not, BadInput where it is none.
+    """
     found = b""
     wanted = cnnontax.LENGTH_SIZE
+    until = time.monotonic() + seconds
     while len(found) < wanted:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        line.settimeout(left)
         more = line.recv(min(65536, wanted - len(found)))
         if not more:
             raise OSError("closed")

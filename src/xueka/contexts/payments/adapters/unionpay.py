@@ -3,9 +3,7 @@
 import base64
 import binascii
 import hashlib
-import urllib.error
 import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -16,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from xueka.contexts.payments.adapters import cards
+from xueka.contexts.payments.adapters import cards, downloads
 from xueka.contexts.payments.models import ChannelAccount, Payment, Refund
 from xueka.contexts.payments.ports import (
     Channel,
@@ -30,8 +28,7 @@ from xueka.contexts.payments.ports import (
 )
 from xueka.kernel import clock
 
-_TIMEOUT = 30  # seconds
-_LIMIT = 64 * 1024 * 1024  # bytes of an answer, and of the file in it
+_LIMIT = 64 * 1024 * 1024  # bytes of the file in an answer
 _FIXED = {
     "version": "5.1.0",
     "encoding": "UTF-8",
@@ -106,9 +103,7 @@ class UnionPay:
     def _ask(self, values: Mapping[str, str]) -> dict[str, str]:
         body = urllib.parse.urlencode(values).encode()
         try:
-            # The address is that of the card that the channel handed over.
-            with urllib.request.urlopen(self._card["file_gateway"], body, _TIMEOUT) as answer:  # noqa: S310
-                text = answer.read(_LIMIT).decode("ascii")
+            text = downloads.fetch(self._card["file_gateway"], body).decode("ascii")
             found = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=True))
         except (OSError, ValueError) as error:
             raise ChannelUnavailable("CHANNEL_SILENT", "银联没有回应。", found=type(error).__name__) from None

@@ -2,15 +2,13 @@
 
 import json
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from xueka.contexts.payments.adapters import downloads
 from xueka.contexts.payments.ports import ChannelUnavailable
 
-_TIMEOUT = 30  # seconds
-_LIMIT = 64 * 1024 * 1024
 _NONE = 89503
 
 
@@ -43,12 +41,9 @@ def _fetch(address: str, body: bytes | None = None) -> bytes:
     if not address.startswith(("https://", "http://127.0.0.1:")):
         raise ChannelUnavailable("CHANNEL_ANSWER", "微信非税接口的地址不对。")
     try:
-        with urllib.request.urlopen(address, body, _TIMEOUT) as answer:  # noqa: S310 - checked above
-            return bytes(answer.read(_LIMIT))
+        return downloads.fetch(address, body, downloads.JSON)
     except OSError as error:
-        raise ChannelUnavailable(
-            "CHANNEL_SILENT", "微信非税接口没有回应。", found=type(error).__name__
-        ) from None
+        raise ChannelUnavailable("CHANNEL_SILENT", "微信非税接口没有回应。", found=str(error)) from None
 
 
 def _said(content: bytes) -> dict[str, Any] | None:

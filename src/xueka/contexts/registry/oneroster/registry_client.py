@@ -17,8 +17,10 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
+from xueka.platform import outward
 
 SECONDS = 20
+WHOLE = 120  # seconds for one page, whatever comes of it meanwhile
 LARGEST = 64 * 1024 * 1024
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _AGAIN = (401, 408, 425, 429)
@@ -98,7 +100,7 @@ class RegistryClient:
 
     def __init__(self, partner: Partner) -> None:
         self._partner = partner
-        self._client = httpx.Client(timeout=SECONDS, follow_redirects=False)
+        self._client = outward.opened(SECONDS)
         self._token = ""
 
     def __enter__(self) -> "RegistryClient":
@@ -149,7 +151,7 @@ class RegistryClient:
     def _send(self, method: str, address: str, **how: Any) -> _Got:
         pieces, size = [], 0
         try:
-            with self._client.stream(method, address, **how) as answer:
+            with outward.within(WHOLE), self._client.stream(method, address, **how) as answer:
                 for piece in answer.iter_bytes():
                     size += len(piece)
                     if size > LARGEST:
