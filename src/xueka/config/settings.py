@@ -261,10 +261,14 @@ JINGTONG_PARTNER = Path(os.environ.get("XUEKA_JINGTONG_PARTNER", XUEKA_HOME / "j
 INTERFACES = (
     "xueka.contexts.interop.services.sampling.counterparts_standing",
     "xueka.contexts.registry.standing.standings",
+    "xueka.contexts.production.standing.standings",
     "xueka.contexts.couriers.standing.standings",
     "xueka.platform.messages.standing.standings",
     "xueka.platform.mail.standing.standings",
-    "xueka.contexts.payments.standing.standings",
+    "xueka.contexts.families.standing.standings",
+    "xueka.contexts.treasury.standing.standings",
+    "xueka.contexts.receipts.standing.standings",
+    "xueka.contexts.multiapp.standing.standings",
 )
 # Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
 INTEROP_TAKERS: dict[str, str] = {

@@ -59,8 +59,8 @@ def test_an_answer_that_somebody_altered_is_not_believed(
 ) -> None:
     right = unionpay.urllib.parse.parse_qsl
 
-    def altered(text: str, **more: bool) -> list[tuple[str, str]]:
-        return [(name, "98" if name == "respCode" else value) for name, value in right(text, **more)]
+    def altered(text: str, *given: bool, **more: bool) -> list[tuple[str, str]]:
+        return [(name, "98" if name == "respCode" else value) for name, value in right(text, *given, **more)]
 
     monkeypatch.setattr(unionpay.urllib.parse, "parse_qsl", altered)
     with pytest.raises(ChannelUnavailable) as wrong:

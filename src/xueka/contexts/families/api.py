@@ -25,7 +25,7 @@ from xueka.contexts.families.services.sessions import (
     resume,
 )
 from xueka.contexts.families.services.signing_in import ask_code, enter
-from xueka.contexts.families.services.signing_on import introduce, leave, sign_on
+from xueka.contexts.families.services.signing_on import introduce, leave, not_signed_on, sign_on
 
 __all__ = [
     "CODE_LIFETIME",
@@ -59,6 +59,7 @@ __all__ = [
     "introduce",
     "jingtong_card",
     "leave",
+    "not_signed_on",
     "openid_of",
     "phones_of",
     "reminders_refused",

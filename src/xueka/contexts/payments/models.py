@@ -305,6 +305,7 @@ class Notice(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(outcome=""), name="payments_notice_to_judge"),
             models.Index(fields=["outcome", "id"], name="payments_notice_outcomes"),
+            models.Index(fields=["channel", "received_at"], name="payments_notice_came"),
         ]
 
 

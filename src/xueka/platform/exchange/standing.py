@@ -2,22 +2,28 @@
 payment channels and imports. `settings.INTERFACES` names who tells of which.
 """
 
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from xueka.platform.database.at_once import Answers, Question, at_once
 from xueka.platform.exchange.models import BREAKER, CLOSED
 
 #: What kind of counterpart it is, in the order of the page.
-EXCHANGE, REGISTRY, COURIER, MESSAGES, MONEY = "exchange", "registry", "courier", "messages", "money"
+EXCHANGE, REGISTRY, BUREAU, COURIER = "exchange", "registry", "bureau", "courier"
+SIGN_ON, MESSAGES, MONEY, PARTNER = "sign_on", "messages", "money", "partner"
 KINDS = {
     EXCHANGE: "数据交换",
     REGISTRY: "学籍",
+    BUREAU: "卡厂",
     COURIER: "承运商",
+    SIGN_ON: "登录",
     MESSAGES: "消息",
-    MONEY: "支付渠道",
+    MONEY: "支付与票据",
+    PARTNER: "应用单位",
 }
 
 #: Nothing is wrong; late, or something to look at; nothing arrives, or nothing can.
@@ -34,7 +40,8 @@ class Standing:
     oldest waits for `oldest_seconds`. `dead` need a person. `answered_at`: the last success.
 
     `sent`, `received`, `failed` (tries in vain) are counted since the moment that was asked for. `in_time`:
-    seconds after which a waiting message is late; 0: nothing waits by nature of the interface.
+    seconds after which a waiting message is late; 0: nothing waits by nature of the interface. `trouble`:
+    what else is wrong, in words. `notes`: what this interface alone has to tell, each with its word.
     """
 
     code: str
@@ -54,6 +61,8 @@ class Standing:
     received: int = 0
     failed: int = 0
     in_time: float = IN_TIME
+    trouble: str = ""
+    notes: Sequence[tuple[str, datetime | str | None]] = ()
     quality: dict[str, float | None] = field(default_factory=dict)
 
     @property
@@ -75,12 +84,33 @@ class Standing:
             reasons.append(f"{self.failing} 件在重试")
         if self.differences:
             reasons.append(f"{self.differences} 项差异没有处理")
+        if self.trouble:
+            reasons.append(self.trouble)
         return (SLOW, "，".join(reasons)) if reasons else (GOOD, "")
+
+
+#: Who tells of some interfaces: yields what it has to ask the database, is sent the answers, returns them.
+Telling = Generator[Mapping[str, Question], Answers, list[Standing]]
+Teller = Callable[[datetime], Telling]
+
+
+def told(tellers: Sequence[Teller], first: datetime) -> list[Standing]:
+    """What these tell; all that they ask goes to the database as one query."""
+    tellings = [teller(first) for teller in tellers]
+    asked = [next(telling) for telling in tellings]
+    answers = at_once({f"{at}.{name}": each for at, some in enumerate(asked) for name, each in some.items()})
+    found: list[Standing] = []
+    for at, (telling, some) in enumerate(zip(tellings, asked, strict=True)):
+        try:
+            telling.send({name: answers[f"{at}.{name}"] for name in some})
+        except StopIteration as over:
+            found += over.value
+    return found
 
 
 def standings(first: datetime) -> list[Standing]:
     """Every interface that exists, by kind; counts since `first`."""
-    found = [each for path in settings.INTERFACES for each in import_string(path)(first)]
+    found = told([import_string(path) for path in settings.INTERFACES], first)
     places = list(KINDS)
     return sorted(found, key=lambda each: (places.index(each.kind), each.code))
 

@@ -5,42 +5,46 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from xueka.kernel import clock
-from xueka.platform.exchange.standing import MESSAGES, Standing
+from xueka.platform.database.at_once import first as row
+from xueka.platform.database.at_once import moment, whole
+from xueka.platform.exchange.standing import MESSAGES, Standing, Telling
 from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, Message
 from xueka.platform.messages.queries import SINCE
 
 
-def standings(first: datetime) -> list[Standing]:
+def standings(first: datetime) -> Telling:
     """The gateway of text messages. What has not arrived, and is not tried any more, needs nobody: it is told
     in `failed` alone.
     """
     later = Q(attempts=0, next_at__gt=clock.now())  # quiet hours: it waits on purpose
-    open_ones = Message.objects.filter(~later, state=QUEUED).aggregate(
-        waiting=Count("id"),
-        failing=Count("id", filter=Q(attempts__gt=0) & ~Q(problem="")),
-        oldest=Min(SINCE),
-    )
+    queued = Message.objects.filter(~later, state=QUEUED)
     # Texts are kept for days after the end, so that the index of those to be emptied finds today's.
-    ended = (
-        Message.objects.filter(ended_at__gte=first)
-        .exclude(envelope=b"")
-        .aggregate(sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED)))
-    )
-    delivered = Message.objects.filter(state=DELIVERED).order_by("-id")
-    last = delivered.values_list("ended_at", flat=True).first()
-    wrong = Message.objects.filter(~later, state=QUEUED).exclude(problem="").order_by("-next_at").first()
-    oldest = int((clock.now() - open_ones["oldest"]).total_seconds()) if open_ones["oldest"] else 0
+    ended = Message.objects.filter(ended_at__gte=first).exclude(envelope=b"")
+    found = yield {
+        "now": whole(
+            queued,
+            waiting=Count("id"),
+            failing=Count("id", filter=Q(attempts__gt=0) & ~Q(problem="")),
+            oldest=Min(SINCE),
+        ),
+        "ended": whole(
+            ended, sent=Count("id", filter=Q(state=DELIVERED)), failed=Count("id", filter=Q(state=FAILED))
+        ),
+        "last": Message.objects.filter(state=DELIVERED).order_by("-id").values("ended_at")[:1],
+        "wrong": queued.exclude(problem="").order_by("-next_at").values("problem")[:1],
+    }
+    now, ends, oldest = row(found["now"]), row(found["ended"]), moment(row(found["now"]).get("oldest"))
     return [
         Standing(
             "sms",
             "短信",
             MESSAGES,
-            answered_at=last,
-            problem=wrong.problem if wrong else "",
-            waiting=open_ones["waiting"],
-            failing=open_ones["failing"],
-            oldest_seconds=max(oldest, 0),
-            sent=ended["sent"],
-            failed=ended["failed"],
+            answered_at=moment(row(found["last"]).get("ended_at")),
+            problem=row(found["wrong"]).get("problem", ""),
+            waiting=now.get("waiting", 0),
+            failing=now.get("failing", 0),
+            oldest_seconds=max(int((clock.now() - oldest).total_seconds()), 0) if oldest else 0,
+            sent=ends.get("sent", 0),
+            failed=ends.get("failed", 0),
         )
     ]

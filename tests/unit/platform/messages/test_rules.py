@@ -10,7 +10,7 @@ from tests.support.messages import Fake
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import BadInput
-from xueka.platform.exchange.standing import GOOD, Standing
+from xueka.platform.exchange.standing import GOOD, Standing, told
 from xueka.platform.invariants import check
 from xueka.platform.messages import opting, queries, rules, sending, templates
 from xueka.platform.messages.invariants import INVARIANTS
@@ -83,7 +83,7 @@ def test_what_waits_for_the_morning_is_no_trouble(settings: Any) -> None:
     settings.MESSAGE_QUIET = "21:00-08:00"
 
     def standing() -> Standing:
-        return standings(clock.now() - timedelta(days=1))[0]
+        return told([standings], clock.now() - timedelta(days=1))[0]
 
     gateway = Fake(Unreachable("短信网关没有应答。"))
     with clock.at(EVENING.replace(hour=20, minute=59)) as moment:

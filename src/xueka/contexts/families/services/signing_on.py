@@ -1,22 +1,27 @@
 """A guardian comes in by the citizens' sign-on, which has proved who holds the phone (docs/adr/0240)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
 from xueka.contexts.families.adapters import jingtong
 from xueka.contexts.families.models import CitizenLink, FamilyAccount, FamilySession
-from xueka.contexts.families.ports import Citizen, Over
+from xueka.contexts.families.ports import Citizen, Over, SignOnFailed
 from xueka.contexts.families.queries import guarded
 from xueka.contexts.registry import api as registry
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
 from xueka.kernel.masking import mask_phone
+from xueka.platform.audit import queries as audit
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import blind_index, seal
 from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
 
 _SUBJECT = "citizen"
+#: Not Jingtong's fault: anybody can come without having begun here; and where it is closed, all come so.
+_NOT_TOLD = {"SIGN_ON_STATE", "SIGN_ON_CLOSED"}
+_SELDOM = timedelta(minutes=1)
 
 
 def sign_on(actor: Actor, citizen: Citizen) -> CitizenLink | None:
@@ -46,6 +51,19 @@ def sign_on(actor: Actor, citizen: Citizen) -> CitizenLink | None:
     )
     record(actor, "family.sign_on", "family_account", account.pk, detail=detail)
     return link
+
+
+def not_signed_on(actor: Actor, problem: SignOnFailed) -> bool:
+    """Jingtong let nobody in, and why: on record, once a minute, for anybody can try."""
+    if problem.code in _NOT_TOLD:
+        return False
+    failed = audit.entry_rows(EVERYWHERE).filter(action="family.sign_on", result="failed").order_by("-id")
+    last = failed.values_list("at", flat=True).first()
+    if last is not None and last > clock.now() - _SELDOM:
+        return False
+    detail = {"code": problem.code, "message": problem.message}
+    record(actor, "family.sign_on", "family_account", "", result="failed", detail=detail)
+    return True
 
 
 def leave(actor: Actor, over: Over) -> int:

@@ -11,13 +11,14 @@ from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange.counterparts import Counterpart, codes, counterpart
-from xueka.platform.exchange.standing import EXCHANGE, Standing, standings
+from xueka.platform.exchange.standing import EXCHANGE, Standing, Telling, standings
 
 SAMPLES_KEPT = timedelta(days=400)
 
 
-def counterparts_standing(first: datetime) -> list[Standing]:
+def counterparts_standing(first: datetime) -> Telling:
     """Every counterpart that has a file; one whose file cannot be read is shown as such."""
+    yield {}
     known = codes()
     unfinished, moved = exchange.unfinished(known), exchange.moved(known, first)
     lines, qualities = exchange.lines(known), queries.latest_qualities(known)

@@ -37,7 +37,7 @@ def entry(request: HttpRequest) -> HttpResponse:
     try:
         asked = families.ask_sign_on(_back(request), again="again" in request.GET)
     except families.SignOnFailed as problem:
-        return _stopped(request, problem, to)
+        return _failed(request, problem, to)
     response = redirect(asked.url)
     kept = {**dataclasses.asdict(asked), "to": to}
     del kept["url"]
@@ -62,6 +62,8 @@ def back(request: HttpRequest) -> HttpResponse:
     to = kept.pop("to")
     try:
         citizen = families.hear_sign_on(families.Asked("", **kept), request.GET.dict(), _back(request))
+    except families.SignOnFailed as problem:
+        return _failed(request, problem, to)
     except Refused as problem:
         return _stopped(request, problem, to)
     with transaction.atomic():
@@ -105,6 +107,13 @@ def service(request: FamilyRequest, to: str) -> HttpResponse:
 
 def _back(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("parent:jingtong_back"))
+
+
+def _failed(request: HttpRequest, problem: families.SignOnFailed, to: str) -> HttpResponse:
+    """Nobody was let in, and it was not her choice: the operator sees it, too."""
+    with transaction.atomic():
+        families.not_signed_on(nobody(request), problem)
+    return _stopped(request, problem, to)
 
 
 def _stopped(request: HttpRequest, problem: Refused, to: str) -> HttpResponse:

@@ -1,6 +1,6 @@
 """All interfaces on one page, and one of them: how it stands, over time, and what waits for a person."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
@@ -94,6 +94,7 @@ def _row(each: Standing) -> dict[str, object]:
     return {
         "name": Link(each.name, to["page"]),
         "kind": KINDS[each.kind],
+        "notes": [f"{word} {_noted(told)}" for word, told in each.notes],
         "health": words.health(each),
         "why": each.health[1],
         "waiting": Link(f"{each.waiting:,}", to["waiting"]),
@@ -105,6 +106,10 @@ def _row(each: Standing) -> dict[str, object]:
         "answered": each.answered_at,
         "quality": Link(words.quality(each), f"{to['page']}#quality") if words.quality(each) else "—",
     }
+
+
+def _noted(told: datetime | str | None) -> str:
+    return told if isinstance(told, str) else formats.compact(told)
 
 
 def _head(request: StaffRequest, found: Standing) -> ObjectHead:
@@ -141,6 +146,7 @@ def _head(request: StaffRequest, found: Standing) -> ObjectHead:
             Fact("今天发出", f"{found.sent:,}"),
             Fact("今天收到", f"{found.received:,}"),
             Fact("今天未成", f"{found.failed:,}"),
+            *(Fact(word, told) for word, told in found.notes),
         ],
         actions=[*actions, *asking],
     )

@@ -28,11 +28,13 @@ from xueka.platform.exchange.models import (
 )
 from xueka.platform.exchange.standing import (
     BROKEN,
+    BUREAU,
     COURIER,
     EXCHANGE,
     GOOD,
     HEALTH,
     MESSAGES,
+    PARTNER,
     REGISTRY,
     SLOW,
     Standing,
@@ -102,6 +104,12 @@ def places(standing: Standing) -> dict[str, str]:
             "moved": messages,
             "differences": f"{reverse('city:interface_differences')}?{urlencode({'of': standing.code})}",
         }
+    elif standing.kind == BUREAU:
+        found |= dict.fromkeys(("waiting", "moved"), reverse("city:bureau")) | {
+            "dead": reverse("city:problems")
+        }
+    elif standing.kind == PARTNER:
+        found["moved"] = reverse("city:unit", args=[standing.code.removeprefix("unit-")])
     elif standing.kind == COURIER:
         found |= {"waiting": reverse("city:parcels"), "dead": reverse("city:parcel_problems")}
     elif standing.kind == MESSAGES:
@@ -135,6 +143,8 @@ _PARTIES = {
     "transit": "transit",
     "courier": "courier",
     "jingtong": "jingtong",
+    "bureau": "bureau",
+    "unit": "units",
 }
 
 
