@@ -74,6 +74,7 @@ from xueka.contexts.payments.services.refunding import hear_refund, refund
 from xueka.contexts.payments.services.settling import hear as hear_payment
 from xueka.contexts.payments.services.settling import mark_remitted
 from xueka.contexts.payments.services.tariffs import adopt_tariff, quote, tariff_on, tariffs
+from xueka.contexts.payments.standing import standings as channel_standings
 
 __all__ = [
     "CHANNELS",
@@ -115,6 +116,7 @@ __all__ = [
     "adopt_tariff",
     "ask_finance",
     "cancel_order",
+    "channel_standings",
     "cnnontax",
     "confirmed_on",
     "create_order",

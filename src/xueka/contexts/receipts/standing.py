@@ -10,7 +10,7 @@ from xueka.platform.database.at_once import first as row
 from xueka.platform.database.at_once import moment, whole
 from xueka.platform.exchange.standing import MONEY, Standing, Telling
 
-IN_TIME = 900.0  # seconds that a receipt may wait
+IN_TIME = 900  # seconds that a receipt may wait
 
 
 def standings(first: datetime) -> Telling:

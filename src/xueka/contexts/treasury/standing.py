@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from xueka.contexts.payments.standing import standings as channels
+from xueka.contexts.payments.api import channel_standings
 from xueka.contexts.treasury.models import Fetch, Statement
 from xueka.kernel import clock
 from xueka.platform.exchange.standing import Standing, Telling
@@ -11,7 +11,7 @@ from xueka.platform.exchange.standing import Standing, Telling
 
 def standings(first: datetime) -> Telling:
     """What payments tell of each channel, and up to which day its statements have come."""
-    telling = channels(first)
+    telling = channel_standings(first)
     answers = yield {
         **next(telling),
         "statements": Statement.objects.filter(usable=True)

@@ -83,7 +83,7 @@ def message(
     )
 
 
-def read_frame(line: socket.socket, seconds: float) -> bytes:
+def read_frame(line: socket.socket, seconds: int) -> bytes:
     """The next frame on a connection, whole within so many seconds. Raises OSError where it ends before or is
     not, BadInput where it is none.
     """
