@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
 from tests.unit.transit.test_pages import operator
+from xueka.contexts.couriers.models import Push
 from xueka.contexts.families import api as families
 from xueka.contexts.interop import api as interop
 from xueka.contexts.interop.services.sampling import sample_all
@@ -117,6 +118,16 @@ def test_the_others_are_seen_too(city: City, tmp_path: Path, settings: Any) -> N
     assert found["pay-wechat"].health == (GOOD, "")
     assert dict(found["pay-wechat"].notes) == {"最近通知": None, "对账单到": "还没有"}
     assert {"sms", "mail"} <= set(found) and not {"bureau", "jingtong", "receipts"} & set(found)
+
+
+def test_couriers_are_seen_with_what_waits_for_them(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xueka.contexts.couriers.calling.has_account", lambda name: True)
+    now = clock.now()
+    Push.objects.create(
+        courier="sf", digest="1", received_at=now, last_at=now, outcome="refused", judged_at=now
+    )
+    assert (of("courier-sf").received, of("courier-sf").failed, of("courier-sf").waiting) == (1, 1, 0)
+    assert (of("courier-kuaidi100").received, of("courier-kuaidi100").health) == (0, (GOOD, ""))
 
 
 def test_the_registry_says_when_it_is_asked_next(city: City, settings: Any) -> None:
