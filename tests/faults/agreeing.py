@@ -1,54 +1,52 @@
 """The counterparts of the check of agreement, their business, and what both sides hold in the end.
 
-Nobody steps in: what is seen is done by the worker's sweeps alone. Another counterpart is one line in
-`PLAYERS`.
+Nobody steps in: what is seen is done by the worker's sweeps alone. What is swept and compared is that of a
+simulated year (`xueka.simulation.agreement`); here the simulators are in this process, and business is added.
+Another counterpart is one line in `PLAYERS`.
 """
 
+import importlib
 import json
 import random
-from abc import ABC, abstractmethod
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from typing import Any, Protocol
 
 from django.db import transaction
-from django.test import Client
 
 from tests.support.channels_process import Jingtong
-from tests.support.couriers import Desk
+from tests.support.registry import SCHOOLS, clean, load_schools
+from tests.support.rosters import COLUMN
+from tests.support.student_registry import person, students
+from tests.unit.cards.conftest import KIND
 from tests.unit.couriers.conftest import COUNTER, ready_to_post
-from tests.unit.interop.conftest import LIMITS, send
+from tests.unit.interop.conftest import LIMITS
+from tests.unit.production.conftest import FIRST, SECOND
 from tests.unit.replacements.conftest import Families
+from tests.unit.transit.conftest import documented
 from xueka.contexts.cards import api as cards
 from xueka.contexts.couriers import api as couriers
-from xueka.contexts.couriers import jobs as courier_jobs
 from xueka.contexts.couriers.models import TrackingEvent, Waybill
 from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as jingtong_adapter
 from xueka.contexts.interop import api as interop
-from xueka.contexts.transit import api as transit
-from xueka.contexts.welfare import jobs as welfare_jobs
-from xueka.contexts.welfare.models import Entitlement
+from xueka.contexts.production import api as production
+from xueka.contexts.registry import jobs as registry_jobs
+from xueka.contexts.registry.models import ImportRun, OneRosterFetch
+from xueka.contexts.registry.oneroster import fetching
 from xueka.kernel import clock
+from xueka.kernel.errors import Conflict
 from xueka.platform.exchange.applying import Message as Heard
-from xueka.platform.exchange.applying import apply_due
-from xueka.platform.exchange.counterparts import counterpart
-from xueka.platform.exchange.models import Attempt, Incoming, Outgoing
 from xueka.platform.identity.actor import Actor
-from xueka.platform.mail import jobs as mail_jobs
 from xueka.platform.mail import services as mails
-from xueka.platform.mail.models import Mail
-from xueka.platform.messages import jobs as message_jobs
 from xueka.platform.messages import services as messages
-from xueka.platform.messages.models import Message
-from xueka.sandbox.couriers import __main__ as couriers_house
-from xueka.sandbox.exchange import __main__ as exchange_house
-from xueka.sandbox.jingtong import __main__ as jingtong_house
-from xueka.sandbox.mail import __main__ as mail_house
-from xueka.sandbox.messages import __main__ as messages_house
+from xueka.simulation import agreement, bureau
+from xueka.simulation.agreement import Line, Side, differing
+from xueka.simulation.counterparts import SIMULATORS
 
 SYSTEM = Actor.system("test")
 SITE = "http://127.0.0.1:9"
@@ -66,100 +64,63 @@ class World:
     seed: int
     things: int
     chance: random.Random = field(default_factory=random.Random)
-    desk: Desk | None = None  # of the couriers, whose house is kuaidi100's too
+    houses: dict[str, Any] = field(default_factory=dict)
+
+    def cards_of(self, number: int) -> list[cards.Card]:
+        """In the hands of children who have documents."""
+        students = self.family.city.students(max(number, 2))
+        documented(students)
+        ids = self.family.city.active(students)
+        return list(cards.Card.objects.filter(id__in=ids).order_by("id"))
+
+    def lose_or_find(self, some: list[cards.Card]) -> cards.Card:
+        card = self.chance.choice(some)
+        card.refresh_from_db()
+        (cards.report_lost if card.state == "active" else cards.lift)(SYSTEM, card.id)
+        return card
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One counterpart in the report. `refused`: calls and letters that the dial or a rule turned away."""
+class Player(Protocol):
+    """One counterpart: `act` is business, the rest as `agreement.Side` says."""
 
-    counterpart: str
-    sent: int
-    kept: int
-    repeated: int
-    refused: int
-    compared: int
-    differing: int
-    faults: int
+    name: str
+
+    def keep_time(self) -> None: ...
+    def turn(self, **values: object) -> None: ...
+    def act(self, number: int) -> None: ...
+    def sweep(self) -> None: ...
+    def line(self) -> Line: ...
+    def close(self) -> None: ...
 
 
-class Player(ABC):
-    """One counterpart in this process, on a port of its own: `act` is business, `sweep` the worker's part."""
+class Housed(Side):
+    """A simulator in this process, on a port of its own; `setting` names its visiting card to us."""
 
-    name: ClassVar = ""
-    house: Any
+    setting = ""
+    options: tuple[str, ...] = ()
 
     def __init__(self, world: World) -> None:
-        self.world = world
-
-    def options(self, folder: Path, *more: str) -> list[str]:
-        return ["--home", str(folder), "--seed", str(self.world.seed), *more]
-
-    def keep_time(self) -> None:
-        self.house.clock.set(clock.local(clock.now()).isoformat())
-
-    def heavy(self) -> None:
-        self.house.dial.turn({"preset": "heavy", "delay_ms": 1})
-
-    def calm(self) -> None:
-        self.house.dial.turn({"preset": "none"})
-
-    def faults(self) -> int:
-        return len(self.house.dial.recorded())
+        self.world, simulator = world, SIMULATORS[self.name]
+        folder = world.folder / (simulator.folder or self.name)
+        module = importlib.import_module(f"xueka.sandbox.{simulator.module or self.name}.__main__")
+        given = ["--home", str(folder), "--seed", str(world.seed), "--notices", "pull"]
+        self.house = module.House(module.parser().parse_args([*given, *simulator.options, *self.options]))
+        world.houses[self.name] = self.house
+        self.house.start()
+        if self.setting:
+            setattr(world.settings, self.setting, folder / "partner.json")
+        super().__init__(json.loads((folder / "partner.json").read_text("utf-8")))
 
     def close(self) -> None:
+        super().close()
         self.house.stop()
 
-    @abstractmethod
-    def act(self, number: int) -> None: ...
 
-    @abstractmethod
-    def sweep(self) -> None: ...
+class Exchanging(Housed, agreement.Exchanging):
+    """A counterpart of the data exchange; not all is sent in one sweep."""
 
-    @abstractmethod
-    def line(self) -> Line: ...
-
-
-class Exchanging(Player):
-    """A counterpart of the data exchange; its own letters are carried to our door by hand."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        folder = world.settings.EXCHANGE_PARTNERS / self.name
-        given = self.options(folder, "--code", self.name, "--limits", LIMITS)
-        self.house = exchange_house.House(exchange_house.parser().parse_args(given))
-        self.house.start()
-        self.house.notices.stop()
-        self.turned_away = 0
-
-    def sweep(self) -> None:
-        interop.follow_all()
-        send(4)
-        for row, letter in self.house.notices.take(all=True):
-            headers = {name: value for name, value in letter.headers.items() if name.startswith("webhook-")}
-            door = urlsplit(letter.url).path
-            answer = Client().post(door, letter.body, content_type="application/json", headers=headers)
-            self.turned_away += answer.status_code >= 400
-            self.house.notices.answered(row["id"], answer.status_code, answer.content)
-        apply_due()
-
-    def told(self, compared: int, differing: int) -> Line:
-        ours = Outgoing.objects.filter(stream__counterpart=self.name)
-        tries = Attempt.objects.filter(outgoing__in=ours)
-        heard = Incoming.objects.filter(counterpart=self.name)
-        twice = self.house.store.one("select coalesce(sum(times - 1), 0) n from applied")["n"]
-        kept = self.house.store.one("select count(*) n from applied")["n"]
-        open_ones = ours.exclude(state="delivered").count() + heard.exclude(state="applied").count()
-        return Line(
-            self.name,
-            ours.count() + self.house.store.get("number.told", 0),
-            kept + heard.count(),
-            twice,
-            tries.exclude(code="").count() + self.turned_away,
-            compared,
-            differing + open_ones,
-            self.faults(),
-        )
+    options = ("--limits", LIMITS)
+    rounds = 4
 
 
 class BeijingTong(Exchanging):
@@ -174,28 +135,23 @@ class BeijingTong(Exchanging):
             **world.settings.EXCHANGE_HANDLERS,
             f"{self.name}/trial.told": f"{__name__}.hear",
         }
-        interop.follow_all()
-        self.ids = world.family.city.active(world.family.city.students(world.things))
-        for each in cards.Card.objects.filter(id__in=self.ids):
+        self.cards = world.cards_of(world.things)
+        for each in self.cards:
             each.beijing_tong_number = f"BJT{each.id:010d}"
             each.save(update_fields=["beijing_tong_number"])
         self.said: dict[str, list[int]] = {}
 
     def act(self, number: int) -> None:
-        card = cards.Card.objects.get(id=self.world.chance.choice(self.ids))
-        if card.state == "active":
-            cards.report_lost(SYSTEM, card.id)
-        else:
-            cards.lift(SYSTEM, card.id)
+        self.world.lose_or_find(self.cards)
         key = f"card:{self.world.chance.randrange(3)}"
         self.said.setdefault(key, []).append(number)
         self.house._tell({"key": key, "kind": "trial.told", "data": {"n": number}})
 
     def line(self) -> Line:
-        done = interop.reconcile(SYSTEM, counterpart(self.name), interop.CARD_STATUS)
-        assert not done.problem, done.problem
+        done = super().line()
         unheard = sum(HEARD.get(key) != numbers for key, numbers in self.said.items())
-        return self.told(done.both + sum(map(len, self.said.values())), done.differing + unheard)
+        compared = done.compared + sum(map(len, self.said.values()))
+        return replace(done, compared=compared, differing=done.differing + unheard)
 
 
 def hear(actor: Actor, message: Heard) -> None:
@@ -204,31 +160,18 @@ def hear(actor: Actor, message: Heard) -> None:
 
 
 class Transit(Exchanging):
-    """The company tells validity of fares; ours is what it last said."""
+    """Cards are bound, listed and found; the company tells validity of fares: ours is what it last said."""
 
     name = "transit"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        ids = world.family.city.active(world.family.city.students(max(world.things // 2, 2)))
-        self.cards = list(cards.Card.objects.filter(id__in=ids).order_by("id"))
+        self.cards = world.cards_of(world.things // 2)
 
     def act(self, number: int) -> None:
-        card = self.world.chance.choice(self.cards)
+        card = self.world.lose_or_find(self.cards)
         until = (clock.today() + timedelta(days=100 + number)).isoformat()
         self.house.desk.put_fare(card.number, card.transit_number, "student", until, tell=True)
-
-    def line(self) -> Line:
-        known = transit.known_of([each.id for each in self.cards])
-        ours = {
-            each.number: str(known[each.id].validity.valid_until) for each in self.cards if each.id in known
-        }
-        found = self.house.store.all("select card, valid_until from fare")
-        theirs = {row["card"]: row["valid_until"] for row in found}
-        return self.told(len(theirs), differing(ours, theirs))
-
-
-WELFARE_SETS = ("entitled-cards", "entitlements")
 
 
 class Welfare(Exchanging):
@@ -238,56 +181,17 @@ class Welfare(Exchanging):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        ids = world.family.city.active(world.family.city.students(max(world.things // 2, 2)))
-        self.cards = list(cards.Card.objects.filter(id__in=ids).order_by("id"))
-
-    def options(self, folder: Path, *more: str) -> list[str]:
-        return super().options(folder, *more, "--datasets", ",".join(WELFARE_SETS))
+        self.cards = world.cards_of(world.things // 2)
 
     def act(self, number: int) -> None:
-        card = self.world.chance.choice(self.cards)
-        card.refresh_from_db()
-        if card.state == "active":
-            cards.report_lost(SYSTEM, card.id)
-        else:
-            cards.lift(SYSTEM, card.id)
+        card = self.world.lose_or_find(self.cards)
         days = (f"{clock.today()}", f"{clock.today() + timedelta(days=100 + number)}")
         state, reason = (("active", ""), ("suspended", "核查"), ("ended", "到期"))[number % 3]
         self.house.grants.put(card.number, card.beijing_tong_number, "park", state, reason, days=days)
 
-    def sweep(self) -> None:
-        welfare_jobs.follow_cards()
-        welfare_jobs.walk_cards()
-        super().sweep()
 
-    def line(self) -> Line:
-        ours = {
-            (each.card.number, each.kind): (each.state, f"{each.valid_until}", each.version)
-            for each in Entitlement.objects.select_related("card")
-        }
-        found = self.house.store.all("select * from entitlement")
-        theirs = {
-            (row["card"], row["kind"]): (row["state"], row["valid_until"], row["version"]) for row in found
-        }
-        done = [interop.reconcile(SYSTEM, counterpart(self.name), each) for each in WELFARE_SETS]
-        assert not any(each.problem for each in done), [each.problem for each in done]
-        return self.told(
-            sum(each.both for each in done),
-            differing(ours, theirs) + sum(each.differing for each in done),
-        )
-
-
-class Messages(Player):
-    """Each text once, and both sides know the same end of it."""
-
-    name = "messages"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        folder = world.folder / self.name
-        self.house = messages_house.House(messages_house.parser().parse_args(self.options(folder)))
-        self.house.start()
-        world.settings.MESSAGE_PARTNER = folder / "partner.json"
+class Messages(Housed, agreement.Messages):
+    name, setting = "messages", "MESSAGE_PARTNER"
 
     def act(self, number: int) -> None:
         for each in range(3):
@@ -296,104 +200,42 @@ class Messages(Player):
                 phone, "SIGN_IN_CODE", {"code": "123456", "minutes": "10"}, f"trial.{number}.{each}"
             )
 
-    def sweep(self) -> None:
-        self.house.gateway.settle()
-        message_jobs.send_messages()
 
-    def line(self) -> Line:
-        rows = list(Message.objects.all())
-        ours = {each.key: each.state for each in rows}
-        theirs = {row["key"]: row["state"] for row in self.house.store.all("select key, state from message")}
-        tries = sum(each.attempts for each in rows)
-        return Line(
-            self.name, len(ours), len(theirs), max(tries - len(ours), 0), self.faults(), len(theirs),
-            differing(ours, theirs), self.faults(),
-        )  # fmt: skip
-
-
-class Mails(Player):
-    """Each mail in its box once, or known not to be."""
-
-    name = "mail"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        folder = world.folder / self.name
-        self.house = mail_house.House(mail_house.parser().parse_args(self.options(folder)))
-        self.house.start()
-        world.settings.MAIL_PARTNER = folder / "partner.json"
+class Mails(Housed, agreement.Mails):
+    name, setting = "mail", "MAIL_PARTNER"
 
     def act(self, number: int) -> None:
         mails.send(SYSTEM, f"p{number}@example.cn", "答复", "正文", f"trial.{number}", purpose="试发")
 
-    def sweep(self) -> None:
-        mail_jobs.send_mails()
 
-    def line(self) -> Line:
-        ours = {each.token: each for each in Mail.objects.filter(key__startswith="trial.")}
-        kept = self.house.store.all("select message_id, copies from mail")
-        theirs = {row["message_id"].strip("<>").split("@")[0]: row["copies"] for row in kept}
-        gone = {token for token, each in ours.items() if each.state in ("sent", "delivered")}
-        return Line(
-            self.name, len(ours), len(theirs), sum(theirs.values()) - len(theirs), self.faults(), len(ours),
-            len(gone ^ theirs.keys()) + sum(each.state == "queued" for each in ours.values()), self.faults(),
-        )  # fmt: skip
+class Couriers(Housed, agreement.Couriers):
+    """Parcels that a family asked for."""
 
-
-class Couriers(Player):
-    """Parcels by SF: its pushes are lost, doubled and lied; only what it answers when asked is believed."""
-
-    name = "couriers"
+    name, setting = "couriers", "COURIER_PARTNER"
 
     def __init__(self, world: World) -> None:
+        agreement.tell_couriers(world.folder / self.name)
         super().__init__(world)
-        folder = world.folder / self.name
-        self.house = couriers_house.House(couriers_house.parser().parse_args(self.options(folder)))
-        self.house.listen()
-        world.settings.COURIER_PARTNER, world.settings.COURIER_SITE = folder / "partner.json", SITE
-        (folder / "city").mkdir(exist_ok=True)
-        (folder / "city" / "push.json").write_text(json.dumps({"sf": f"{SITE}/api/couriers/sf/push"}))
-        self.desk = world.desk = Desk(self.house, None)
-        self.most, self.sent, self.answers = max(world.things // 3, 2), 0, list[str]()
+        world.settings.COURIER_SITE = SITE
+        self.left = max(world.things // 3, 2)
 
     def act(self, number: int) -> None:
-        if self.sent < self.most:
+        if self.left:
             made, _ = ready_to_post(self.world.family)
             couriers.ask_home(COUNTER, made.number)
-            self.sent += 1
-
-    def sweep(self) -> None:
-        for _ in range(2):
-            self.answers += self.desk.push()
-            courier_jobs.sweep()
-        courier_jobs.watch()
-
-    def line(self) -> Line:
-        ours = {each.number: steps_of(each) for each in Waybill.objects.filter(shipment__courier="sf")}
-        theirs = {
-            row["waybill"]: {(each["acceptTime"], each["opCode"]) for each in self.house.parcels.routes(row)}
-            for row in self.desk.parcels()
-            if row["order_id"]
-        }
-        refused = sum(not each.endswith(("0000", "200")) for each in self.answers)
-        pushes = self.house.store.one("select count(*) n from notice where forged = ''")["n"]
-        return Line(
-            self.name, self.sent + pushes, len(theirs), max(len(self.answers) - pushes, 0), refused,
-            len(theirs), differing(ours, theirs), self.faults(),
-        )  # fmt: skip
+            self.left -= 1
 
 
-class Kuaidi100(Player):
+class Kuaidi100(Side):
     """Numbers typed by hand: it tells what it follows by itself, and nobody can ask it. What it lost for good
-    is a parcel that waits for a person; nothing is believed that did not happen.
+    is a parcel that waits for a person; nothing is believed that did not happen. Its house is the couriers'.
     """
 
     name = "kuaidi100"
 
     def __init__(self, world: World) -> None:
-        super().__init__(world)
-        assert world.desk is not None
-        self.desk, self.house = world.desk, world.desk.house
+        self.world, self.house = world, world.houses["couriers"]
+        super().__init__(json.loads(self.house.card.read_text("utf-8")))
         world.settings.COURIER_SILENCE = 12
         self.most, self.sent = max(world.things // 6, 2), 0
 
@@ -408,11 +250,11 @@ class Kuaidi100(Player):
 
     def line(self) -> Line:
         ours = {each.number: each for each in Waybill.objects.filter(shipment__courier="hand")}
-        theirs = {row["waybill"]: row for row in self.desk.parcels() if not row["order_id"]}
+        theirs = {each["waybill"]: each for each in self.control("GET", "parcels") if not each["order_id"]}
         wrong = len(ours.keys() ^ theirs.keys())
         for number in ours.keys() & theirs.keys():
-            told = {each["acceptTime"] for each in self.house.parcels.routes(theirs[number])}
-            known = {at for at, _ in steps_of(ours[number])}
+            told = {each["acceptTime"] for each in theirs[number]["routes"]}
+            known = steps_of(ours[number])
             asked = ours[number].shipment.problems.filter(kind="stuck", closed_at=None).exists()
             wrong += not known <= told or not (known == told or asked)
         pushes = self.house.store.all("select forged from notice where channel = 'kuaidi100'")
@@ -422,38 +264,31 @@ class Kuaidi100(Player):
         )
 
     def faults(self) -> int:
-        return sum(each["channel"] == "kuaidi100" for each in self.house.dial.recorded())
-
-    def close(self) -> None:
-        """The house is the couriers'."""
+        return sum(each["channel"] == "kuaidi100" for each in self.control("GET", "faults"))
 
 
-def steps_of(waybill: Waybill) -> set[tuple[str, str]]:
-    """What we believe of a parcel: time and code of each step that the courier has confirmed."""
+def steps_of(waybill: Waybill) -> set[str]:
+    """When what we believe of a parcel has happened: only what the courier has confirmed."""
     steps = TrackingEvent.objects.filter(waybill=waybill, confirmed_at__isnull=False).exclude(code="")
-    return {(f"{clock.local(each.at):%Y-%m-%d %H:%M:%S}", each.code) for each in steps}
+    return {f"{clock.local(each.at):%Y-%m-%d %H:%M:%S}" for each in steps}
 
 
-class SignOn(Player):
+class SignOn(Housed):
     """Citizens come through Jingtong: no lie lets anybody in, and each is the same citizen on both sides."""
 
-    name = "jingtong"
+    name, setting = "jingtong", "JINGTONG_PARTNER"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        folder = world.folder / self.name
-        self.house = jingtong_house.House(jingtong_house.parser().parse_args(self.options(folder)))
-        self.house.start()
-        world.settings.JINGTONG_PARTNER = folder / "partner.json"
         jingtong_adapter._known.clear()
         families.introduce(SYSTEM, SITE)
-        self.browser = Jingtong(folder)
+        self.browser = Jingtong(world.folder / self.name)
         self.back = f"{SITE}/parent/jingtong/back/"
         self.tries = self.let_in = self.refused = 0
         self.known: dict[str, str] = {}
         self.wrong = 0
 
-    def keep_time(self) -> None:
+    def keep_time(self, now: str | None = "") -> None:
         """Tokens are judged by the real clock."""
 
     def act(self, number: int) -> None:
@@ -479,9 +314,9 @@ class SignOn(Player):
         """Nothing is left to do: a sign-on succeeds, or the citizen tries again."""
 
     def line(self) -> Line:
-        for row in self.browser.get("signed-on"):
+        for row in self.control("GET", "signed-on"):
             self.come(row["phone"])
-        theirs = {row["subject"]: row["phone"] for row in self.browser.get("signed-on")}
+        theirs = {row["subject"]: row["phone"] for row in self.control("GET", "signed-on")}
         return Line(
             self.name, self.tries, self.let_in, self.tries - len(theirs), self.refused, len(theirs),
             differing(self.known, theirs) + self.wrong, self.faults(),
@@ -492,51 +327,178 @@ class SignOn(Player):
         super().close()
 
 
+class StudentRegistry(Housed):
+    """Pupils are put right, move, leave, come back and are new there, and we fetch what changed. Each is the
+    same on both sides; whoever left there is missing here.
+    """
+
+    name, setting = "registry", "ONEROSTER_PARTNER"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        load_schools(SCHOOLS[:2])
+        world.settings.ONEROSTER_LIMIT = 20
+        self.roll, self.rows, self.changes = self.house.roll, clean(3 * world.things), 0
+        for row in self.rows[: world.things * 2]:
+            self.roll.put(person(row))
+
+    def act(self, number: int) -> None:
+        """Each time another change; now and then somebody asks for everything, else for what changed."""
+        dice, there = self.world.chance, self.roll.users()
+        everybody = {f"u-{row[COLUMN['教育ID']]}": row for row in self.rows}
+        gone = sorted(everybody.keys() - set(there))
+        match number % 5:
+            case 0:
+                self.roll.correct(dice.choice(there), {"name": f"欧阳{dice.choice('文武斌')}"})
+            case 1:
+                self.roll.move(dice.choice(there), person(dice.choice(self.rows)))
+            case 2:
+                self.roll.leave(dice.choice(there))
+            case 3:
+                self.roll.put(person(everybody[dice.choice(gone)]))
+            case 4:
+                self.roll.correct(dice.choice(there), {"address": f"北京市样例路{number}号"})
+        self.changes += 1
+        with suppress(Conflict):  # the one before is not over
+            fetching.ask(SYSTEM, full=number % 7 == 0)
+
+    def sweep(self) -> None:
+        registry_jobs.ask_nightly()
+        registry_jobs.fetch()
+
+    def line(self) -> Line:
+        mine = {school[0] for school in SCHOOLS[:2]}
+        ours = {each[0]: each for each in students() if each[3] in mine}
+        theirs = {each[0]: each for each in self.roll.students()}
+        runs = ImportRun.objects.filter(kind="oneroster", dry_run=False)
+        again, refused = (sum(runs.values_list(each, flat=True)) for each in ("unchanged", "rejected"))
+        open_ones = OneRosterFetch.objects.filter(ended_at=None).count()
+        return Line(
+            self.name, self.world.things * 2 + self.changes, len(ours), again, refused, len(theirs),
+            differing(ours, theirs) + open_ones, self.faults(),
+        )  # fmt: skip
+
+
+class Bureau:
+    """Batches out and return files in, over a line that breaks. What a file says truly of a card is what we
+    hold; where none does a person is asked. A batch that is refused is built again, by people.
+    """
+
+    name = "bureau"
+
+    def __init__(self, world: World) -> None:
+        self.world, self.folder, self.process = world, world.folder / self.name, ExitStack()
+        self.left, self.batches = max(world.things // 3, 2), list[int]()
+        card = self._start("none", 0)
+        with transaction.atomic():
+            bureau.introduce(card, FIRST, SECOND)
+
+    def _start(self, faults: str, drop: float) -> dict[str, Any]:
+        self.process.close()
+        running = bureau.running(self.folder, seed=self.world.seed, faults=faults, drop=drop)
+        return self.process.enter_context(running)
+
+    def keep_time(self) -> None:
+        """It dates by the package, or by the wall clock."""
+
+    def turn(self, **values: object) -> None:
+        self._start(str(values["preset"]), 0.2 if values["preset"] == "heavy" else 0)
+
+    def act(self, number: int) -> None:
+        for bounced in production.Batch.objects.filter(state="bounced"):
+            production.rebuild(SECOND, bounced.id)
+        if self.left:
+            accepted = self.world.family.city.accepted(self.world.family.city.students(self.world.things * 2))
+            batch = production.create_batch(FIRST, KIND, accepted)
+            production.lock(FIRST, batch.id)
+            production.approve(SECOND, batch.id)
+            self.left -= 1
+
+    def sweep(self) -> None:
+        production.sweep()
+        while not self._idle():
+            time.sleep(0.02)
+
+    def _idle(self) -> bool:
+        waits = [path for path in (self.folder / "dropbox" / "in").iterdir() if path.suffix == ".zip"]
+        return not waits and not any((self.folder / "work").iterdir())
+
+    def line(self) -> Line:
+        books = [json.loads(path.read_text("utf-8")) for path in (self.folder / "books").iterdir()]
+        theirs: dict[str, Any] = {card: said for book in books for card, said in book["cards"].items()}
+        theirs |= {card: "asked" for book in books for card in book["untold"]}
+        asked = {each.card_id for each in production.Problem.objects.filter(state="open", card__isnull=False)}
+        ours: dict[str, Any] = {}
+        for item in production.BatchItem.objects.exclude(batch__state="bounced").select_related("card"):
+            assert item.card
+            said = item.reported.split("|")
+            ours[item.card.number] = (
+                [item.result_code, said[-2], said[0]]
+                if item.made_at
+                else ("asked" if item.card_id in asked else item.outcome)
+            )
+        packages, files = production.Package.objects.all(), production.ReturnFile.objects.all()
+        refused = packages.filter(state="refused").count()
+        dropped = self.folder / "dropped"
+        faults = sum(len(book["faults"]) for book in books) + refused
+        faults += len(dropped.read_text().splitlines()) if dropped.exists() else 0
+        under_way = packages.filter(state__in=["stored", "sent"]).count()
+        return Line(
+            self.name, packages.count() + len(list((self.folder / "dropbox" / "out").glob("XKR_*"))),
+            len(books) + files.filter(state="applied").count(), files.filter(state="repeated").count(),
+            refused + files.filter(state="refused").count(), len(theirs),
+            differing(ours, theirs) + under_way, faults,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.process.close()
+
+
 #: Another counterpart is one line here.
-PLAYERS: tuple[Callable[[World], Player], ...] = (
-    BeijingTong,
-    Transit,
-    Welfare,
-    Messages,
-    Mails,
-    Couriers,
-    Kuaidi100,
-    SignOn,
-)
-
-
-def differing(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> int:
-    return sum(ours.get(key) != theirs.get(key) for key in ours.keys() | theirs.keys())
+PLAYERS: Mapping[str, Callable[[World], Player]] = {
+    "beijing-tong": BeijingTong,
+    "transit": Transit,
+    "welfare": Welfare,
+    "messages": Messages,
+    "mail": Mails,
+    "couriers": Couriers,
+    "kuaidi100": Kuaidi100,
+    "jingtong": SignOn,
+    "registry": StudentRegistry,
+    "bureau": Bureau,
+}
 
 
 def play(world: World, rounds: int, rest: int) -> list[Line]:
     """`rounds` under the heavy dial with business, then `rest` without either; what both sides hold then."""
     world.chance.seed(world.seed)
-    players = [each(world) for each in PLAYERS]
+    world.settings.EXCHANGE_PARTNERS = world.folder / "exchange"
+    players: list[Player] = []
     try:
-        for each in players:
-            each.keep_time()
-            each.heavy()
+        for each in PLAYERS.values():
+            players.append(each(world))
+        for player in players:
+            player.turn(preset="heavy", delay_ms=1)
         for number in range(rounds):
-            for each in players:
+            for player in players:
                 with transaction.atomic():
-                    each.act(number)
+                    player.act(number)
             turn(world, players)
-        for each in players:
-            each.calm()
+        for player in players:
+            player.turn(preset="none")
         for number in range(rest):
             turn(world, players)
             if number == rest // 2:
                 world.family.time.advance(timedelta(days=1))
-                for each in players:
-                    each.keep_time()
+                for player in players:
+                    player.keep_time()
                 interop.compare_daily()
-        for each in players:
-            each.keep_time()
-        return [each.line() for each in players]
+        for player in players:
+            player.keep_time()
+        return [player.line() for player in players]
     finally:
-        for each in players:
-            each.close()
+        for player in reversed(players):
+            player.close()
 
 
 def turn(world: World, players: list[Player]) -> None:
@@ -544,10 +506,3 @@ def turn(world: World, players: list[Player]) -> None:
         each.keep_time()
         each.sweep()
     world.family.time.advance(STEP)
-
-
-def report(lines: list[Line], seed: int, rounds: int) -> str:
-    names = ("counterpart", "sent", "kept", "repeated", "refused", "compared", "differing", "faults")
-    rows = [names, *(tuple(str(getattr(each, name)) for name in names) for each in lines)]
-    table = "\n".join("  ".join(f"{value:>12}" for value in row) for row in rows)
-    return f"seed {seed}, {rounds} rounds under the heavy dial, then none\n{table}"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import run_database
 from tests.support.size import dial
-from xueka.simulation.agreement import SIDES
+from xueka.simulation.agreement import MONEY, SIDES
 
 STUDENTS = dial(64, 600)
 SEED = 35
@@ -98,7 +98,7 @@ def test_families_paid_and_every_week_was_closed(city: City) -> None:
 def test_every_counterpart_holds_what_we_hold(city: City) -> None:
     """After a year under the heavy dial, without a person."""
     lines = {each["counterpart"]: each for each in city.result["counterparts"]}
-    assert set(lines) == {"channels", "finance", *SIDES}
+    assert set(lines) == {*MONEY, *SIDES}
     assert {name: each["differing"] for name, each in lines.items()} == dict.fromkeys(lines, 0)
     assert all(each["compared"] and each["faults"] for each in lines.values()), lines
     assert city.result["parcels"]

@@ -65,16 +65,20 @@ class Registry:
         return self.roll.counts() == ours()
 
 
-def ours() -> dict[str, Any]:
-    """What `Roll.counts` says of the registry, of us; whoever is missing is not there."""
+def students() -> list[tuple[str, ...]]:
+    """What `Roll.students` says of the registry, of us; whoever is missing is not there."""
     sexes = {"男": "male", "女": "female"}
     rows = Student.objects.filter(status="在校").exclude(absences__state="missing")
-    rows = rows.select_related("school", "school_class")
-    lines = [
-        f"{each.education_id}|{each.name}|{sexes[each.sex]}|{each.school.code}|{each.school_class.name}"
-        for each in rows
+    return [
+        (each.education_id, each.name, sexes[each.sex], each.school.code, each.school_class.name)
+        for each in rows.select_related("school", "school_class")
     ]
-    return {"students": len(lines), "digest": hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()}
+
+
+def ours() -> dict[str, Any]:
+    """What `Roll.counts` says of the registry, of us."""
+    lines = sorted("|".join(each) for each in students())
+    return {"students": len(lines), "digest": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
 
 @contextmanager

@@ -1,14 +1,15 @@
-"""The counterparts beside money and cards: what moves between each and the city, and what both hold then.
+"""The counterparts beside cards: what moves between each and the city, what both hold then, and the report.
 
-A simulated year and the check of agreement (tests/faults/agreeing.py) steer them by the same control. Nobody
-steps in: `sweep` is the worker's part, and letters that the counterpart has for us, carried by hand.
+A simulated year and the check of agreement (tests/faults/agreeing.py), which adds business of its own, are
+over the same sides. Nobody steps in: `sweep` is the worker's part, and letters that the counterpart has for
+us, carried by hand.
 """
 
 import base64
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,12 @@ from xueka.simulation.beside import Counterpart
 
 WORKER = Actor.system("worker")
 SILENCE = timedelta(hours=6)  # their days are minutes here (`counterparts.SPEED`)
-ROUNDS = 2_000  # of sending in one sweep; far more than any of them needs
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One counterpart in the report. `sent`, `kept`: by both sides; `refused`: calls, letters that the dial
-    or a rule turned away; `differing`: of what was compared, or not at its end.
+    """One counterpart in the report. `sent`, `kept`: by both sides; `refused`: calls, letters, files that the
+    dial or a rule turned away; `differing`: of what was compared, or not at its end.
     """
 
     counterpart: str
@@ -58,13 +58,20 @@ class Line:
     faults: int
 
 
+def table(lines: Sequence[Line]) -> str:
+    names = tuple(each.name for each in fields(Line))
+    rows = [names, *(tuple(map(str, astuple(each))) for each in lines)]
+    return "\n".join("  ".join(f"{value:>12}" for value in row) for row in rows)
+
+
 class Side(Counterpart, ABC):
     """One counterpart and our own part of the work with it."""
 
     name = ""
 
     def __init__(self, card: Mapping[str, Any]) -> None:
-        super().__init__(str(card.get("control") or card["base"]), str(card["control_token"]))
+        where = card.get("control") or card.get("base") or card["issuer"]
+        super().__init__(str(where), str(card["control_token"]))
 
     def turn(self, **values: object) -> None:
         self.control("PUT", "dial", values)
@@ -76,9 +83,9 @@ class Side(Counterpart, ABC):
     def sweep(self) -> None:
         """What the worker does, once; and the letters of theirs."""
 
-    @abstractmethod
     def waiting(self) -> int:
         """How many things are under way."""
+        return 0
 
     @abstractmethod
     def line(self) -> Line:
@@ -103,6 +110,8 @@ class Side(Counterpart, ABC):
 class Exchanging(Side):
     """A counterpart of the data exchange; every dataset that it names is compared."""
 
+    rounds = 2_000  # of sending in one sweep; far more than any of them needs
+
     def __init__(self, card: Mapping[str, Any]) -> None:
         super().__init__(card)
         self.name = str(card["code"])
@@ -119,7 +128,7 @@ class Exchanging(Side):
             transit.follow(WORKER)
             welfare.follow()
             welfare.walk()
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             if not self._sender.turn():
                 break
         for letter, raw in self.letters():
@@ -270,6 +279,10 @@ class Couriers(Side):
         )  # fmt: skip
 
 
+#: Those of money: whoever pays in a year pays at them.
+MONEY = ("channels", "finance")
+
+
 def money(channels: Counterpart, office: Counterpart) -> list[Line]:
     """The counterparts of money (`tills`): what each took and gave back, against what we hold of it."""
     merchants = ("wechat", "alipay")
@@ -288,8 +301,8 @@ def money(channels: Counterpart, office: Counterpart) -> list[Line]:
     written = receipts.rows(EVERYWHERE).filter(state__in=[receipts.ISSUED, receipts.KEPT])
     ours = {f"{each.code}/{each.number}": each.amount_fen for each in written}
     return [
-        _money_line("channels", channels, merchants, {}, {**taken, **back}),
-        _money_line("finance", office, ("nontax",), ours, {**paid, **theirs}),
+        _money_line(MONEY[0], channels, merchants, {}, {**taken, **back}),
+        _money_line(MONEY[1], office, ("nontax",), ours, {**paid, **theirs}),
     ]
 
 

@@ -17,7 +17,7 @@ READY_LIMIT = 30.0  # seconds
 
 
 @contextlib.contextmanager
-def running(home: Path, *, seed: int, faults: str) -> Iterator[dict[str, Any]]:
+def running(home: Path, *, seed: int, faults: str, drop: float = 0) -> Iterator[dict[str, Any]]:
     """The simulator as its own process, ended by its process id; yields its visiting card (partner.json)."""
     city = home / "city"
     city.mkdir(parents=True, exist_ok=True)
@@ -33,6 +33,7 @@ def running(home: Path, *, seed: int, faults: str) -> Iterator[dict[str, Any]]:
             [
                 *(sys.executable, "-m", "xueka.sandbox.bureau", "--home", str(home)),
                 *("--port", str(port), "--seed", str(seed), "--faults", faults),
+                *("--drop", str(drop)),
             ],
             stdout=log,
             stderr=log,

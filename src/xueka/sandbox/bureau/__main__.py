@@ -6,14 +6,16 @@ Below --home: `city/city-sign.pub.pem` and `city/city-ssh.pub` are put there by 
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
 
-from xueka.sandbox.bureau.faults import DIALS
+from xueka.sandbox.bureau.faults import DIALS, Dice
 from xueka.sandbox.bureau.works import Works
 from xueka.sandbox.common import openssl
 
@@ -21,11 +23,26 @@ USERNAME = "xueka"
 
 
 class DropBox(asyncssh.SFTPServer):
-    """The city sees `in/` and `out/` and nothing else."""
+    """The city sees `in/` and `out/` and nothing else. `cut` says whether the line breaks now."""
 
-    def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]") -> None:
-        root = channel.get_connection().get_extra_info("dropbox")
+    def __init__(
+        self, channel: "asyncssh.SSHServerChannel[bytes]", root: Path, cut: Callable[[], bool]
+    ) -> None:
+        self._line, self._cut = channel.get_connection(), cut
         super().__init__(channel, chroot=os.fsencode(root))
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        self._maybe_cut()
+        return super().open(path, pflags, attrs)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        """The line may break after it: the city does not know that its file has come."""
+        super().posix_rename(oldpath, newpath)
+        self._maybe_cut()
+
+    def _maybe_cut(self) -> None:
+        if self._cut():
+            self._line.abort()
 
 
 def main() -> None:
@@ -35,6 +52,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: the one used before, else any free one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", choices=sorted(DIALS), default="none")
+    parser.add_argument(
+        "--drop", type=float, default=0.0, help="of file operations, at how many the line breaks"
+    )
     parser.add_argument("--interval", type=float, default=0.05, help="seconds between two looks into in/")
     options = parser.parse_args()
     try:
@@ -50,9 +70,14 @@ async def _serve(options: argparse.Namespace) -> None:
     host_key = _host_key(works.keys_folder / "host.key")
     card = options.home / "partner.json"
 
-    def drop_box(channel: "asyncssh.SSHServerChannel[bytes]") -> DropBox:
-        channel.get_connection().set_extra_info(dropbox=str(works.box_in.parent))
-        return DropBox(channel)
+    dice, operations = Dice(options.seed, "line"), itertools.count()
+
+    def cut() -> bool:
+        hit = dice.happens(f"drop {next(operations)}", options.drop)
+        if hit:
+            with (options.home / "dropped").open("a") as log:
+                log.write(f"{dice.struck[-1]}\n")
+        return hit
 
     server = await asyncssh.listen(
         options.host,
@@ -61,7 +86,7 @@ async def _serve(options: argparse.Namespace) -> None:
         authorized_client_keys=str(options.home / "city" / "city-ssh.pub"),
         password_auth=False,
         kbdint_auth=False,
-        sftp_factory=drop_box,
+        sftp_factory=lambda channel: DropBox(channel, works.box_in.parent, cut),
         allow_scp=False,
     )
     async with server:

@@ -52,8 +52,20 @@ class ReturnFile:
     content: bytes
 
 
-def work(package: Package, dial: Dial, seed: int, signing_key: Path) -> list[ReturnFile]:
-    """All return files of a batch, the last one final; contents follow from seed and package alone."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What becomes of a batch: its return files, the last one final; `told`, the true lines in them, by card;
+    `untold`, the cards of which no file says what is true; what went wrong.
+    """
+
+    files: list[ReturnFile]
+    told: dict[str, Line]
+    untold: list[str]
+    faults: list[str]
+
+
+def work(package: Package, dial: Dial, seed: int, signing_key: Path) -> Work:
+    """Contents follow from seed and package alone."""
     dice = Dice(seed, package.batch)
     first, later = _lines(package, dial, dice)
     files: list[ReturnFile] = []
@@ -64,7 +76,15 @@ def work(package: Package, dial: Dial, seed: int, signing_key: Path) -> list[Ret
             if kind != "twice" or files:
                 files.append(_bad(kind, package, lines, number, final, signing_key, files))
         files.append(_render(package, lines, len(files) + 1, final, signing_key))
-    return files
+    said = {*first, *later}
+    began = datetime.fromisoformat(package.manifest["created_at"])
+    true = {
+        each.card_number: _make(package, each, began, dial, Dice(seed, package.batch))
+        for each in package.orders
+    }
+    told = {card: line for card, line in true.items() if line in said}
+    faults = [each for each in dice.struck if not each.startswith("corrected")]
+    return Work(files, told, sorted(true.keys() - told.keys()), faults)
 
 
 def _lines(package: Package, dial: Dial, dice: Dice) -> tuple[list[Line], list[Line]]:

@@ -46,10 +46,11 @@ BAD_FILES = ("wrong_totals", "truncated", "wrong_signature", "wrong_digest", "wr
 
 
 class Dice:
-    """Throws that come out the same whenever and in whatever order they are asked for."""
+    """Throws that come out the same whenever and in any order they are asked for; `struck` is what hit."""
 
     def __init__(self, seed: int, batch: str) -> None:
         self._root = f"{seed}/{batch}"
+        self.struck: list[str] = []
 
     def number(self, purpose: str) -> float:
         """A number in [0, 1)."""
@@ -57,7 +58,10 @@ class Dice:
         return int.from_bytes(digest[:7], "big") / 2**56
 
     def happens(self, purpose: str, rate: float) -> bool:
-        return self.number(purpose) < rate
+        hit = self.number(purpose) < rate
+        if hit:
+            self.struck.append(purpose)
+        return hit
 
     def choice(self, purpose: str, options: tuple[str, ...]) -> str:
         return options[int(self.number(purpose) * len(options))]

@@ -58,11 +58,16 @@ class Works:
         except Refused as refusal:
             self._acknowledge(path.name, openssl.sm3(content), code=refusal.code, message=str(refusal))
             return
+        work = factory.work(package, self.dial, self.seed, self.signing_key)
         repeat = known is not None and (self.box_out / _acknowledgement_name(path.name)).exists()
         if known is None:
-            _write(book, json.dumps({"sm3": package.sm3}).encode())
+            cards = {
+                card: [each.result, each.chip_uid, each.transit_number] for card, each in work.told.items()
+            }
+            kept = {"sm3": package.sm3, "cards": cards, "untold": work.untold, "faults": work.faults}
+            _write(book, json.dumps(kept).encode())
         self._acknowledge(path.name, package.sm3, records=len(package.orders), repeat=repeat)
-        self._report(package)
+        self._report(package, work)
 
     def _maybe_unwilling(self, package: Package, known: dict[str, Any] | None) -> None:
         dice = Dice(self.seed, package.batch)
@@ -105,8 +110,8 @@ class Works:
         }
         _write(self.box_out / _acknowledgement_name(name), json.dumps(envelope).encode())
 
-    def _report(self, package: Package) -> None:
-        for file in factory.work(package, self.dial, self.seed, self.signing_key):
+    def _report(self, package: Package, work: factory.Work) -> None:
+        for file in work.files:
             path = self.box_out / f"XKR_{package.batch}_{file.number}.zip"
             if not path.exists():  # a file that was handed over once is never written anew
                 _write(path, file.content)

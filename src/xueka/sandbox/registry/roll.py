@@ -99,9 +99,14 @@ class Roll:
         return self._store.one(f"select * from record where kind = ? and id = ?{further}", kind, identity)  # noqa: S608
 
     def counts(self) -> dict[str, Any]:
-        """Students in a class, and a digest of what both sides have to agree on (§9)."""
-        lines = [
-            f"{row['identifier']}|{row['name']}|{row['sex']}|{row['school']}|{row['title']}"
+        """Students in a class, and a digest of what both sides have to agree on (§10)."""
+        text = "\n".join(sorted("|".join(each) for each in self.students())).encode()
+        return {"students": len(self.students()), "digest": hashlib.sha256(text).hexdigest()}
+
+    def students(self) -> list[tuple[str, ...]]:
+        """Of each in a class: education ID, name, sex, school code, class."""
+        return [
+            tuple(str(each) for each in row)
             for row in self._store.all(
                 """
                 select json_extract(u.body, '$.identifier') as identifier,
@@ -118,8 +123,6 @@ class Roll:
                 """
             )
         ]
-        text = "\n".join(sorted(lines)).encode()
-        return {"students": len(lines), "digest": hashlib.sha256(text).hexdigest()}
 
     # ---- changed
 
