@@ -4,11 +4,14 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.unit.conftest import pytest_collection_modifyitems
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 
@@ -116,14 +119,16 @@ def test_whatever_fails_fails_the_run_and_pytest_has_the_last_word(
     assert run.steps == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
 
 
+@pytest.mark.parametrize("size", ["small", "full"])
 def test_the_oldest_server_is_tested_beside_the_checks_and_its_failure_counts(
-    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: str
 ) -> None:
     monkeypatch.setattr(run, "_system_parts", lambda: None)
     monkeypatch.setattr(run, "_card_packages", lambda: None)
     monkeypatch.setattr(run, "_oldest_server", lambda: tmp_path / "15")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    runs: list[tuple[bool, str | None]] = []
+    monkeypatch.setenv("XUEKA_TEST_SIZE", size)
+    runs: list[tuple[bool, str | None, bool]] = []
 
     def _call(command: list[object], **options: Any) -> "subprocess.CompletedProcess[str]":
         words = [str(word) for word in command]
@@ -131,12 +136,37 @@ def test_the_oldest_server_is_tested_beside_the_checks_and_its_failure_counts(
             return subprocess.CompletedProcess(words, 0, stdout="")
         assert "PYTHONDONTWRITEBYTECODE" not in options["env"]
         older = options["env"].get("XUEKA_DATABASE_PROGRAMS")
-        runs.append(("django_db" in words, older))
+        runs.append(("django_db" in words, older, "XUEKA_TESTED_ON_OLDEST_SERVER" in options["env"]))
         return subprocess.CompletedProcess(words, 1 if older else 0)
 
     monkeypatch.setattr(run.subprocess, "run", _call)
     assert run._test([]) == 1
-    assert runs == [(True, str(tmp_path / "15")), (False, None)]
+    assert runs == [(True, str(tmp_path / "15"), False), (False, None, size == "small")]
+
+
+@dataclass(frozen=True)
+class _Item:
+    path: Path
+    marks: tuple[str, ...]
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return next((mark for mark in self.marks if mark == name), None)
+
+
+def test_what_the_oldest_server_has_tested_is_left_out_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inner, outer = RUN.parent / "tests" / "unit" / "ledger", RUN.parent / "tests" / "faults"
+    there = _Item(inner / "test_x.py", ("slow", "django_db"))
+    here = [_Item(inner / "test_x.py", ()), _Item(outer / "test_y.py", ("django_db",))]
+    gone: list[_Item] = []
+    config: Any = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: gone.append(*items)))
+    for said, left in (("", [there, *here]), ("1", here)):
+        monkeypatch.setenv("XUEKA_TESTED_ON_OLDEST_SERVER", said)
+        items: list[Any] = [there, *here]
+        pytest_collection_modifyitems(config, items)
+        assert items == left
+    assert gone == [there]
 
 
 def test_a_missing_part_fails_continuous_integration_and_nothing_else(
