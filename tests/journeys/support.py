@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -83,6 +84,15 @@ _ANSWERS = ("Failed to load resource", "htmx:", "Response Status Error Code 4")
 def _is_fault(kind: str, text: str) -> bool:
     """Answers of status 4xx and broken connections are logged too; whether they were right the test says."""
     return kind == "error" and not text.startswith(_ANSWERS)
+
+
+def session_of(username: str, password: str) -> Client:
+    """Logged in without a browser."""
+    client = Client(raise_request_exception=False)
+    answer = client.post("/login/", {"username": username, "password": password})
+    factors.answer(client, username, answer)
+    assert client.get("/password/").status_code == 200, f"{username} is not let in"
+    return client
 
 
 def log_in(page: Page, username: str, password: str) -> None:
