@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xueka.entrypoints.cli import common
+from xueka.kernel.errors import BadInput
 
 app = typer.Typer(help="与其他平台的数据交换。", no_args_is_help=True)
 IDLE = 0.5  # seconds until the next look where nothing was due
@@ -266,6 +267,48 @@ def pass_(
 
         message = replaying.pass_incoming(actor, id_, reason)
     common.answer({"id": id_, "state": message.state}, as_json, lambda: typer.echo("已略过。"))
+
+
+@app.command()
+def key(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="对接方代码。")],
+    new: Annotated[bool, typer.Option("--new", help="生成下一把；旧的同时签名，直到停用。")] = False,
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="停用旧的，此后只用新的签名。")] = False,
+    user: common.As = None,
+    as_json: common.Json = False,
+) -> None:
+    """给这个对接方签名用的 SM2 公钥和指纹，交对方登记；更换时新旧并用。"""
+    if new and drop_old:
+        raise BadInput(
+            "USAGE_VALUE", "--new 与 --drop-old 不能一起用。", action="先生成新的，以后再停用旧的。"
+        )
+    with common.edge(user) as actor:
+        actor.require("city:interop:read")
+        from xueka.platform.exchange import own_keys
+        from xueka.platform.exchange.counterparts import counterpart
+
+        partner = counterpart(code)
+        change = own_keys.make_next if new else own_keys.drop_old if drop_old else None
+        held = change(actor, code) if change else own_keys.signing(code)
+    used = bool(partner.sending.private)
+    rows = [
+        {
+            "version": each.number,
+            "since": each.since.isoformat(timespec="seconds"),
+            "fingerprint": each.public.fingerprint,
+            "public_key": each.public.to_pem().decode("ascii"),
+        }
+        for each in held
+    ]
+
+    def human() -> None:
+        for row in rows:
+            typer.echo(f"第 {row['version']} 版，{row['since']} 起，指纹（SM3）{row['fingerprint']}")
+            typer.echo(row["public_key"])
+        if not used:
+            typer.echo(f"{partner.name}的参数文件 sign 里没有 v1sm2，现在不用它签名。")
+
+    common.answer({"counterpart": code, "used": used, "keys": rows}, as_json, human)
 
 
 @app.command("ask-numbers")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, hmac
 
 from xueka.kernel.errors import XuekaError
 from xueka.platform.crypto import card_ciphers, sealed_files
-from xueka.platform.crypto.sealed_files import Entry
+from xueka.platform.crypto.sealed_files import Entry, Stamp
 from xueka.platform.database import home
 
 FILE_NAME = "fields.json"
@@ -77,7 +77,6 @@ class Keyring:
         return [*found, Entry("platform.index", "检索索引密钥", "index", "hmac-sm3", 1, kcv)]
 
 
-Stamp = tuple[int, int, int]
 _read_last: dict[Path, tuple[Stamp, Keyring]] = {}
 
 
@@ -87,7 +86,7 @@ def keyring() -> Keyring:
     A file that is gone while we run is never made anew; what was read last still opens what is there.
     """
     path = home.keys_directory() / FILE_NAME
-    known, stamp = _read_last.get(path), _stamp(path)
+    known, stamp = _read_last.get(path), sealed_files.stamp(path)
     if known is not None and stamp in (None, known[0]):
         return known[1]
     found = Keyring.load_or_create(path.parent)
@@ -115,14 +114,6 @@ def make_version(number: int) -> Keyring:
 
     sealed_files.change(path, add, lambda content: _read(content, lambda: _broken(path)).entries())
     return keyring() if number not in held.fields else held
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _fresh() -> bytes:

@@ -45,6 +45,7 @@ class Entry:
 
 
 Describe = Callable[[bytes], Sequence[Entry]]
+Stamp = tuple[int, int, int]
 
 
 def content(path: Path, make: Callable[[], bytes], describe: Describe) -> bytes:
@@ -108,6 +109,15 @@ def opened_entries(path: Path) -> list[Entry]:
         return []
     _open(parsed, path)
     return [Entry(**each) for each in parsed["entries"]]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Another one as soon as the file is another one: another process may have changed it. None: no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def seal(plain: bytes, described: Sequence[Entry]) -> bytes:

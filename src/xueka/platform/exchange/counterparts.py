@@ -17,15 +17,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from xueka.kernel.errors import BadInput, NotFound, XuekaError
-from xueka.platform.crypto import sealed_files
-from xueka.platform.crypto.sealed_files import Entry
+from xueka.platform.crypto.sealed_files import Stamp
 from xueka.platform.crypto.sm2 import PrivateKey, PublicKey
-from xueka.platform.database.home import keys_directory, private_directory
+from xueka.platform.exchange import own_keys
 from xueka.platform.exchange.signatures import SM2, V1, Keys, secret
 
 CARD = "partner.json"
 _CODE = re.compile(r"[a-z][a-z0-9-]{1,30}", re.ASCII)
-SIGNING = "sign.key"
 _MAY_BE_NOTHING = {"retry_base", "retry_most", "breaker_base", "breaker_most"}
 _MOST = 1_000_000
 
@@ -49,7 +47,7 @@ class Limits:
 @dataclass(frozen=True, slots=True, eq=False)
 class Counterpart:
     """`datasets` are those compared with it every day; `more`: its whole file. One object a version of the
-    file.
+    file and of our own key.
     """
 
     code: str
@@ -96,11 +94,11 @@ def counterpart(code: str) -> Counterpart:
         known = None
     if known is None:
         raise NotFound("COUNTERPART_UNKNOWN", "没有这个对接方。", action="请核对对接方的代码。")
-    return _read(path, known.st_mtime_ns, known.st_size)
+    return _read(path, known.st_mtime_ns, known.st_size, own_keys.stamp(code))
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, changed: int, size: int) -> Counterpart:
+def _read(path: Path, changed: int, size: int, own: Stamp | None) -> Counterpart:
     code = path.parent.name
     try:
         card = json.loads(path.read_text("utf-8"))
@@ -113,7 +111,7 @@ def _read(path: Path, changed: int, size: int) -> Counterpart:
             str(card["name"]),
             base,
             _limits(card.get("limits", {})),
-            Keys(ours, (signing_key(),) if SM2 in signing else ()),
+            Keys(ours, _own(code) if SM2 in signing else ()),
             Keys(tuple(secret(each) for each in card.get("receive_secrets", [])), (), public),
             tuple(map(str, card.get("datasets", []))),
             card,
@@ -148,21 +146,8 @@ def _limits(told: Mapping[str, Any]) -> Limits:
     return made
 
 
-def signing_key() -> PrivateKey:
-    """Our SM2 key for all counterparts, made at first use as a sealed file under XUEKA_HOME/keys/exchange."""
-    return _signing_key(private_directory(keys_directory() / "exchange"))
-
-
-@lru_cache(maxsize=4)
-def _signing_key(place: Path) -> PrivateKey:
-    return PrivateKey.from_pem(
-        sealed_files.content(place / SIGNING, lambda: PrivateKey.generate().to_pem(), _describe)
-    )
-
-
-def _describe(content: bytes) -> list[Entry]:
-    fingerprint = PrivateKey.from_pem(content).public.fingerprint
-    return [Entry("exchange.sign", "数据交换签名密钥", "signing", "sm2", 1, fingerprint[:6])]
+def _own(code: str) -> tuple[PrivateKey, ...]:
+    return tuple(each.private for each in own_keys.signing(code) if each.private)
 
 
 def _broken(path: Path, found: str) -> BadInput:

@@ -24,13 +24,13 @@ _PLACES = (
     "bureau/city-ssh.key",
     "partner/hot-list-sign.key",
     "closing/close-sign.key",
-    "exchange/sign.key",
 )
+_MANY = "exchange/*.key"  # one for each counterpart
 
 
 def take_note(actor: Actor) -> int:
     """Put keys of the files on record that are not there yet; returns how many it were."""
-    found = [(place, entry) for place in _PLACES for entry in _entries(place)]
+    found = [(place, entry) for place in _places() for entry in _entries(place)]
     known = set(KeyVersion.objects.filter(store=FILES).values_list("key__label", "number"))
     known |= set(FieldRotation.objects.filter(made_at=None).values_list("source__key__label", "number"))
     fresh = [(place, entry) for place, entry in found if (entry.label, entry.version) not in known]
@@ -52,6 +52,11 @@ def kcv(version: KeyVersion) -> str:
         where=version.handle,
         action="请从备份恢复该文件。",
     )
+
+
+def _places() -> list[str]:
+    folder = home.keys_directory()
+    return [*_PLACES, *sorted(str(each.relative_to(folder)) for each in folder.glob(_MANY))]
 
 
 def _entries(place: str) -> list[Entry]:

@@ -105,6 +105,7 @@ KEYS = {
     "filters": "筛选条件",
     "final": "末次回盘",
     "findings": "待查事项",
+    "fingerprint": "指纹",
     "foreign": "外校的",
     "form": "样式",
     "former": "原卡厂",

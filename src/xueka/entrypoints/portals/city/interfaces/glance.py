@@ -15,7 +15,8 @@ from xueka.entrypoints.design.ui import Action, Badge, Empty, Fact, Link, Object
 from xueka.entrypoints.portals.city.interfaces import words
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, XuekaError
+from xueka.platform.exchange import own_keys
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange.counterparts import counterpart
 from xueka.platform.exchange.standing import EXCHANGE, KINDS, Standing
@@ -69,6 +70,7 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
             "dead_sort_url": f"{here}#dead" if newest else f"{here}?dead=newest#dead",
             "dead_url": words.places(found)["dead"],
             **_comparing(request, code),
+            **_keys(code),
         }
     return render(request, "city/interfaces/one.html", shown)
 
@@ -201,6 +203,27 @@ def _dataset(code: str, each: interop.Dataset, names: shapes.Names) -> dict[str,
             disabled_reason=each.blocked,
             params={"dataset": each.code},
         ),
+    }
+
+
+def _keys(code: str) -> dict[str, object]:
+    """What both sides read to each other on the telephone; nothing where no SM2 is used."""
+    try:
+        partner = counterpart(code)
+        ours = own_keys.signing(code) if partner.sending.private else ()
+    except XuekaError:  # its file is broken, or ours is locked
+        return {}
+    return {
+        "own_keys": [
+            {
+                "number": each.number,
+                "since": each.since,
+                "fingerprint": each.public.fingerprint,
+                "pem": each.public.to_pem().decode("ascii"),
+            }
+            for each in ours
+        ],
+        "their_keys": partner.receiving.public,
     }
 
 
