@@ -380,7 +380,7 @@ def test_our_answer_to_a_counterpart(city: City, tong: Tong, monkeypatch: pytest
 
     def ask(body: bytes, dataset: str = DATASET) -> Any:
         stamp = int(clock.now().timestamp())
-        keys = Keys((secret(tong.house._kept("to-xueka", "whsec_")),))
+        keys = Keys((secret(tong.house.keys.kept("to-xueka")),))
         headers = {"webhook-id": "rec_1", "webhook-timestamp": str(stamp)}
         headers["webhook-signature"] = sign("rec_1", stamp, body, keys)
         address = f"/api/interop/v1/{CODE}/reconcile/{dataset}"

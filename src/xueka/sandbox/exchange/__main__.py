@@ -1,15 +1,14 @@
 """`python -m xueka.sandbox.exchange`: one counterpart of the data exchange, on one loopback port.
 
 Below --home: `partner.json` is what the counterpart hands over (exchange.md §2), with `port` and
-`control_token` besides. `--site` is where Xueka is: an address, or a JSON file with `address`.
+`control_token` besides. `--site` is where Xueka is: an address, or a JSON file with `address`. With `--sign
+v1sm2` Xueka's public keys are read from `city/*.pub.pem`, and `keys/sign.pub.pem` is its own.
 """
 
 import argparse
-import base64
 import itertools
 import json
 import re
-import secrets
 import sqlite3
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from xueka.sandbox.common.notices import Letter, Manner, Notices
 from xueka.sandbox.common.store import Store, rows
 from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.exchange.book import SCHEMA, Book, refused
-from xueka.sandbox.exchange.signing import Wrong, check, sign
+from xueka.sandbox.exchange.signing import Keys, Wrong
 from xueka.sandbox.exchange.transit import OWN_FAULTS, Desk
 from xueka.sandbox.exchange.transit import SCHEMA as TRANSIT_SCHEMA
 from xueka.sandbox.exchange.welfare import SCHEMA as WELFARE_SCHEMA
@@ -60,8 +59,8 @@ class House:
     def __init__(self, options: argparse.Namespace) -> None:
         home: Path = options.home
         home.mkdir(parents=True, exist_ok=True)
-        self._options, self.card, self._keys = options, home / "partner.json", home / "keys"
-        self._keys.mkdir(exist_ok=True, mode=0o700)
+        self._options, self.card = options, home / "partner.json"
+        self.keys = Keys(home, options.sign.split(","))
         tables = SCHEMA + TRANSIT_SCHEMA + WELFARE_SCHEMA + common_notices.SCHEMA
         self.store = Store(home / "exchange.sqlite3", tables)
         self.clock = Clock(self.store)
@@ -77,9 +76,8 @@ class House:
         if options.code == "welfare":
             self.grants = Grants(self.store, self.clock, self.book, self._tell)
             self.book.heard = self.grants.heard
-        self._secrets: dict[str, str] = {}
         self.calls, self._moods = Calls(self.store, self.dial), itertools.count()
-        self.control = Control(self.clock, self.dial, self.notices, self._kept("control", ""))
+        self.control = Control(self.clock, self.dial, self.notices, self.keys.kept("control"))
         wanted = options.port or http.port_before(self.card)
         self.server = http.bind(lambda port: http.Server(port, self.answer), wanted)
 
@@ -95,12 +93,10 @@ class House:
                 "name": NAMES.get(code, f"{code}（模拟器）"),
                 "base": self.server.base,
                 "port": self.server.port,
-                "send_secrets": [self._kept("from-xueka", "whsec_")],
-                "receive_secrets": [self._kept("to-xueka", "whsec_")],
-                "sign": ["v1"],
+                **self.keys.card(),
                 "datasets": self._options.datasets.split(",") if self._options.datasets else [],
                 "limits": json.loads(self._options.limits),
-                "control_token": self._kept("control", ""),
+                "control_token": self.keys.kept("control"),
             },
         )
 
@@ -141,15 +137,8 @@ class House:
 
     def _called(self, request: Request) -> Answer:
         now = self.clock.now()
-        sm2 = self._keys / "xueka.pub.pem"
         try:
-            name = check(
-                request.header,
-                request.body,
-                [self._kept("from-xueka", "whsec_")],
-                sm2 if sm2.exists() else None,
-                [time.time(), now.timestamp()],
-            )
+            name = self.keys.check(request.header, request.body, [time.time(), now.timestamp()])
         except Wrong as wrong:
             return refused(401, wrong.code, wrong.title)
         path = request.path
@@ -179,12 +168,10 @@ class House:
         content, forged = json.loads(row["content"]), row["forged"]
         raw = json.dumps(content["message"], ensure_ascii=False).encode()
         stamp = int(self.clock.now().timestamp())
-        secret = self._kept("to-xueka", "whsec_")
-        if forged:
-            secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        sign = self.keys.forged if forged else self.keys.sign
         name = content["message"]["id"]
         headers = {"Content-Type": "application/json", "webhook-id": name, "webhook-timestamp": str(stamp)}
-        headers["webhook-signature"] = sign(secret, name, stamp, raw)
+        headers["webhook-signature"] = sign(name, stamp, raw)
         return Letter(f"{self._site()}/api/interop/v1/{self._options.code}/messages", headers, raw)
 
     def _site(self) -> str:
@@ -244,19 +231,6 @@ class House:
                 return json_answer({})
         return None
 
-    def _kept(self, name: str, prefix: str) -> str:
-        if name in self._secrets:
-            return self._secrets[name]
-        path = self._keys / f"{name}.secret"
-        if not path.exists():
-            part = path.with_suffix(".part")
-            part.touch(mode=0o600)
-            made = secrets.token_bytes(32)
-            part.write_text(prefix + base64.b64encode(made).decode() if prefix else made.hex(), "ascii")
-            part.rename(path)
-        self._secrets[name] = path.read_text("ascii")
-        return self._secrets[name]
-
 
 def _taken(status: int, said: bytes) -> bool:
     return 200 <= status < 300
@@ -267,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--code", default="beijing-tong")
     made.add_argument("--datasets", default="card-status")
     made.add_argument("--limits", default="{}", help="what it bears (§2), as JSON")
+    made.add_argument("--sign", default="v1", help="versions of either side (§3): v1, v1sm2 or v1,v1sm2")
     made.add_argument("--site", default="http://127.0.0.1:9")
     return made
 
