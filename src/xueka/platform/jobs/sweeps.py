@@ -1,23 +1,31 @@
 """Sweeps: work that the worker repeats every few seconds until nothing is left to do (docs/adr/0060).
 
-The database says what is to be done; the queue only wakes somebody up. A sweep holds an advisory lock of the
-database session while it runs. So two workers never sweep the same thing at once, and the lock of a killed
-worker is free at the moment its connection is gone.
+The database says what is to be done; the queue only wakes somebody up: one job a second (`beat`), which
+claims the sweeps that are due and runs them one after the other. A job for each of them would cost more than
+most sweeps. A sweep holds an advisory lock of the database session while it runs. So two workers never sweep
+the same thing at once, and the lock of a killed worker is free at the moment its connection is gone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import wraps
+from time import monotonic
 
+import structlog
 from django.db import connection
-from procrastinate.contrib.django import app
+from django.db.models import F
 
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.jobs.models import Sweep
 
+log = structlog.get_logger("xueka.jobs")
+
 QUEUE = "sweeps"
 _LOCK_SPACE = 0x58554A53  # "XUJS"
+_EARLY = 0.5  # seconds: beats do not come to the millisecond
+_registered: dict[str, tuple[int, Callable[[], object]]] = {}
 
 
 def every(seconds: int, name: str) -> Callable[[Callable[[], object]], Callable[[], bool]]:
@@ -35,14 +43,41 @@ def every(seconds: int, name: str) -> Callable[[Callable[[], object]], Callable[
                     _run(name, work)
             return mine
 
-        @app.periodic(cron=f"* * * * * */{seconds}")
-        @app.task(name=name, queue=QUEUE, queueing_lock=name)
-        def wake(timestamp: int) -> None:
-            sweep()
-
+        _registered[name] = (seconds, work)
         return sweep
 
     return register
+
+
+def registered() -> Mapping[str, int]:
+    """Every sweep with its seconds."""
+    return {name: seconds for name, (seconds, _) in _registered.items()}
+
+
+def beat() -> int:
+    """Run what is due, one after the other; returns how many ran. An error of one stops no other.
+
+    Where a long sweep holds the others up, the next beat, in the worker's other thread or elsewhere, claims
+    them once their period is over.
+    """
+    begun, at, done = monotonic(), clock.now(), []
+    for name in _claim(at):
+        seconds, work = _registered[name]
+        late = monotonic() - begun > seconds
+        if late and not Sweep.objects.filter(name=name, started_at=at).exists():
+            continue
+        try:
+            with alone(name) as mine:
+                if mine:
+                    work()
+                    done.append(name)
+        except Exception as error:
+            log.exception("sweep.failed", sweep=name)
+            if not connection.is_usable():
+                raise
+            _failed(name, error)
+    _finished(done)
+    return len(done)
 
 
 @contextmanager
@@ -78,11 +113,53 @@ def _run(name: str, work: Callable[[], object]) -> None:
     try:
         work()
     except Exception as error:
-        text = error.message if isinstance(error, XuekaError) else f"{type(error).__name__}"
         if connection.is_usable():
-            known = Sweep.objects.get(name=name)
-            Sweep.objects.filter(name=name).update(
-                finished_at=clock.now(), failures=known.failures + 1, last_error=text
-            )
+            _failed(name, error)
         raise
     Sweep.objects.filter(name=name).update(finished_at=clock.now(), failures=0, last_error="")
+
+
+def _failed(name: str, error: Exception) -> None:
+    text = error.message if isinstance(error, XuekaError) else type(error).__name__
+    Sweep.objects.filter(name=name).update(
+        finished_at=clock.now(), failures=F("failures") + 1, last_error=text
+    )
+
+
+def _claim(at: datetime) -> list[str]:
+    """The sweeps that are due and that nobody else has claimed just now, the quick ones first."""
+    values = {
+        "names": list(_registered),
+        "waits": [timedelta(seconds=seconds - _EARLY) for seconds, _ in _registered.values()],
+        "now": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, values)
+        found = {name for (name,) in cursor.fetchall()}
+    if not found:  # also where nobody has ever run them
+        never = at - timedelta(days=1)
+        rows = [Sweep(name=name, started_at=never) for name in _registered]
+        Sweep.objects.bulk_create(rows, ignore_conflicts=True)
+    return sorted(found & _registered.keys(), key=lambda name: (_registered[name][0], name))
+
+
+#: One that began in the future was begun by another clock.
+_DUE = """
+    UPDATE jobs_sweep s SET started_at = %(now)s
+      FROM (SELECT k.name FROM jobs_sweep k
+              JOIN unnest(%(names)s::text[], %(waits)s::interval[]) AS due (name, wait) ON due.name = k.name
+             WHERE k.started_at <= %(now)s - due.wait OR k.started_at > %(now)s
+             ORDER BY k.name FOR UPDATE OF k SKIP LOCKED) AS mine
+     WHERE s.name = mine.name RETURNING s.name"""
+
+
+def _finished(names: Sequence[str]) -> None:
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(_ENDED, [list(names), clock.now()])
+
+
+_ENDED = """
+    WITH mine AS (SELECT name FROM jobs_sweep WHERE name = ANY(%s) ORDER BY name FOR UPDATE SKIP LOCKED)
+    UPDATE jobs_sweep s SET finished_at = %s, failures = 0, last_error = ''
+      FROM mine WHERE s.name = mine.name"""

@@ -1,5 +1,7 @@
 """A sweep runs alone, remembers how it went, and survives its worker."""
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
@@ -7,6 +9,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from xueka.kernel import clock
 from xueka.kernel.errors import Refused
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
@@ -18,8 +21,7 @@ from xueka.platform.jobs.worker import STALLED_AFTER, revive
 @pytest.fixture
 def unregistered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps of a test stay out of the application's own registry."""
-    monkeypatch.setattr(app, "tasks", dict(app.tasks))
-    monkeypatch.setattr(app.periodic_registry, "periodic_tasks", dict(app.periodic_registry.periodic_tasks))
+    monkeypatch.setattr(sweeps, "_registered", {})
 
 
 @pytest.mark.django_db
@@ -59,10 +61,73 @@ def test_a_sweep_that_fails_is_counted_and_gives_its_lock_back() -> None:
     assert free == (True,)
 
 
+def test_every_sweep_is_registered_and_the_queue_wakes_them() -> None:
+    assert {
+        "production.build",
+        "production.send",
+        "production.poll",
+        "audit.seal",
+    } <= sweeps.registered().keys()
+    periodic = {name: each.cron for (name, _), each in app.periodic_registry.periodic_tasks.items()}
+    assert periodic.keys() == {"jobs.beat", "jobs.revive"} and periodic["jobs.beat"] == "* * * * * *"
+
+
 @pytest.mark.django_db
-def test_every_sweep_is_registered_with_the_queue() -> None:
-    periodic = {name for name, _ in app.periodic_registry.periodic_tasks}
-    assert {"jobs.revive", "production.build", "production.send", "production.poll", "audit.seal"} <= periodic
+@pytest.mark.usefixtures("unregistered")
+def test_a_beat_runs_what_is_due_and_remembers_it() -> None:
+    done: list[str] = []
+    sweeps.every(2, "test.quick")(lambda: done.append("quick"))
+    sweeps.every(30, "test.slow")(lambda: done.append("slow"))
+    with clock.at(clock.now()) as now:
+        assert sweeps.beat() == 0  # nobody has ever run them
+        assert sweeps.beat() == 2 and done == ["quick", "slow"]
+        now.advance(timedelta(seconds=1))
+        assert sweeps.beat() == 0
+        now.advance(timedelta(seconds=0.8))  # beats come a little early
+        assert sweeps.beat() == 1 and done == ["quick", "slow", "quick"]
+        now.advance(timedelta(seconds=28))
+        assert sweeps.beat() == 2
+        assert set(Sweep.objects.values_list("finished_at", "failures")) == {(now.now(), 0)}
+        Sweep.objects.update(started_at=now.now() + timedelta(days=1))  # by another clock
+        assert sweeps.beat() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("unregistered")
+def test_a_sweep_that_fails_stops_no_other_and_is_counted() -> None:
+    def work() -> None:
+        raise Refused("TEST", "说明原因")
+
+    done: list[int] = []
+    sweeps.every(1, "test.bad")(work)
+    sweeps.every(2, "test.good")(lambda: done.append(1))
+    with clock.at(clock.now()) as now:
+        sweeps.beat()
+        for _ in range(2):
+            sweeps.beat()
+            now.advance(timedelta(seconds=3))
+        bad, good = Sweep.objects.order_by("name")
+    assert (bad.failures, bad.last_error, good.failures, len(done)) == (2, "说明原因", 0, 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("unregistered")
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_what_a_long_sweep_holds_up_is_run_once(elsewhere: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another worker, or, if none has claimed it meanwhile, after the long one."""
+    done: list[int] = []
+    moments = iter([0.0, 0.0, 100.0])
+
+    def long() -> None:
+        if elsewhere:
+            Sweep.objects.filter(name="test.short").update(started_at=clock.now())
+
+    sweeps.every(1, "test.long")(long)
+    sweeps.every(2, "test.short")(lambda: done.append(1))
+    sweeps.beat()
+    monkeypatch.setattr(sweeps, "monotonic", lambda: next(moments))
+    sweeps.beat()
+    assert done == ([] if elsewhere else [1])
 
 
 def _job_of_a_dead_worker(silent_for: float) -> int:
