@@ -1,6 +1,6 @@
 """Entitlements: told, never older than what is known, shown with what they are worth today."""
 
-from datetime import date
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -197,10 +197,17 @@ def test_a_kind_that_nobody_named_is_shown_by_its_code(card: cards.Card) -> None
         ("ended", "2026-09-01", None, "ended"),
     ],
 )
-def test_what_it_is_worth_today(state: str, begins: str, ends: str | None, standing: str) -> None:
+def test_what_it_is_worth_today_and_who_finds_it(
+    card: cards.Card, state: str, begins: str, ends: str | None, standing: str
+) -> None:
     last = date.fromisoformat(ends) if ends else None
-    found = entitlements.standing(state, date.fromisoformat(begins), last, date(2026, 10, 10))
-    assert found == standing and found in entitlements.STANDINGS
+    with clock.at(datetime(2026, 10, 10, 0, 30, tzinfo=clock.SHANGHAI)):  # still the day before elsewhere
+        hear(word(card, 1, state, valid_from=begins, valid_until=ends))
+        [known] = welfare.known_of([card.id])[card.id]
+        rows = welfare.entitlement_rows(SYSTEM.scope)
+        found = [how for how in entitlements.STANDINGS if welfare.of_standing(rows, how).exists()]
+    assert [known.standing] == found == [standing]
+    assert entitlements.standing(state, date.fromisoformat(begins), last, date(2026, 10, 10)) == standing
 
 
 def test_both_sides_compare_equal_and_theirs_is_taken(platform: Platform, card: cards.Card) -> None:
@@ -250,6 +257,7 @@ def test_what_they_have_lost_or_have_older_is_not_taken(platform: Platform, card
         ("", "ENTITLEMENT_GONE"),
         (older, "ENTITLEMENT_OLDER"),
         ("x|y", "ENTITLEMENT_RECORD"),
+        (older.removesuffix("4") + "+6", "ENTITLEMENT_RECORD"),
     ):
         with pytest.raises(Refused) as refusal:
             welfare.take_entitlement(SYSTEM, key, theirs, clock.now())

@@ -12,6 +12,7 @@ from xueka.contexts.welfare.queries import (
     kind_names,
     known,
     known_of,
+    of_standing,
 )
 from xueka.contexts.welfare.services.comparing import take_entitlement
 from xueka.contexts.welfare.services.following import follow, walk
@@ -34,6 +35,7 @@ __all__ = [
     "kind_names",
     "known",
     "known_of",
+    "of_standing",
     "take_entitlement",
     "walk",
 ]

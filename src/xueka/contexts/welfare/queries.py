@@ -4,10 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.welfare.domain.entitlements import NAMES, STANDINGS, named, standing
+from xueka.contexts.welfare.domain.entitlements import COMING, NAMES, OVER, STANDINGS, named, standing
+from xueka.contexts.welfare.domain.transitions import ACTIVE, ENDED, SUSPENDED
 from xueka.contexts.welfare.models import Entitlement, EntitlementKind
 from xueka.contexts.welfare.services.common import partner
 from xueka.kernel import clock
@@ -51,6 +52,17 @@ def known_of(card_ids: Collection[int]) -> dict[int, list[Known]]:
 def known(entitlement: Entitlement, names: dict[str, str]) -> Known:
     how = standing(entitlement.state, entitlement.valid_from, entitlement.valid_until, clock.today())
     return Known(entitlement, names.get(entitlement.kind, entitlement.kind), how, STANDINGS[how])
+
+
+def of_standing(rows: QuerySet[Entitlement], how: str) -> QuerySet[Entitlement]:
+    """Those that are worth this today: what `standing` says of one."""
+    if how in (SUSPENDED, ENDED):
+        return rows.filter(state=how)
+    today, over = clock.today(), Q(valid_until__lt=clock.today())
+    rows = rows.filter(over if how == OVER else ~over, state=ACTIVE)
+    if how == OVER:
+        return rows
+    return rows.filter(valid_from__gt=today) if how == COMING else rows.filter(valid_from__lte=today)
 
 
 def entitlement_rows(scope: Scope) -> QuerySet[Entitlement]:

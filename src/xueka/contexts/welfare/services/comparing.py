@@ -44,6 +44,9 @@ def _word(text: str, seen: datetime) -> entitlements.Word | None:
     data["reason"] = "" if parts[2] == ACTIVE else "按每日核对采纳"
     data |= {"beijing_tong_number": "0", "as_of": seen.isoformat()}  # the record does not bear these
     try:
-        return entitlements.read(data | {"version": int(parts[5])})
+        told = entitlements.read(data | {"version": int(parts[5])})
     except (ValueError, XuekaError):
         return None
+    days = told.valid_from, told.valid_until
+    same = entitlements.record_of(told.card, told.kind, told.state, *days, told.version) == text
+    return told if same else None  # a version of "+5" is no other than 5, and would differ for ever
