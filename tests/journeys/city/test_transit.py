@@ -77,6 +77,25 @@ def test_extended_sent_again_and_a_range_taken(page: Page, town: Town, partner: 
     expect(page.get_by_text("已再送 1 张")).to_be_visible()
     assert Binding.objects.filter(state="sent", ask=2).count() == 1
 
+    stopped = held[1]
+    data = {"card": stopped.number, "transit_number": stopped.transit_number, "blocked": True}
+    more = {"reason": "消费异常", "as_of": clock.now().isoformat()}
+    with transaction.atomic():
+        transit.hear_block(SYSTEM, said("card.blocked", f"card:{stopped.number}", **data, **more))
+    page.goto("/")
+    page.get_by_role("link", name="公交停用").click()
+    expect(page.get_by_text("消费异常")).to_be_visible()
+    assert_sound(page)
+    picture(page, "school-transit-blocks")
+    page.get_by_role("row").filter(has_text="消费异常").get_by_role("checkbox").check()
+    page.get_by_role("button", name="登记处理").click()
+    page.get_by_role("button", name="登记 1 张").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("已告知家长").click()
+    dialog.get_by_role("button").last.click()
+    expect(page.get_by_text("已登记 1 张。")).to_be_visible()
+    assert_sound(page)
+
     page.context.clear_cookies()
     town.log_in(page, "operator")
     page.get_by_role("link", name="一卡通往来").click()

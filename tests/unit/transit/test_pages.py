@@ -11,14 +11,16 @@ from tests.unit.transit.conftest import SYSTEM, City, Company, documented
 from xueka.contexts.cards import api as cards
 from xueka.contexts.interop import api as interop
 from xueka.contexts.transit import api as transit
-from xueka.contexts.transit.models import Binding, Extension, Validity
+from xueka.contexts.transit.models import Binding, Block, Extension, Validity
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, Forbidden, NotFound
 from xueka.platform.audit.models import Entry
 from xueka.platform.exchange.applying import apply_due
 from xueka.platform.exchange.models import Incoming
 from xueka.platform.identity import services
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.models import User
+from xueka.platform.identity.scope import Scope
 from xueka.platform.messages import opting
 from xueka.platform.messages.models import OptOut
 from xueka.platform.messages.services import index_of
@@ -44,6 +46,60 @@ def test_whose_fare_is_over_is_found_for_another_year(company: Company, city: Ci
     company.deliver()
     page = operator.get(reverse("objects:transit_extend"), {"ends": "soon"}).content.decode()
     assert over.number in page and far.number not in page
+
+
+def test_a_card_that_the_company_stopped_is_work_until_somebody_settles_it(
+    company: Company, city: City, operator: Client
+) -> None:
+    held = list(cards.Card.objects.filter(id__in=city.active(city.students(3))).order_by("id"))
+    lost = held[2]
+
+    def blocked(card: cards.Card, minutes: int, told: bool, reason: str = "") -> None:
+        data = {"card": card.number, "transit_number": card.transit_number, "blocked": told}
+        at = clock.now() + timedelta(minutes=minutes - 30)
+        key = f"card:{card.number}"
+        company.house._tell(
+            {"kind": "card.blocked", "key": key, "data": data | {"reason": reason, "as_of": at.isoformat()}}
+        )
+        company.deliver()
+
+    for each in held:
+        blocked(each, 1, True, "消费异常")
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, lost.id, "x")
+    scope = SYSTEM.scope
+    assert transit.open_blocks(scope) == 2  # what is not in use needs nothing
+    page = operator.get(reverse("objects:transit_blocks")).content.decode()
+    assert held[0].number in page and "消费异常" in page and lost.number not in page
+    ids = [each.id for each in transit.block_rows(scope).order_by("id")]
+    ways = reverse("objects:transit_blocks_settle")
+    assert "登记 2 张" in operator.post(ways, {"keys": ids}).content.decode()
+    assert operator.post(ways, {"keys": ids[:1], "do": "1"}).status_code != 302  # nothing said
+    operator.post(ways, {"keys": ids[:1], "do": "1", "reason": "told", "note": "3 日致电"})
+    assert transit.open_blocks(scope) == 1
+    done = operator.get(reverse("objects:transit_blocks"), {"settled": "done"}).content.decode()
+    assert "已告知家长：3 日致电" in done and held[1].number not in done
+    assert Entry.objects.filter(action="transit.block_settled", object_id=held[0].number).count() == 1
+
+    blocked(held[0], 2, True, "消费异常")  # the same word again
+    assert transit.open_blocks(scope) == 1
+    blocked(held[0], 0, True, "更早的原因")
+    assert transit.open_blocks(scope) == 1
+    blocked(held[0], 3, True, "卡片报损")
+    assert transit.open_blocks(scope) == 2
+    for each in held:
+        blocked(each, 4, False)
+    assert transit.block_rows(scope).count() == 0
+
+
+def test_another_school_neither_sees_nor_settles_it(company: Company, card: cards.Card) -> None:
+    made = Block.objects.create(card=card, blocked=True, reason="x", as_of=clock.now(), heard_at=clock.now())
+    elsewhere = Actor.in_role("x", "x", "school_officer", Scope("school", "110102", "2111020001"))
+    assert transit.open_blocks(elsewhere.scope) == 0
+    with pytest.raises(NotFound):
+        transit.settle_blocks(elsewhere, [made.id], "x")
+    with pytest.raises(Forbidden):
+        transit.settle_blocks(Actor.in_role("y", "y", "auditor", Scope("city")), [made.id], "x")
 
 
 def test_a_difference_says_what_can_be_done(company: Company, card: cards.Card, operator: Client) -> None:

@@ -17,7 +17,7 @@ from xueka.contexts.transit.models import Binding, Extension, Paper, ScriptNotic
 from xueka.contexts.transit.services.extensions import next_end
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, Refused
-from xueka.platform.exchange.models import Incoming, Stream
+from xueka.platform.exchange.models import Incoming, Outgoing, Stream
 from xueka.platform.history.services import apply
 from xueka.platform.identity.scope import EVERYWHERE
 
@@ -164,6 +164,22 @@ def test_a_change_that_the_whole_has_overtaken_is_told_again(company: Company, c
     assert paper.state == "agreed"
     listed = company.house.store.all("select key from record where dataset = 'transit-hot-list'")
     assert len(listed) == 1
+
+
+def test_a_whole_that_is_received_twice_is_told_of_once(company: Company, city: City) -> None:
+    made = city.active(city.students(2))
+    transit.follow(SYSTEM)
+    paper = transit.send_whole(OPERATOR)
+    company.talk()
+    with transaction.atomic():
+        cards.report_lost(SYSTEM, made[0], "x")
+    transit.follow(SYSTEM)
+    told = Outgoing.objects.filter(kind="hotlist.changed").count()
+    again = {"number": paper.number, "turn": 1, "accepted": True, "note": "", "count": 0, "digest": "0" * 64}
+    company.house._tell({"kind": "hotlist.received", "key": f"hot_list:{paper.number}", "data": again})
+    company.deliver()
+    assert Outgoing.objects.filter(kind="hotlist.changed").count() == told
+    assert not Incoming.objects.filter(state="dead").exists()
 
 
 def test_a_script_comes_as_it_was_and_is_a_draft(company: Company, city: City) -> None:

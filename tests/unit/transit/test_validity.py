@@ -89,6 +89,18 @@ def test_an_answer_of_just_now_is_not_asked_for_again(
     assert LookUp.objects.count() == 1
 
 
+def test_any_answer_of_just_now_is_enough(
+    company: Company, card: cards.Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever presses again and again gets the answer that there was."""
+    monkeypatch.setattr(services, "FRESH", timedelta(seconds=60))
+    assert [transit.look_up(OPERATOR, card.number).outcome for _ in range(3)] == ["unknown"] * 3
+    assert LookUp.objects.count() == 1
+    with clock.at(clock.now() + timedelta(seconds=61)):
+        assert transit.look_up(OPERATOR, card.number).outcome == "unknown"
+    assert LookUp.objects.count() == 2
+
+
 def test_a_card_unknown_there_and_one_without_a_number(company: Company, card: cards.Card) -> None:
     assert transit.look_up(OPERATOR, card.number).outcome == "unknown"
     cards.Card.objects.filter(id=card.id).update(transit_number="")

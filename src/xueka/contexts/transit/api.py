@@ -8,6 +8,7 @@ from xueka.contexts.transit.models import (
     OUTCOMES,
     PAPERS,
     Binding,
+    Block,
     Extension,
     LookUp,
     Paper,
@@ -21,6 +22,7 @@ from xueka.contexts.transit.queries import (
     binding_rows,
     bindings_late_before,
     block_of,
+    block_rows,
     connected,
     extendable_rows,
     extension_rows,
@@ -29,12 +31,14 @@ from xueka.contexts.transit.queries import (
     known_of,
     late_bindings,
     late_extensions,
+    open_blocks,
     paper,
     paper_rows,
     refused_bindings,
     waiting_papers,
 )
 from xueka.contexts.transit.services.bindings import MANAGE, hear_answer, hear_released, send_again
+from xueka.contexts.transit.services.blocks import hear_block, settle_blocks
 from xueka.contexts.transit.services.comparing import (
     binding_letters,
     hot_letters,
@@ -44,7 +48,6 @@ from xueka.contexts.transit.services.comparing import (
 from xueka.contexts.transit.services.extensions import EXTEND, Bulk, ask, decide, hear_extended
 from xueka.contexts.transit.services.following import catch_up, follow
 from xueka.contexts.transit.services.hot_list import (
-    hear_block,
     hear_confirmed,
     hear_whole,
     send_whole,
@@ -72,6 +75,7 @@ __all__ = [
     "STANDINGS",
     "Answer",
     "Binding",
+    "Block",
     "Bulk",
     "Extension",
     "Known",
@@ -85,6 +89,7 @@ __all__ = [
     "binding_rows",
     "bindings_late_before",
     "block_of",
+    "block_rows",
     "catch_up",
     "connected",
     "decide",
@@ -108,12 +113,14 @@ __all__ = [
     "late_extensions",
     "leave",
     "look_up",
+    "open_blocks",
     "paper",
     "paper_rows",
     "refused_bindings",
     "report_results",
     "send_again",
     "send_whole",
+    "settle_blocks",
     "take",
     "take_binding",
     "take_validity",

@@ -134,13 +134,25 @@ class HotCard(models.Model):
 
 
 class Block(models.Model):
-    """A card that the company itself has blocked, or freed again, as it told us."""
+    """A card that the company itself has blocked, or freed again, as it told us. `note`: what somebody of
+    ours has done about it; with another word of theirs it is to be done anew.
+    """
 
     card = models.OneToOneField(Card, on_delete=models.PROTECT, related_name="transit_block")
     blocked = models.BooleanField()
     reason = models.CharField(max_length=200, blank=True)
     as_of = models.DateTimeField()
     heard_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.CharField(max_length=80, blank=True, db_default="")
+    note = models.CharField(max_length=200, blank=True, db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(settled_at=None) | ~Q(note=""), name="transit_settled_block_has_a_note"
+            ),
+        ]
 
 
 class Extension(models.Model):

@@ -93,6 +93,17 @@ def block_of(card_id: int) -> Block | None:
     return Block.objects.filter(card=card_id, blocked=True).first()
 
 
+def block_rows(scope: Scope) -> QuerySet[Block]:
+    """Cards in use that the company refuses, of those that this scope sees; unordered."""
+    rows = _of_cards(Block.objects.filter(blocked=True, card__state="active"), scope)
+    return rows.select_related("card__student__school", "card__school_class")
+
+
+def open_blocks(scope: Scope) -> int:
+    """How many of them nobody has settled."""
+    return block_rows(scope).filter(settled_at=None).count()
+
+
 def extension_rows(scope: Scope) -> QuerySet[Extension]:
     rows = _of_cards(Extension.objects.all(), scope)
     return rows.select_related("card__student__school", "card__school_class")

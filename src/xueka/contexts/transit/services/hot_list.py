@@ -1,4 +1,4 @@
-"""The hot-list: cards that the company must not accept, told one by one and whole; those it blocked."""
+"""The hot-list: cards that the company must not accept, told one by one and whole."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.transit.domain import hot, reading
-from xueka.contexts.transit.models import HOT_LIST, Block, HotCard, Paper
+from xueka.contexts.transit.models import HOT_LIST, HotCard, Paper
 from xueka.contexts.transit.services import papers
 from xueka.contexts.transit.services.common import CODE, card_told
 from xueka.kernel import clock
@@ -60,28 +60,12 @@ def hear_confirmed(actor: Actor, message: Message) -> None:
     rows.update(confirmed=version, confirmed_at=at)
 
 
-def hear_block(actor: Actor, message: Message) -> None:
-    """`card.blocked`: the company itself refuses this card, or accepts it again."""
-    told = reading.members(message.data)
-    card = card_told(message, reading.text(told, "card", 32), reading.text(told, "transit_number", 32))
-    blocked = reading.yes(told, "blocked")
-    as_of = reading.as_of(told)
-    made = {
-        "blocked": blocked,
-        "reason": reading.text(told, "reason", 200, empty=not blocked),
-        "as_of": as_of,
-        "heard_at": clock.now(),
-    }
-    known, new = Block.objects.select_for_update().get_or_create(card=card, defaults=made)
-    if not new and known.as_of <= as_of:
-        Block.objects.filter(pk=known.pk).update(**made)
-
-
 def hear_whole(actor: Actor, message: Message) -> None:
     """`hotlist.received`. The whole travels beside the changes of single cards and may have undone one that
-    came before it: what has changed since it was written is told once more.
+    came before it: what has changed since it was written is told once more. Received again says nothing new.
     """
-    papers.hear(actor, message)
+    if not papers.hear(actor, message):
+        return
     paper = Paper.objects.get(kind=HOT_LIST, number=message.data["number"])
     changed = HotCard.objects.filter(at__gte=paper.sent_at - _BEING_WRITTEN).select_related("card")
     letters = [

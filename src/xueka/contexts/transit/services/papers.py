@@ -100,8 +100,8 @@ def tell_papers(actor: Actor) -> None:
         tell(actor, HAND_OVER, each.number, _hand_over(each))
 
 
-def hear(actor: Actor, message: Message) -> None:
-    """The answer to a paper. One to an older turn is passed over."""
+def hear(actor: Actor, message: Message) -> bool:
+    """The answer to a paper; whether it was the first one to this turn. Others are passed over."""
     kind = ANSWERS[message.kind]
     told = reading.members(message.data)
     number, turn = reading.text(told, "number", 20), reading.number(told, "turn", 1)
@@ -110,10 +110,11 @@ def hear(actor: Actor, message: Message) -> None:
         raise NotFound("PAPER_NOT_FOUND", "没有这份往来。", found=f"{message.key} {number}")
     theirs = _theirs(kind, told)
     if paper.turn != turn or paper.state != PAPER_SENT:
-        return
+        return False
     Paper.objects.filter(pk=paper.pk).update(theirs=theirs, answered_at=clock.now())
     same = kind != RANGE and theirs["accepted"] and all(paper.ours[k] == theirs[k] for k in _COMPARED[kind])
     apply(PAPER, Paper, [paper.pk], "agree" if same else "answer", actor)
+    return True
 
 
 def take(actor: Actor, paper_id: int) -> Paper:

@@ -21,7 +21,7 @@ from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.nav import Hit, NavGroup, NavItem, Notice, Portal, register, register_search
 from xueka.entrypoints.portals.city import home
-from xueka.entrypoints.portals.objects.nav import late_replacements, refused_bindings
+from xueka.entrypoints.portals.objects.nav import late_replacements, open_blocks, refused_bindings
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.identity.sessions import StaffRequest
 
@@ -338,6 +338,7 @@ register(
                     NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
                     NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
                     NavItem("公交实名", "objects:bindings", "user-check", transit.MANAGE, refused_bindings),
+                    NavItem("公交停用", "objects:transit_blocks", "ban", transit.MANAGE, open_blocks),
                     NavItem("公交延期", "objects:transit_extend", "calendar-plus", transit.EXTEND),
                     NavItem("名单导出", "objects:exports", "file-download", "school:export:ask", _exports),
                     NavItem("学籍导入", "city:imports", "file-import", "city:registry:import"),

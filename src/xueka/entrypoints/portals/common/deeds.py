@@ -122,6 +122,7 @@ ACTS = {
     "tong_application.unblock": "北京通恢复其应用",
     "tong_application.withdraw": "北京通收回号码",
     "transit.bind_again": "再送实名",
+    "transit.block_settled": "登记公交停用的处理",
     "transit.extend": "申请公交延期",
     "transit.ask_range": "申请一卡通号段",
     "transit.hot_list": "送黑名单全量",

@@ -166,6 +166,11 @@ def refused_bindings(request: StaffRequest) -> int:
     return transit.refused_bindings(request.actor.scope)
 
 
+def open_blocks(request: StaffRequest) -> int:
+    """Cards that the transit company stopped and nobody has settled, for the menu."""
+    return transit.open_blocks(request.actor.scope)
+
+
 def late_replacements(scope: Scope) -> list[Notice]:
     """Promises that run out, for the bell of whoever can still do something about it."""
     late = replacements.watched(scope).count()

@@ -1,7 +1,8 @@
-"""Work with the transit company: bindings that were refused, another year of the student fare."""
+"""Work with the transit company: bindings it refused, cards it stopped, another year of the fare."""
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.db.models import Q
 from django.http import HttpResponse
@@ -14,7 +15,7 @@ from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Rows, Selection, narrow
-from xueka.entrypoints.design.ui import Action, Badge, Empty, Link, Preview, Wont
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link, Preview, Wont
 from xueka.entrypoints.portals.objects import shapes
 from xueka.entrypoints.portals.objects.transit import standing_badge
 from xueka.kernel import clock
@@ -25,6 +26,12 @@ from xueka.platform.identity.web import portal_view
 
 AT_ONCE, _EXAMPLES = 5_000, 8
 _LATE = [("late", "超期没有答复")]
+_SETTLED = [
+    ("told", "已告知家长"),
+    ("asked", "已请一卡通公司恢复"),
+    ("exchange", "已办理换卡"),
+    ("other", "其他"),
+]
 
 
 def _card_columns(actor: Actor, card: Callable[[object], cards.Card]) -> list[Column]:
@@ -94,6 +101,69 @@ def again(request: StaffRequest) -> HttpResponse:
         unit="张",
     )
     return render(request, "objects/preview.html", {"title": "再送实名", "preview": shown})
+
+
+@require_GET
+@portal_view(transit.MANAGE)
+def blocks(request: StaffRequest) -> HttpResponse:
+    """Cards in use that the company itself refuses: what was done about each."""
+    listing = DataList(
+        request,
+        transit.block_rows(request.actor.scope),
+        name="blocks",
+        caption="公交停用",
+        columns=[
+            *_card_columns(request.actor, lambda row: row.card),  # type: ignore[attr-defined]
+            Column("处理", _block_state),
+            Column("一卡通公司的原因", "reason"),
+            Column("停用时间", "as_of", kind="number", sort="at"),
+        ],
+        sorts={"at": ("as_of", "id")},
+        default_sort="-at",
+        filters=_block_filters(),
+        bulk=[Bulk("登记处理", reverse("objects:transit_blocks_settle"), icon="check", tone="primary")],
+        url=lambda row: reverse("objects:card", args=[row.card.number]),
+        label=lambda row: f"{row.card.student.name} {row.card.number}",
+        unit="张",
+        empty=Empty("没有停用的卡", "一卡通公司停用在用的卡时，会列在这里。", icon="ban"),
+    )
+    shown = {
+        "title": "公交停用",
+        "sub": "一卡通公司停用的卡乘车刷不了，在校仍可用。告知家长，需要的请对方恢复或换卡，再登记。",
+        "list": listing,
+    }
+    return render(request, "objects/list.html", shown)
+
+
+@require_POST
+@portal_view(transit.MANAGE)
+def blocks_settle(request: StaffRequest) -> HttpResponse:
+    """Preview, then note what was done about those of the chosen that nobody has settled."""
+    rows = transit.block_rows(request.actor.scope)
+    chosen = list(_chosen(request, rows, _block_filters()).order_by("id"))
+    open_ones = [each for each in chosen if each.settled_at is None]
+    if "do" in request.POST and open_ones:
+        said = [dict(_SETTLED).get(request.POST.get("reason", ""), ""), request.POST.get("note", "").strip()]
+        note = "：".join(each for each in said if each)
+        count = transit.settle_blocks(request.actor, [each.id for each in open_ones], note)
+        flash(request, f"已登记 {count} 张。")
+        return redirect("objects:transit_blocks")
+    others = [each for each in chosen if each.settled_at is not None]
+    wont = [Wont("已经登记过处理。", len(others), [_link(each.card) for each in others[:_EXAMPLES]])]
+    do = _doing("登记", "objects:transit_blocks_settle", [each.id for each in open_ones])
+    shown = Preview(
+        "登记公交停用的处理",
+        len(open_ones),
+        "记下怎样处理的；一卡通公司恢复这张卡，它就从这里消失。",
+        replace(
+            do, confirm=Confirm("怎样处理的？", reason="required", reasons=_SETTLED, reason_label="处理")
+        ),
+        reverse("objects:transit_blocks"),
+        wont=wont if others else [],
+        examples=[_link(each.card) for each in open_ones[:_EXAMPLES]],
+        unit="张",
+    )
+    return render(request, "objects/preview.html", {"title": "登记公交停用的处理", "preview": shown})
 
 
 @require_GET
@@ -209,6 +279,23 @@ def _binding_filters() -> list[Filter]:
         Filter("q", "卡号", lambda rows, text: rows.filter(card__number=text.strip()), kind="search"),
         Filter("late", "答复", lambda rows, _: transit.late_bindings(rows), _LATE),
     ]
+
+
+def _block_filters() -> list[Filter]:
+    return [
+        Filter(
+            "settled",
+            "处理",
+            lambda rows, code: rows.filter(settled_at__isnull=code == "open"),
+            [("open", "待处理"), ("done", "已处理")],
+            kind="tabs",
+        ),
+        Filter("q", "卡号", lambda rows, text: rows.filter(card__number=text.strip()), kind="search"),
+    ]
+
+
+def _block_state(row: transit.Block) -> object:
+    return row.note if row.settled_at else Badge("待处理", "bad")
 
 
 def _binding_state(row: transit.Binding) -> Badge:

@@ -83,7 +83,10 @@ def transit(request: FamilyRequest, education_id: str) -> HttpResponse:
     known = company.known_of([each.id for each in held])
     shown = {
         "student": student,
-        "cards": [(card, known.get(card.id), standing_badge(known.get(card.id))) for card in held],
+        "cards": [
+            (card, known.get(card.id), standing_badge(known.get(card.id)), company.block_of(card.id))
+            for card in held
+        ],
         "may_ask": company.connected() and any(each.transit_number for each in held),
         "words": replacements.transit_words(),
     }

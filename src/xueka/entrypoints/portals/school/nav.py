@@ -10,7 +10,7 @@ from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.nav import NavGroup, NavItem, Notice, Portal, register
 from xueka.entrypoints.portals.objects import review, shapes, transfer_rows
-from xueka.entrypoints.portals.objects.nav import late_replacements, refused_bindings
+from xueka.entrypoints.portals.objects.nav import late_replacements, open_blocks, refused_bindings
 from xueka.platform.identity.sessions import StaffRequest
 
 
@@ -71,6 +71,7 @@ _LOOK_UP = NavGroup(
         NavItem("公交有效期", "objects:transit", "bus", "school:transit:read"),
         NavItem("民生卡权益", "objects:entitlements", "gift", "school:welfare:read"),
         NavItem("公交实名", "objects:bindings", "user-check", "school:transit:manage", refused_bindings),
+        NavItem("公交停用", "objects:transit_blocks", "ban", "school:transit:manage", open_blocks),
         NavItem("公交延期", "objects:transit_extend", "calendar-plus", "school:transit:extend"),
         NavItem("统计", "objects:statistics", "chart-bar", "school:statistics:read"),
         NavItem("名单导出", "objects:exports", "file-download", "school:export:ask"),
