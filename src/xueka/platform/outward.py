@@ -16,25 +16,32 @@ from urllib.request import getproxies
 import httpcore
 import httpx
 
+LARGEST = 16 * 1024 * 1024  # bytes of an answer, unpacked
+_PIECE = 64 * 1024
 _call = threading.local()
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread calls by a `client` ends within so many seconds, with httpx.TimeoutException."""
-    _call.until = time.monotonic() + seconds
+    """What this thread calls by a `client` ends within so many seconds, with httpx.TimeoutException; inside
+    another deadline, with the sooner.
+    """
+    outer, until = getattr(_call, "until", None), time.monotonic() + seconds
+    _call.until = until if outer is None else min(outer, until)
     try:
         yield
     finally:
-        _call.until = None
+        _call.until = outer
 
 
 def request(
     method: str, address: str, seconds: float, *, content: bytes = b"", headers: dict[str, str] | None = None
 ) -> httpx.Response:
-    """One call, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with opened(seconds) as caller, within(2 * seconds):
-        return caller.request(method, address, content=content, headers=headers)
+    """One call, and its whole answer within twice `seconds`, of at most `LARGEST` bytes.
+
+    Raises httpx.HTTPError, httpx.InvalidURL.
+    """
+    return _whole(method, address, seconds, content=content, headers=headers)
 
 
 def client(timeout: float, at_once: int = 1) -> httpx.Client:
@@ -44,9 +51,20 @@ def client(timeout: float, at_once: int = 1) -> httpx.Client:
 
 
 def post(address: str, form: dict[str, str], seconds: float) -> httpx.Response:
-    """One form, and its whole answer within twice `seconds`. Raises httpx.HTTPError, httpx.InvalidURL."""
-    with opened(seconds) as caller, within(2 * seconds):
-        return caller.post(address, data=form)
+    """The same with a form."""
+    return _whole("POST", address, seconds, data=form)
+
+
+def _whole(method: str, address: str, seconds: float, **what: Any) -> httpx.Response:
+    with (
+        opened(seconds) as caller,
+        within(2 * seconds),
+        caller.stream(method, address, **what) as answer,
+    ):
+        content = read(answer, LARGEST)
+    headers = answer.headers.copy()
+    headers.pop("content-encoding", None)  # it is unpacked
+    return httpx.Response(answer.status_code, headers=headers, content=content, request=answer.request)
 
 
 def opened(seconds: float) -> httpx.Client:
@@ -106,7 +124,8 @@ class _Stream(httpcore.NetworkStream):
         return self._real.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._real.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        for at in range(0, len(buffer), _PIECE):  # else each piece that is taken slowly has the whole time
+            self._real.write(buffer[at : at + _PIECE], _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._real.close()
