@@ -24,7 +24,7 @@ from xueka.contexts.interop.domain.buckets import Side, compare
 from xueka.contexts.interop.models import Comparison, Difference
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
-from xueka.platform.exchange import queries
+from xueka.platform.exchange import under_way
 from xueka.platform.exchange.signatures import Keys, secret, sign
 from xueka.platform.exchange.wire import Caller, Said
 from xueka.platform.history.services import apply, begin
@@ -349,7 +349,7 @@ def test_a_letter_that_waits_for_a_person_makes_nobody_compare_again(city: City,
         interop.compare_daily()
         tong.dial(refuse=1)
         send()
-        assert queries.held_keys(CODE) == {f"card:{number}"}
+        assert under_way.held_keys(CODE) == {f"card:{number}"}
         for _ in range(3):
             now.advance(timedelta(minutes=11))
             tong.house.clock.set(now.now().isoformat())

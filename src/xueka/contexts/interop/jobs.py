@@ -17,7 +17,7 @@ from xueka.contexts.interop.services import comparing, correcting, deciding, fol
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.exchange.counterparts import Counterpart, counterpart, counterparts
-from xueka.platform.exchange.queries import held_keys, told_keys
+from xueka.platform.exchange.under_way import held_keys, told_keys
 from xueka.platform.history.queries import stepped
 from xueka.platform.identity.actor import Actor
 from xueka.platform.jobs.sweeps import every

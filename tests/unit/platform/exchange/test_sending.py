@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from tests.unit.platform.exchange.conftest import CODE, Other, introduce
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused
-from xueka.platform.exchange import keeping, lines, queries, replaying, wire
+from xueka.platform.exchange import keeping, lines, queries, replaying, under_way, wire
 from xueka.platform.exchange.counterparts import Counterpart, codes, counterpart, counterparts
 from xueka.platform.exchange.invariants import INVARIANTS
 from xueka.platform.exchange.models import Attempt, Line, Outgoing, Stream
@@ -319,7 +319,7 @@ def test_trace_and_hours(other: Other) -> None:
     assert (step.kind, step.state, step.tries[0][1]) == ("card.status", "delivered", 204)
     hours = queries.throughput(CODE, 3)
     assert [(each.posted, each.delivered) for each in hours] == [(0, 0), (0, 0), (2, 2)]
-    assert queries.waiting_keys(CODE, ["card:1"]) == set()
+    assert under_way.waiting_keys(CODE, ["card:1"]) == set()
 
 
 VIOLATIONS = {

@@ -15,7 +15,7 @@ from xueka.kernel.errors import BadInput, Refused, XuekaError
 from xueka.platform.audit.services import record
 from xueka.platform.crypto.fields import seal_many, unseal
 from xueka.platform.exchange.counterparts import Counterpart
-from xueka.platform.exchange.queries import waiting_keys
+from xueka.platform.exchange.under_way import waiting_keys
 from xueka.platform.exchange.wire import calling
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
