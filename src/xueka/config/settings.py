@@ -209,11 +209,12 @@ MESSAGE_APPROVALS = Path(
     os.environ.get("XUEKA_MESSAGE_APPROVALS", XUEKA_HOME / "messages" / "approvals.json")
 )
 # Beijing time in which nothing but codes is sent; empty: none. Most messages beside codes to one phone a day;
-# most of the city in a minute and in a day (0: no limit).
+# most of the city in a minute; of the city in a day, beside codes and of codes (0: no limit).
 MESSAGE_QUIET = os.environ.get("XUEKA_MESSAGE_QUIET", "21:00-08:00")
 MESSAGE_PHONE_DAY = int(os.environ.get("XUEKA_MESSAGE_PHONE_DAY", "20"))
 MESSAGE_CITY_MINUTE = int(os.environ.get("XUEKA_MESSAGE_CITY_MINUTE", "600"))
 MESSAGE_CITY_DAY = int(os.environ.get("XUEKA_MESSAGE_CITY_DAY", "0"))
+MESSAGE_CODES_DAY = int(os.environ.get("XUEKA_MESSAGE_CODES_DAY", "0"))
 # Our address as the gateway sees it, for its reports; without it, where we listen.
 MESSAGE_SITE = os.environ.get("XUEKA_MESSAGE_SITE", "")
 # The mail server that sends for us, and where mail for us arrives (docs/interfaces/messages.md §10).

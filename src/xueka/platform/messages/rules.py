@@ -20,11 +20,14 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Messages beside codes to one phone a day; all of the city in a minute and in a day; 0: no limit."""
+    """Messages beside codes to one phone a day; all of the city in a minute; beside codes, and codes, of the
+    city in a day; 0: no limit.
+    """
 
     phone_day: int
     city_minute: int
     city_day: int
+    codes_day: int
 
 
 @dataclass(frozen=True, slots=True)

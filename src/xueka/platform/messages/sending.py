@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Q, QuerySet
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
@@ -41,15 +41,20 @@ def quiet_hours() -> rules.Hours | None:
 
 
 def limits() -> rules.Limits:
-    return rules.Limits(settings.MESSAGE_PHONE_DAY, settings.MESSAGE_CITY_MINUTE, settings.MESSAGE_CITY_DAY)
+    return rules.Limits(
+        settings.MESSAGE_PHONE_DAY,
+        settings.MESSAGE_CITY_MINUTE,
+        settings.MESSAGE_CITY_DAY,
+        settings.MESSAGE_CODES_DAY,
+    )
 
 
 def send_due(gateway: Gateway) -> int:
     """Hand over what is due and may go; returns how many were taken. Stops at the first sign that nobody
-    answers, and at the city's limit; codes go first.
+    answers, and at the city's limits; codes go first.
     """
     taken = 0
-    for message in _claim(QUEUED, _room(limits(), clock.now())):
+    for message in _turn(limits(), clock.now()):
         if not _may_go(message):
             continue
         known = unseal(bytes(message.envelope))
@@ -109,15 +114,23 @@ def _sent_today(message: Message, now: datetime) -> int:
     return tried.exclude(kind=templates.CODE).exclude(pk=message.pk).count()
 
 
-def _room(limits: rules.Limits, now: datetime) -> int:
-    """How many more the city may send at this moment."""
-    room = AT_ONCE
-    for most, since in (
-        (limits.city_minute, now - timedelta(minutes=1)),
-        (limits.city_day, rules.day_begins(now)),
-    ):
-        if most:
-            room = min(room, most - Message.objects.filter(tried_at__gt=since).count())
+def _turn(limits: rules.Limits, now: datetime) -> list[Message]:
+    """What the city may send at this moment. A day's limit of everything else stops no code: without one
+    nobody can sign in.
+    """
+    room = _room(AT_ONCE, limits.city_minute, Message.objects.all(), now - timedelta(minutes=1))
+    today = rules.day_begins(now)
+    is_code = Q(kind=templates.CODE)
+    codes = _claim(QUEUED, _room(room, limits.codes_day, Message.objects.filter(is_code), today), is_code)
+    left = room - len(codes)
+    others = _room(left, limits.city_day, Message.objects.filter(~is_code), today)
+    return codes + _claim(QUEUED, others, ~is_code)
+
+
+def _room(room: int, most: int, rows: QuerySet[Message], since: datetime) -> int:
+    """How many more of these may go; `most` 0: no limit."""
+    if most and room > 0:
+        room = min(room, most - rows.filter(tried_at__gt=since).count())
     return max(room, 0)
 
 
@@ -155,15 +168,14 @@ def empty_old() -> int:
     return Message.objects.filter(ended_at__lt=since).exclude(envelope=b"").update(envelope=b"")
 
 
-def _claim(state: str, most: int) -> list[Message]:
+def _claim(state: str, most: int, which: Q | None = None) -> list[Message]:
     """Those of this state that are due, their next try put off, so that a broken one delays nobody."""
     if not most:
         return []
     now = clock.now()
-    first = Case(When(kind=templates.CODE, then=Value(0)), default=Value(1))
     with transaction.atomic():
-        found: QuerySet[Message] = Message.objects.filter(state=state, next_at__lte=now)
-        due = list(found.order_by(first, "next_at", "id").select_for_update(skip_locked=True)[:most])
+        found: QuerySet[Message] = Message.objects.filter(which or Q(), state=state, next_at__lte=now)
+        due = list(found.order_by("next_at", "id").select_for_update(skip_locked=True)[:most])
         for message in due:
             message.attempts += 1
             message.next_at = now + timedelta(seconds=min(5 * 2 ** min(message.attempts, 8), 600))

@@ -132,6 +132,23 @@ def test_the_city_has_a_rate_and_codes_come_first(settings: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_a_day_that_is_used_up_stops_no_code(settings: Any) -> None:
+    settings.MESSAGE_CITY_DAY, settings.MESSAGE_CODES_DAY = 2, 3
+    gateway = Fake()
+    with clock.at(NOON) as moment:
+        for number in range(3):
+            send(f"1390000000{number}", "REPLACEMENT_STOPPED", STOPPED, f"news{number}")
+        assert (sending.send_due(gateway), sending.send_due(gateway)) == (2, 0)
+        for number in range(4):
+            code = {"code": "123456", "minutes": "10"}
+            send(f"1390000000{number}", "SIGN_IN_CODE", code, f"code{number}")
+        assert sending.send_due(gateway) == 3 and {"code0", "code1", "code2"} <= set(gateway.kept)
+        assert sending.send_due(gateway) == 0
+        moment.set(datetime(2026, 11, 27, 8, 0, 1, tzinfo=SHANGHAI))
+        assert sending.send_due(gateway) == 2 and len(gateway.kept) == 7
+
+
+@pytest.mark.django_db
 def test_who_refuses_reminders_gets_everything_else() -> None:
     gateway = Fake()
     assert opting.refuse(index_of(PHONE), "138****0001", "page", opting.CONSENT)
