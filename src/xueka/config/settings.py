@@ -271,6 +271,8 @@ INTERFACES = (
     "xueka.contexts.receipts.standing.standings",
     "xueka.contexts.multiapp.standing.standings",
 )
+# Finds a parcel by its number, for what a matter with a counterpart group is about (contexts/coordination).
+COORDINATION_PARCELS = "xueka.contexts.couriers.api.shipment"
 # Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
 INTEROP_TAKERS: dict[str, str] = {
     "transit-bindings": "xueka.contexts.transit.api.take_binding",

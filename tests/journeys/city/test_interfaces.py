@@ -79,6 +79,13 @@ def test_a_stuck_message_is_found_understood_and_replayed(
     assert_sound(page)
     picture(page, "city-matters", whole=False)
 
+    page.goto("/city/coordination/new/")
+    page.get_by_label("标题").fill("一张卡")
+    page.get_by_label("所涉对象").select_option("card")
+    page.get_by_label("对象的编号").fill("999")
+    page.get_by_role("button", name="提出", exact=True).click()
+    expect(page.get_by_text("没有这个学生卡").first).to_be_visible()
+
     # It goes again, and arrives.
     tong.dial(refuse=0)
     page.goto(message)

@@ -30,12 +30,24 @@ def opened(party: str = "transit", kind: str = "schedule", **more: str) -> Matte
 def test_it_is_due_in_working_days_and_the_days_are_configuration(settings: object) -> None:
     with clock.at(FRIDAY):
         found = opened()
-        assert found.due_on == date(2026, 9, 30) + timedelta(days=0) or found.due_on > date(2026, 9, 30)
+        assert found.due_on == date(2026, 10, 9)  # 28, 29, 30 September; 8, 9 October
         plain = coordination.days_for("transit", "schedule")
         settings.COORDINATION_DAYS = {"transit.schedule": 1}  # type: ignore[attr-defined]
         sooner = opened()
     assert plain == 5 and sooner.due_on < found.due_on
     assert found.number.startswith("XT26-") and found.owner == "operator"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("card", "1000751"), ("batch", "B9"), ("interface", "moon"), ("difference", "7"), ("difference", "x"),
+     ("message", "out:7"), ("message", "up:7"), ("message", "7"), ("parcel", "YJ1")],
+)  # fmt: skip
+def test_what_it_is_about_has_to_be_there(kind: str, name: str) -> None:
+    with pytest.raises(BadInput) as unknown:
+        opened(about_kind=kind, about=name)
+    assert unknown.value.code == "ABOUT_UNKNOWN" and unknown.value.found == name
+    assert not Matter.objects.exists()
 
 
 def test_a_year_without_notice_is_counted_by_weekdays_and_says_so() -> None:
@@ -47,7 +59,7 @@ def test_a_year_without_notice_is_counted_by_weekdays_and_says_so() -> None:
 
 def test_from_the_question_to_the_end_with_everything_on_file() -> None:
     identity.create_user(Actor.system("test"), "second", "冯杰", "city_operator")
-    found = opened(about_kind="card", about="1000751", text="请确认")
+    found = opened(about_kind="interface", about="sms", text="请确认")
     coordination.step(ACTOR, found.id, "ask", "发函")
     coordination.note(ACTOR, found.id, "电话催问")
     coordination.step(ACTOR, found.id, "answer", "下周一")
@@ -59,7 +71,7 @@ def test_from_the_question_to_the_end_with_everything_on_file() -> None:
     assert [each.kind for each in coordination.file_of(done)] == [
         "due", "step", "note", "step", "step", "owner", "due", "step",
     ]  # fmt: skip
-    assert coordination.about(SCOPE, "card", "1000751") == [done] and done.owner == "second"
+    assert coordination.about(SCOPE, "interface", "sms") == [done] and done.owner == "second"
     with pytest.raises(Refused):
         coordination.assign(ACTOR, found.id, "second")
     assert [each.name for each in coordination.INVARIANTS if check(each).violated] == []

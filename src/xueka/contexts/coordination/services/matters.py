@@ -6,6 +6,7 @@ from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES
 from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, WORK
 from xueka.contexts.coordination.models import DUE, NOTE, OWNER, STEP, Line, Matter
 from xueka.contexts.coordination.queries import days_for
+from xueka.contexts.coordination.services.about import must_be_there
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
@@ -32,8 +33,8 @@ def open_matter(
 ) -> Matter:
     """Open a matter; it is due so many working days from today. Needs `city:coordination:work`.
 
-    Raises BadInput `PARTY_UNKNOWN`, `KIND_UNKNOWN`, `SUBJECT_MISSING`, `ABOUT_WRONG`, NotFound
-    `USER_NOT_FOUND`, Refused `OWNER_CANNOT`.
+    Raises BadInput `PARTY_UNKNOWN`, `KIND_UNKNOWN`, `SUBJECT_MISSING`, `ABOUT_WRONG`, `ABOUT_UNKNOWN`,
+    NotFound `USER_NOT_FOUND`, Refused `OWNER_CANNOT`.
     """
     actor.require(WORK)
     if party not in PARTIES:
@@ -54,6 +55,8 @@ def open_matter(
             expected="种类和编号都填，或都不填",
             action="请补全，或都清空。",
         )
+    if about:
+        must_be_there(actor, about_kind, about)
     now = clock.now()
     due, guessed = _due(days_for(party, kind))
     found = Matter.objects.create(
