@@ -1,6 +1,7 @@
 """A week with breaks goes from its statements to the treasury by two people; and what else they look at."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.journeys.town import SYSTEM, clicks, picture
 from tests.unit.treasury.conftest import line
 from xueka.contexts.closing import api as closing
 from xueka.contexts.ledger import api as ledger
+from xueka.contexts.treasury.models import ToPost
+from xueka.kernel import clock
 
 __all__ = ["in_memory", "money", "town"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,7 +132,7 @@ def test_a_week_with_breaks_is_closed_and_remitted(page: Page, money: Money, tmp
 def test_orders_refunds_books_and_exports(page: Page, money: Money) -> None:
     money.town.log_in(page, "finance")
     for name in (
-        "缴费订单", "退款", "退付", "电子票据", "渠道通知", "财政确认", "账簿", "收费和渠道",
+        "缴费订单", "退款", "退付", "电子票据", "渠道通知", "财政确认", "未入账", "账簿", "收费和渠道",
     ):  # fmt: skip
         page.get_by_role("navigation").get_by_role("link", name=name, exact=True).first.click()
         expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
@@ -140,6 +143,21 @@ def test_orders_refunds_books_and_exports(page: Page, money: Money) -> None:
     ):  # fmt: skip
         assert page.request.get(f"/finance/{nowhere}").status == 404, nowhere
     assert page.request.get("/finance/orders/?q=%00").status == 400
+    later = clock.now() + timedelta(minutes=9)
+    held = ToPost.objects.filter(confirmation__isnull=False).first()
+    assert held is not None
+    held.post_tries, held.post_after, held.post_problem = 3, later, "这一天已经结账。"
+    held.save()
+    page.get_by_role("navigation").get_by_role("link", name="未入账").first.click()
+    expect(page.get_by_text("这一天已经结账。")).to_be_visible()
+    look(page, "postings", manual=True)
+    press(page, "现在再试")
+    expect(page.get_by_text("几秒内再入账").first).to_be_visible()
+    held.refresh_from_db()
+    assert held.post_after is not None and held.post_after < later
+    ToPost.objects.update(post_tries=0)  # the books of this week stay as they are
+    page.reload()
+    expect(page.get_by_text("都入账了")).to_be_visible()
     page.goto("/finance/books/entries/")
     look(page, "entries")
     page.goto("/finance/receipts/draw/")

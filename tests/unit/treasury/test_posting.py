@@ -19,7 +19,8 @@ from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow, ToPost
 from xueka.contexts.treasury.services import posting
 from xueka.entrypoints.portals.finance import stories
-from xueka.kernel.errors import Refused
+from xueka.kernel.errors import Forbidden, NotFound, Refused
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 
@@ -163,8 +164,19 @@ def test_what_cannot_be_posted_is_tried_later_and_later_and_keeps_nobody_waiting
         assert len(tried) == times, seconds
     [waiting] = ToPost.objects.filter(statement=broken.id)
     assert waiting.post_tries == 5 and waiting.post_after is not None
+    [seen] = treasury.unposted(EVERYWHERE)
+    assert (seen.about, seen.tries, treasury.unposted_count(EVERYWHERE)) == (broken, 5, 1)
+    assert "ZeroDivisionError" in seen.problem and seen.next_at == waiting.post_after
+    with pytest.raises(Forbidden):
+        treasury.post_now(Actor.nobody(""), seen.kind, seen.id)
     monkeypatch.setattr(posting, "_post_settlement", true)
-    cashier.time.advance(timedelta(minutes=10))  # type: ignore[attr-defined]
+    posting.post_settlements()
+    assert len(tried) == 5  # not its turn
+    treasury.post_now(FINANCE, seen.kind, seen.id)
+    posting.post_settlements()
+    assert treasury.unposted(EVERYWHERE) == []
+    with pytest.raises(NotFound):
+        treasury.post_now(FINANCE, seen.kind, seen.id)
     treasury.post_all()
     assert not ToPost.objects.filter(statement=broken.id).exists()
     sound()

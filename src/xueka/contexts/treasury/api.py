@@ -20,16 +20,19 @@ from xueka.contexts.treasury.looking import (
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
 from xueka.contexts.treasury.queries import (
     Lacking,
+    Unposted,
     breaks,
     confirmations,
     lacking_statements,
     open_breaks,
     runs,
     statements,
+    unposted,
+    unposted_count,
 )
 from xueka.contexts.treasury.services.checking import KINDS, check
 from xueka.contexts.treasury.services.fetching import hear_confirmation
-from xueka.contexts.treasury.services.posting import post_all, take_fees
+from xueka.contexts.treasury.services.posting import post_all, post_now, take_fees
 from xueka.contexts.treasury.services.reconciling import Result, assign, explain, reconcile, sign_off
 from xueka.contexts.treasury.services.taking import FORMS, take_confirmation, take_statement
 
@@ -55,6 +58,7 @@ __all__ = [
     "Statement",
     "Step",
     "Story",
+    "Unposted",
     "assign",
     "break_row",
     "breaks",
@@ -65,6 +69,7 @@ __all__ = [
     "lacking_statements",
     "open_breaks",
     "post_all",
+    "post_now",
     "reconcile",
     "runs",
     "sides",
@@ -77,5 +82,7 @@ __all__ = [
     "take_fees",
     "take_statement",
     "takings",
+    "unposted",
+    "unposted_count",
     "waterfall",
 ]

@@ -164,13 +164,14 @@ class ConfirmationWord(models.Model):
 class ToPost(models.Model):
     """What has come and is not in the books yet; goes when it is posted, or is found to move nothing.
 
-    `post_tries` were in vain; before `post_after` there is no other.
+    `post_tries` were in vain, the last because of `post_problem`; before `post_after` there is no other.
     """
 
     confirmation = models.OneToOneField(Confirmation, on_delete=models.PROTECT, related_name="+", null=True)
     statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="+", null=True)
     post_tries = models.IntegerField(default=0, db_default=0)
     post_after = models.DateTimeField(null=True)
+    post_problem = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
         constraints = [
@@ -179,6 +180,9 @@ class ToPost(models.Model):
                 | Q(confirmation__isnull=False, statement=None),
                 name="treasury_to_post_one",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(post_tries__gt=0), name="treasury_not_posted"),
         ]
 
 
@@ -230,7 +234,7 @@ class BreakRow(models.Model):
     """A break from the run that first saw it until one that does not. `fen` above zero is surplus.
 
     `posted_fen` is what stands in the books for it, after `posts` entries (services.posting);
-    `post_tries` and `post_after` are those of `ToPost`.
+    `post_tries`, `post_after` and `post_problem` are those of `ToPost`.
     """
 
     kind = models.CharField(max_length=24)
@@ -254,6 +258,7 @@ class BreakRow(models.Model):
     posts = models.SmallIntegerField(default=0)
     post_tries = models.IntegerField(default=0, db_default=0)
     post_after = models.DateTimeField(null=True)
+    post_problem = models.CharField(max_length=200, blank=True, db_default="")
 
     objects = CityWork.as_manager()
 
@@ -279,6 +284,7 @@ class BreakRow(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["id"], condition=Q(post_tries__gt=0), name="treasury_break_unposted"),
             models.Index(fields=["day"], condition=~Q(state="gone"), name="treasury_break_day"),
             models.Index(fields=["state", "since"], name="treasury_break_work"),
         ]

@@ -1,16 +1,19 @@
 """Reads on statements, confirmations, runs and breaks. They are the city's affair."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury.domain.transitions import GONE
-from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement
+from xueka.contexts.treasury.models import BreakRow, Confirmation, Fetch, Run, Statement, ToPost
 from xueka.contexts.treasury.services.fetching import CONFIRM, KINDS
+from xueka.contexts.treasury.services.posting import BREAK_KIND, TO_POST_KIND
 from xueka.kernel import clock
 from xueka.platform.identity.scope import Scope
+
+UNPOSTED = 200
 
 
 def statements(scope: Scope) -> QuerySet[Statement]:
@@ -55,6 +58,59 @@ def lacking_statements(scope: Scope, first: date, last: date) -> list[Lacking]:
         for place in places
         if not have.get(place)
     ]
+
+
+class Unposted(NamedTuple):
+    """What could not be posted. `kind` and `id` name it; `about` is the confirmation, statement or break."""
+
+    kind: str
+    id: int
+    about: Confirmation | Statement | BreakRow
+    day: date
+    fen: int
+    tries: int
+    next_at: datetime | None
+    problem: str
+
+
+def unposted(scope: Scope) -> list[Unposted]:
+    """The oldest first, as many as a page bears."""
+    found = [
+        Unposted(
+            TO_POST_KIND,
+            each.id,
+            about := each.confirmation or each.statement,
+            about.day,
+            about.amount_fen - (about.refund_fen if isinstance(about, Statement) else 0),
+            each.post_tries,
+            each.post_after,
+            each.post_problem,
+        )
+        for each in _to_post(scope).select_related("confirmation", "statement").order_by("id")[:UNPOSTED]
+    ]
+    found += [
+        Unposted(
+            BREAK_KIND,
+            each.id,
+            each,
+            each.day,
+            each.fen,
+            each.post_tries,
+            each.post_after,
+            each.post_problem,
+        )
+        for each in breaks(scope).filter(post_tries__gt=0).order_by("id")[:UNPOSTED]
+    ]
+    return sorted(found, key=lambda each: (each.day, each.kind, each.id))
+
+
+def unposted_count(scope: Scope) -> int:
+    return _to_post(scope).count() + breaks(scope).filter(post_tries__gt=0).count()
+
+
+def _to_post(scope: Scope) -> QuerySet[ToPost]:
+    of = Q(confirmation__in=confirmations(scope)) | Q(statement__in=statements(scope))
+    return ToPost.objects.filter(of, post_tries__gt=0)
 
 
 def confirmations(scope: Scope) -> QuerySet[Confirmation]:

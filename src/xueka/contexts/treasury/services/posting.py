@@ -17,7 +17,7 @@ from xueka.contexts.treasury.domain import breaks as b
 from xueka.contexts.treasury.domain.transitions import SIGNED
 from xueka.contexts.treasury.models import BreakRow, Confirmation, Statement, StatementLine, ToPost
 from xueka.kernel import clock
-from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
 from xueka.kernel.money import format_yuan
 from xueka.platform.audit.services import record
 from xueka.platform.identity.actor import Actor
@@ -29,6 +29,7 @@ log = structlog.get_logger("xueka.treasury")
 WORKER = Actor.system("treasury")
 #: The statement of each channel that says what has come into our account there.
 SETTLING = {"wechat": "fund", "alipay": "fund", "unionpay": "trade"}
+BREAK_KIND, TO_POST_KIND = "break", "to_post"
 _AT_ONCE = 500
 _FIRST_PAUSE, _LONGEST_PAUSE = 5, 600  # seconds
 _SLIP_LENGTH = 40
@@ -197,7 +198,7 @@ def _post_break(break_id: int) -> None:
         sides = [ledger.Posting(account, amount, *rest) for (account, *rest), amount in missing.items()]
         ledger.post(WORKER, key, "break", ledger.open_day(row.day), sides, about)
     BreakRow.objects.filter(id=row.id).update(
-        posted_fen=fen, posts=row.posts + bool(missing), post_tries=0, post_after=None
+        posted_fen=fen, posts=row.posts + bool(missing), post_tries=0, post_after=None, post_problem=""
     )
 
 
@@ -248,11 +249,35 @@ def _alone(waiting: QuerySet[Any], work: Callable[..., None], *about: object) ->
     try:
         with transaction.atomic():
             work(*about)
-    except Exception:
+    except Exception as error:
         log.exception("treasury.post_broken", what=waiting.model.__name__, about=about[0])
         tries = waiting.values_list("post_tries", flat=True).first() or 0
         pause = timedelta(seconds=min(_FIRST_PAUSE * 2 ** min(tries, 16), _LONGEST_PAUSE))
-        waiting.update(post_tries=tries + 1, post_after=clock.now() + pause)
+        waiting.update(
+            post_tries=tries + 1, post_after=clock.now() + pause, post_problem=_problem(error)[:200]
+        )
+
+
+def _problem(error: Exception) -> str:
+    """In the user's words, as far as there are any."""
+    if isinstance(error, XuekaError):
+        return " ".join(str(each) for each in (error.message, error.found, error.action) if each)
+    return f"程序出错（{type(error).__name__}），已记入日志。"
+
+
+def post_now(actor: Actor, kind: str, row_id: int) -> None:
+    """Wait no longer with what could not be posted: the next sweep tries it. Needs `city:ledger:post`.
+
+    `kind` and `row_id` are those of `Unposted`. Raises NotFound `POSTING_NOT_FOUND`: it has been posted, or
+    was never in vain.
+    """
+    actor.require("city:ledger:post")
+    rows: QuerySet[Any] = BreakRow.objects.all() if kind == BREAK_KIND else ToPost.objects.all()
+    if kind not in (BREAK_KIND, TO_POST_KIND) or not rows.filter(id=row_id, post_tries__gt=0).update(
+        post_after=clock.now()
+    ):
+        raise NotFound("POSTING_NOT_FOUND", "这一笔已经入账，或不在未入账之列。", action="请刷新页面。")
+    record(actor, "posting.again", kind, row_id)
 
 
 def _rows(statement: str, values: Any) -> Iterable[tuple]:  # type: ignore[type-arg]

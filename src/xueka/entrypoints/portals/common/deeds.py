@@ -9,6 +9,7 @@ from xueka.entrypoints.design import states
 #: object_type of an entry → what it is.
 THINGS = {
     "break": "对账差异",
+    "to_post": "待入账款项",
     "channel": "支付渠道",
     "close": "周结",
     "counterpart": "对接方",
@@ -106,6 +107,7 @@ ACTS = {
     "break.assign": "指定差异的负责人",
     "break.explain": "说明差异",
     "break.sign": "签认差异",
+    "posting.again": "再次入账",
     "channel.set": "登记支付渠道",
     "disagreement.assign": "指定核对差异的负责人",
     "matter.assign": "指定协调事项的负责人",

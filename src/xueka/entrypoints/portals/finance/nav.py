@@ -48,6 +48,10 @@ def _refunds(request: StaffRequest) -> int:
     return payments.refund_rows(request.actor.scope).filter(state__in=["abnormal", "failed"]).count()
 
 
+def _unposted(request: StaffRequest) -> int:
+    return treasury.unposted_count(request.actor.scope)
+
+
 def search(request: StaffRequest, query: str) -> Iterator[Hit]:
     """An order by its number, or by the number of one of its payments at us or at the channel."""
     if not request.actor.may(READ):
@@ -101,6 +105,7 @@ register(
                     NavItem("渠道账单", "finance:statements", "file-invoice", READ),
                     NavItem("对账差错", "finance:breaks", "alert-triangle", READ, _breaks),
                     NavItem("财政确认", "finance:confirmations", "circle-check", READ),
+                    NavItem("未入账", "finance:postings", "clock", READ, _unposted),
                 ],
             ),
             NavGroup(

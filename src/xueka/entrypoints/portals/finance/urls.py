@@ -8,6 +8,7 @@ from xueka.entrypoints.portals.finance import (
     exports,
     home,
     orders,
+    postings,
     receipts,
     refunds,
     statements,
@@ -50,5 +51,7 @@ urlpatterns = [
     path("books/", books.books, name="books"),
     path("books/fees/", books.fees, name="fees"),
     path("books/entries/", books.entries, name="entries"),
+    path("postings/", postings.listing, name="postings"),
+    path("postings/<slug:kind>/<int:row_id>/again/", postings.again, name="posting_again"),
     path("tariffs/", tariffs.tariffs, name="tariffs"),
 ]
