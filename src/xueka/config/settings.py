@@ -215,8 +215,7 @@ MESSAGE_PHONE_DAY = int(os.environ.get("XUEKA_MESSAGE_PHONE_DAY", "20"))
 MESSAGE_CITY_MINUTE = int(os.environ.get("XUEKA_MESSAGE_CITY_MINUTE", "600"))
 MESSAGE_CITY_DAY = int(os.environ.get("XUEKA_MESSAGE_CITY_DAY", "0"))
 MESSAGE_CODES_DAY = int(os.environ.get("XUEKA_MESSAGE_CODES_DAY", "0"))
-# Our address as the gateway sees it, for its reports; without it, where we listen.
-MESSAGE_SITE = os.environ.get("XUEKA_MESSAGE_SITE", "")
+MESSAGE_SITE = os.environ.get("XUEKA_MESSAGE_SITE", "")  # ours, for its reports; empty: where we listen
 # The mail server that sends for us, and where mail for us arrives (docs/interfaces/messages.md §10).
 MAIL_PARTNER = Path(os.environ.get("XUEKA_MAIL_PARTNER", XUEKA_HOME / "mail" / "partner.json"))
 MAIL_TRANSPORT = "xueka.platform.mail.smtp.configured"
@@ -271,8 +270,7 @@ INTERFACES = (
     "xueka.contexts.receipts.standing.standings",
     "xueka.contexts.multiapp.standing.standings",
 )
-# Finds a parcel by its number, for what a matter with a counterpart group is about (contexts/coordination).
-COORDINATION_PARCELS = "xueka.contexts.couriers.api.shipment"
+COORDINATION_PARCELS = "xueka.contexts.couriers.api.shipment"  # finds one by its number
 # Who brings our record of a dataset to what the counterpart has (contexts/interop): dataset → function.
 INTEROP_TAKERS: dict[str, str] = {
     "transit-bindings": "xueka.contexts.transit.api.take_binding",
