@@ -110,6 +110,7 @@ class Housed(Side):
         if self.setting:
             setattr(world.settings, self.setting, folder / "partner.json")
         super().__init__(json.loads((folder / "partner.json").read_text("utf-8")))
+        self.keep_time()  # what is there from the beginning is dated by our clock
 
     def close(self) -> None:
         super().close()
@@ -388,7 +389,7 @@ class Bureau:
 
     def __init__(self, world: World) -> None:
         self.world, self.folder, self.process = world, world.folder / self.name, ExitStack()
-        self.left, self.batches = max(world.things // 3, 2), list[int]()
+        self.left = max(world.things // 3, 2)
         card = self._start("none", 0)
         with transaction.atomic():
             bureau.introduce(card, FIRST, SECOND)
@@ -416,7 +417,9 @@ class Bureau:
 
     def sweep(self) -> None:
         production.sweep()
+        patience = time.monotonic() + 120
         while not self._idle():
+            assert time.monotonic() < patience, (self.folder / "bureau.log").read_text("utf-8")
             time.sleep(0.02)
 
     def _idle(self) -> bool:
@@ -431,12 +434,11 @@ class Bureau:
         ours: dict[str, Any] = {}
         for item in production.BatchItem.objects.exclude(batch__state="bounced").select_related("card"):
             assert item.card
-            said = item.reported.split("|")
-            ours[item.card.number] = (
-                [item.result_code, said[-2], said[0]]
-                if item.made_at
-                else ("asked" if item.card_id in asked else item.outcome)
-            )
+            if item.made_at:
+                transit_number, _, chip, result = item.reported.split("|")
+                ours[item.card.number] = [result, chip, transit_number]
+            else:
+                ours[item.card.number] = "asked" if item.card_id in asked else item.outcome
         packages, files = production.Package.objects.all(), production.ReturnFile.objects.all()
         refused = packages.filter(state="refused").count()
         dropped = self.folder / "dropped"
