@@ -15,7 +15,7 @@ from django.db import transaction
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.journeys.support import log_in, screenshot
+from tests.journeys.support import come_in, screenshot
 from xueka.contexts.cards import api as cards
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.numbers import api as numbers
@@ -61,7 +61,7 @@ class Town:
         return list(rows.order_by("school_class_id", "sort_key"))
 
     def log_in(self, page: Page, who: str) -> None:
-        log_in(page, who, self.passwords[who])
+        come_in(page, who, self.passwords[who])
 
     @transaction.atomic
     def photographed(self, students: list[registry.Student], *, gray: int = 0) -> None:
@@ -221,12 +221,11 @@ def add_user(username: str, name: str, role: str, school: registry.School) -> st
 
 
 def picture(page: Page, name: str, *, whole: bool = True) -> None:
-    """A picture for the manual, in 256 colours so that it stays small; kept there only with XUEKA_PICTURES=1,
+    """A picture for the manual, in 256 colours so that it stays small; made only with XUEKA_PICTURES=1,
     since names and numbers in it are other ones each time.
     """
     page.evaluate("scrollTo(0, 0)")  # else the sticky head lies in the middle of the picture
     if os.environ.get("XUEKA_PICTURES") != "1":
-        screenshot(page, name, whole=whole)
         return
     path = screenshot(page, name, whole=whole, folder="docs/manual/images")
     with Image.open(path) as image:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys import town as towns
-from tests.journeys.support import assert_sound
+from tests.journeys.support import assert_sound, log_in
 from tests.journeys.town import Town, picture, town
 from xueka.platform.identity import accounts
 
@@ -21,7 +21,7 @@ def people(town: Town) -> Town:
 
 
 def test_a_city_role_takes_two_people(page: Page, people: Town) -> None:
-    people.log_in(page, "admin")
+    log_in(page, "admin", people.passwords["admin"])
     expect(page.get_by_role("heading", name="今天")).to_be_visible()
     assert_sound(page)
     picture(page, "admin-home")
@@ -81,8 +81,7 @@ def test_an_officer_opens_her_account_with_a_sheet(page: Page, people: Town) -> 
     page.get_by_label("设一个密码").fill("Qianmen-Dajie-88")
     page.get_by_label("再输入一次密码").fill("Qianmen-Dajie-88")
     page.get_by_role("button", name="激活").click()
-    people.passwords["he.laoshi"] = "Qianmen-Dajie-88"
-    people.log_in(page, "he.laoshi")
+    log_in(page, "he.laoshi", "Qianmen-Dajie-88")
     page.goto("/officers/changes/")
     assert_sound(page)
     page.get_by_role("link", name="请人代理").click()
