@@ -79,7 +79,7 @@ def unposted(scope: Scope) -> list[Unposted]:
         Unposted(
             TO_POST_KIND,
             each.id,
-            about := each.confirmation or each.statement,
+            about := _told(each),
             about.day,
             about.amount_fen - (about.refund_fen if isinstance(about, Statement) else 0),
             each.post_tries,
@@ -102,6 +102,12 @@ def unposted(scope: Scope) -> list[Unposted]:
         for each in breaks(scope).filter(post_tries__gt=0).order_by("id")[:UNPOSTED]
     ]
     return sorted(found, key=lambda each: (each.day, each.kind, each.id))
+
+
+def _told(row: ToPost) -> Confirmation | Statement:
+    found = row.confirmation or row.statement
+    assert found is not None  # a constraint of its table
+    return found
 
 
 def unposted_count(scope: Scope) -> int:

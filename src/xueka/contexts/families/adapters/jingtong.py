@@ -202,8 +202,11 @@ class _Whole(BaseAdapter):
                 str(request.method),
                 str(request.url),
                 _SECONDS,
-                content=body.encode() if isinstance(body, str) else bytes(body),
-                headers=dict(request.headers),
+                content=body if isinstance(body, bytes) else str(body).encode(),
+                headers={
+                    name: told if isinstance(told, str) else told.decode()
+                    for name, told in request.headers.items()
+                },
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise requests.ConnectionError(type(error).__name__) from None

@@ -1,7 +1,6 @@
 """How the acts and objects of the audit log read on a page: `batch.lock` is 「制卡批次 锁定」.
 
-Acts that are events of a state machine take its words; the rest are listed here. An act without words is
-shown by its code, and a test names it.
+Events of a state machine take its words, the rest are listed here; a test names an act without words.
 """
 
 from xueka.entrypoints.design import states
@@ -392,12 +391,10 @@ def thing(object_type: str) -> str:
 
 def acts_like(text: str) -> list[str]:
     """The codes of the acts whose words hold `text`."""
-    codes = [*ACTS, *states.events()]
-    return [code for code in codes if text in act(code)]
+    return [code for code in [*ACTS, *states.events()] if text in act(code)]
 
 
 def person(username: str, name: str) -> str:
     """Who acted: the system's own parts are 「系统」, a person is known by name and user name."""
-    if username.startswith("system:"):
-        return "系统"
-    return f"{name}（{username}）" if name else username or "未登录的人"
+    known = f"{name}（{username}）" if name else username or "未登录的人"
+    return "系统" if username.startswith("system:") else known
