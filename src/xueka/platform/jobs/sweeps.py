@@ -127,7 +127,9 @@ def _failed(name: str, error: Exception) -> None:
 
 
 def _claim(at: datetime) -> list[str]:
-    """The sweeps that are due and that nobody else has claimed just now, the quick ones first."""
+    """The sweeps that are due and that nobody else has claimed just now. The rare ones first: a worker that
+    dies in a frequent one again and again would never come to them.
+    """
     values = {
         "names": list(_registered),
         "waits": [timedelta(seconds=seconds - _EARLY) for seconds, _ in _registered.values()],
@@ -140,7 +142,7 @@ def _claim(at: datetime) -> list[str]:
         never = at - timedelta(days=1)
         rows = [Sweep(name=name, started_at=never) for name in _registered]
         Sweep.objects.bulk_create(rows, ignore_conflicts=True)
-    return sorted(found & _registered.keys(), key=lambda name: (_registered[name][0], name))
+    return sorted(found & _registered.keys(), key=lambda name: (-_registered[name][0], name))
 
 
 #: One that began in the future was begun by another clock.
