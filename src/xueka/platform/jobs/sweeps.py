@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import wraps
 from time import monotonic
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -130,7 +131,7 @@ def _claim(at: datetime) -> list[str]:
     """The sweeps that are due and that nobody else has claimed just now. The rare ones first: a worker that
     dies in a frequent one again and again would never come to them.
     """
-    values = {
+    values: dict[str, Any] = {
         "names": list(_registered),
         "waits": [timedelta(seconds=seconds - _EARLY) for seconds, _ in _registered.values()],
         "now": at,
