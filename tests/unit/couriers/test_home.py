@@ -18,10 +18,14 @@ from xueka.contexts.couriers.adapters import sf
 from xueka.contexts.couriers.domain.status import Heard
 from xueka.contexts.couriers.models import Push, Shipment, TrackingEvent
 from xueka.contexts.couriers.ports import CourierUnavailable, Parcel, Placed
+from xueka.contexts.couriers.quality import QUALITY
 from xueka.contexts.couriers.services import following, ordering
 from xueka.contexts.couriers.services.common import sender
 from xueka.contexts.replacements import api as replacements
+from xueka.kernel import clock
 from xueka.kernel.errors import Refused, XuekaError
+from xueka.platform.exchange.models import Line
+from xueka.platform.exchange.standing import standings
 from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.invariants import check
 from xueka.sandbox.common.notices import Letter
@@ -521,3 +525,57 @@ def test_drifted_answers_are_read_all_the_same(family: Families, desk: Desk) -> 
     ordered(made)
     asked(desk, 500)
     assert state(made) == "handed_out"
+
+
+def quality(code: str) -> dict[str, tuple[int, int]]:
+    first = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    return dict(QUALITY.taken(first, first + timedelta(days=3))[code])
+
+
+def test_how_good_what_the_courier_says_is(family: Families, desk: Desk) -> None:
+    made, _ = ready_to_post(family)
+    shipment = ordered(made)
+    number = shipment.waybills.get().number
+    assert quality("courier-sf")["complete"] == (0, 0)  # it is early for a step
+    asked(desk, 25)
+    found = quality("courier-sf")
+    assert (found["complete"], found["valid"], found["timely"]) == ((1, 1), (1, 1), (1, 1))
+    assert found["accurate"] == (1, 1)
+    # Somebody makes up a step; the courier, asked, knows nothing of it.
+    with transaction.atomic():
+        entry = Heard(number, "signed", family.time.now(), "80", "", "已签收", "made-up")
+        following.hear([entry], confirmed=False)
+    assert quality("courier-sf")["accurate"] == (1, 1)
+    desk.later(121)
+    found = quality("courier-sf")
+    assert (found["accurate"], found["timely"]) == ((1, 2), (1, 2))
+    assert deliver("sf", Letter("", {"Content-Type": "application/json"}, b"{")) != "200 0000"
+    assert quality("courier-sf")["valid"] == (1, 2)
+    desk.later(49 * 60)
+    assert quality("courier-sf")["complete"] == (0, 1)
+    assert "accurate" not in quality("courier-kuaidi100")
+
+
+def test_a_silent_courier_is_left_alone(
+    family: Families, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = ready_to_post(family)
+    with transaction.atomic():
+        shipment = couriers.ask_home(COUNTER, made.number)
+    with monkeypatch.context() as broken:
+        broken.setattr(sf.Sf, "_call", silent)
+        for _ in range(7):
+            assert couriers.call(shipment.id) == "asked"
+    shipment.refresh_from_db()
+    assert shipment.tries == 5  # then nothing was tried
+    assert couriers.call(shipment.id) == "asked"
+    [found] = [each for each in standings(family.time.now()) if each.code == "courier-sf"]
+    assert (found.breaker, found.health[0]) == ("open", "broken")
+    desk.later(2)
+    assert couriers.call(shipment.id) == "ordered"
+    couriers_calling.ask_routes([shipment.id])
+    assert Line.objects.get(counterpart="courier-sf").breaker == "closed"
+
+
+def silent(*_: object, **__: object) -> object:
+    raise CourierUnavailable("COURIER_SILENT", "顺丰没有回应。")

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from tests.unit.design.support import draw, faults
 from xueka.entrypoints import design
 from xueka.entrypoints.design import html, icons, states, ui
+from xueka.entrypoints.design.age_strip import AgeStrip
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.kernel.errors import Refused
 from xueka.kernel.machine import Machine, State, Transition
@@ -127,6 +128,21 @@ def test_a_gauge_warns_at_its_mark() -> None:
     assert 'width="1000"' in draw("{% gauges g %}", g=[ui.Gauge("号段", 10, 999_999_999)])
     assert 'width="0"' in draw("{% gauges g %}", g=[ui.Gauge("号段", 0, 0)])
     assert "快用完" in draw("{% gauges g %}", g=[ui.Gauge("号段", 990, 1000, 50)])
+
+
+def test_an_age_strip_says_by_tone_height_and_words_what_was_late() -> None:
+    strip = AgeStrip("短信", [("1 时", 0), ("2 时", 300), ("3 时", 301), ("4 时", 1201), ("5 时", None)], 300)
+    assert [(place, height, tone) for place, height, tone, _ in strip.cells] == [
+        (0, 1, "ok"),
+        (1, 1, "ok"),
+        (2, 2, "wait"),
+        (3, 3, "bad"),
+    ]
+    assert strip.words == "2 个小时有超时，最久 20 分钟（4 时）"
+    assert AgeStrip("短信", [("1 时", 300)], 300).words == "没有超时"
+    assert AgeStrip("短信", [("1 时", None)], 300).words == "没有记录"
+    drawn = draw("{% age_strip s %}", s=strip)
+    assert 'aria-label="短信：2 个小时有超时' in drawn and drawn.count("<rect") == 4
 
 
 def test_scan_counts() -> None:

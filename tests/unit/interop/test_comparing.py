@@ -150,7 +150,7 @@ def test_found_sent_again_and_agreed(city: City, tong: Tong) -> None:
     assert (agreed.ours, agreed.theirs, agreed.agreeing, agreed.differing) == (3, 3, 3, 0)
     assert not interop.differences(SYSTEM, CODE).exists()
     assert [each.name for each in interop.INVARIANTS if check(each).violated] == []
-    [told] = interop.status(SYSTEM)
+    told = interop.status(SYSTEM)[0]
     assert (told["code"], told["delivered"], told["differences"]) == (CODE, 3, 0)
     interop.measure_all()
     assert interop.latest_quality(CODE) == {"complete": 1.0, "valid": 1.0, "accurate": 1.0, "timely": 1.0}

@@ -18,6 +18,7 @@ from tests.unit.multiapp.test_hot_list import number, read, tick
 from xueka.contexts.cards import api as cards
 from xueka.contexts.multiapp import api as multiapp
 from xueka.contexts.multiapp.models import ApiCall, CallDay, Credential, RememberedAnswer, Report
+from xueka.contexts.multiapp.quality import QUALITY
 from xueka.contexts.multiapp.services import credentials
 from xueka.entrypoints.rest import partner, versions
 from xueka.entrypoints.rest.versions import Deprecation
@@ -303,6 +304,9 @@ def test_calls_are_on_record_and_summed_up_by_day(partners: Partners, vendor: Pa
         ("validity", 200, "valid", card),
         ("hot_list_changes", 410, "HOT_LIST_GAP", None),
     ]
+    taken = QUALITY.taken(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    assert [dict(each) for each in taken.values()] == [{"valid": (1, 2)}]
+    assert next(iter(taken)).startswith("unit-")
     assert multiapp.sum_up(SYSTEM) == 0
     with clock.at(NOW + timedelta(days=1)):
         assert multiapp.sum_up(SYSTEM) == 1

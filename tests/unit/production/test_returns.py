@@ -29,6 +29,7 @@ from xueka.contexts.cards import api as cards
 from xueka.contexts.production import api as production
 from xueka.contexts.production import jobs
 from xueka.contexts.production.models import InboxFile, Problem, ReturnFile
+from xueka.contexts.production.quality import QUALITY
 from xueka.kernel import clock
 from xueka.kernel.errors import Forbidden, NotFound
 from xueka.platform.audit.models import Entry
@@ -128,6 +129,11 @@ def test_every_kind_of_line_at_once(made_line: Line) -> None:
     assert spoiled.application.state == cards.ACCEPTED
     assert production.six_numbers(FIRST.scope, batch.id) == (0, 2, 1, 1, 2, 0)
     assert sum(production.six_numbers(FIRST.scope, batch.id)) == batch.card_count
+    day = clock.now() - timedelta(hours=12)
+    shares = {"complete": (5, 6), "valid": (1, 1), "accurate": (3, 5), "timely": (1, 1)}
+    assert QUALITY.taken(day, day + timedelta(days=1)) == {"bureau": shares}
+    made_line.take(batch, ["not a line"])
+    assert QUALITY.taken(day, day + timedelta(days=1))["bureau"]["valid"] == (1, 2)
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(made_line: Line) -> None:

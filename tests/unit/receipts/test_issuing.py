@@ -16,6 +16,7 @@ from xueka.contexts.receipts import api as receipts
 from xueka.contexts.receipts import calling
 from xueka.contexts.receipts.jobs import keep_stock, open_due
 from xueka.contexts.receipts.models import Draw, Receipt, Seal
+from xueka.contexts.receipts.quality import QUALITY
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.crypto.sm2 import PublicKey
@@ -23,6 +24,11 @@ from xueka.platform.files import services as files
 from xueka.platform.history.services import apply
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import EVERYWHERE, Scope
+
+
+def quality() -> dict[str, tuple[int, int]]:
+    now = clock.now()
+    return dict(QUALITY.taken(now - timedelta(hours=12), now + timedelta(hours=12))["receipts"])
 
 
 class _Undo(Exception):
@@ -183,6 +189,9 @@ def test_a_refusal_is_shown_and_tried_again_ever_more_seldom(cashier: Cashier, d
     [found] = of(order)
     assert (found.state, found.refused, found.tries) == ("numbered", "20003", 1)
     assert "不予开具" in receipts.why_waiting(found)
+    assert quality() == {"complete": (0, 0), "valid": (0, 1), "timely": (0, 0)}
+    with clock.at(clock.now() + timedelta(minutes=16)):
+        assert quality()["timely"] == (0, 1)
     first = found.next_try_at - clock.now()
     hurry(3)
     found.refresh_from_db()
@@ -208,8 +217,11 @@ def test_an_altered_original_is_never_kept(cashier: Cashier, desk: MemoryDesk) -
         receipts.download(EVERYWHERE, found.id)
     assert not receipts.verify(EVERYWHERE, found.id).good
     assert receipts.lacking(EVERYWHERE, clock.today(), clock.today()) == [], "it is issued all the same"
+    with clock.at(clock.now() + timedelta(minutes=16)):
+        assert quality() == {"complete": (0, 1), "valid": (1, 1), "timely": (1, 1)}
     desk.altered = False
     hurry()
+    assert quality()["complete"] == (1, 1)
     assert receipts.verify(EVERYWHERE, found.id).good
 
 

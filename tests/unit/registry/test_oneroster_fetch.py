@@ -15,6 +15,7 @@ from tests.support.registry import SCHOOLS, clean
 from tests.support.student_registry import OPERATOR, Registry, person, registry_beside
 from xueka.contexts.registry.models import Absence, ImportRun, OneRosterPage, Student
 from xueka.contexts.registry.oneroster import fetched_package, fetching, registry_client
+from xueka.contexts.registry.quality import QUALITY
 from xueka.kernel import clock
 from xueka.kernel.errors import Conflict, Refused
 
@@ -288,3 +289,34 @@ def test_once_a_night_and_not_after_a_run_was_taken_back(registry: Registry) -> 
         assert fetching.due_tonight() is False
         ImportRun.objects.filter(id=done.run_id).update(reverted_at=clock.now())
         assert fetching.due_tonight() is None
+
+
+def quality() -> dict[str, tuple[int, int]]:
+    first = datetime.combine(clock.today(), datetime.min.time(), clock.SHANGHAI)
+    return dict(QUALITY.taken(first, first + timedelta(days=1))["oneroster"])
+
+
+def test_how_good_what_the_registry_says_is(registry: Registry, settings: LazySettings) -> None:
+    with clock.at(clock.now().astimezone(clock.SHANGHAI).replace(hour=3, minute=50)) as time:
+        settings.ONEROSTER_HOUR = "4"
+        assert quality() == {"valid": (0, 0), "timely": (0, 0)}
+        users = registry.enter(clean(50))
+        time.advance(timedelta(minutes=20))
+        registry.fetch(full=True)
+        assert quality() == {"valid": (50, 50), "timely": (1, 1), "complete": (50, 50), "accurate": (0, 0)}
+        time.advance(timedelta(minutes=20))
+        registry.roll.correct(users[0], {"name": "欧阳文"})
+        registry.roll.correct(users[1], {"birth_date": "1011-01-01"})
+        registry.roll.leave(users[2])
+        assert registry.fetch(full=True).run
+        found = quality()
+        assert (found["accurate"], found["complete"]) == ((47, 48), (48, 50))
+        assert found["valid"] == (98, 99)
+
+
+def test_a_night_without_a_fetch_is_not_in_time(registry: Registry, settings: LazySettings) -> None:
+    settings.ONEROSTER_HOUR = "4"
+    with clock.at(clock.now().astimezone(clock.SHANGHAI).replace(hour=8, minute=10)):
+        assert quality()["timely"] == (0, 1)
+        settings.ONEROSTER_HOUR = "off"
+        assert quality()["timely"] == (0, 0)

@@ -1,6 +1,6 @@
 """Statements are asked for until they are here, and weeks compared without anybody's asking."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -14,6 +14,7 @@ from tests.unit.treasury.test_posting import flow
 from xueka.contexts.payments import api as payments
 from xueka.contexts.treasury import api as treasury
 from xueka.contexts.treasury.models import BreakRow, Confirmation, ConfirmationWord, Fetch, Run, Statement
+from xueka.contexts.treasury.quality import QUALITY
 from xueka.contexts.treasury.services import fetching, watching
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
@@ -256,3 +257,41 @@ def test_what_a_statement_tells_is_asked_of_the_channel(town: Town) -> None:
     assert payments.Payment.objects.get(channel_id=second.channel_id).stray == "double"
     assert books()["breaks"] == -900
     everything_holds()
+
+
+def quality(day: date | None = None) -> dict[str, tuple[int, int]]:
+    first = datetime.combine(day or clock.today(), datetime.min.time(), clock.SHANGHAI)
+    return dict(QUALITY.taken(first, first + timedelta(days=1))["pay-wechat"])
+
+
+def test_how_good_what_a_channel_gives_is(town: Town) -> None:
+    cashier, paid, rows = town
+    with clock.at(cashier.time.now() - timedelta(minutes=1)):  # type: ignore[attr-defined]
+        fetching.fetch_due()
+        assert quality()["complete"] == quality()["timely"] == quality()["accurate"] == (0, 0)
+    BANKS["wechat"].late = {DAY}
+    at(cashier, 10, 1)
+    fetching.fetch_due()
+    assert (quality()["complete"], quality()["timely"]) == ((0, 2), (0, 0))
+    at(cashier, 14, 1)
+    assert quality()["timely"] == (0, 2)
+    BANKS["wechat"].late = set()
+    BANKS["wechat"].statements["trade", DAY] = statement(rows[1:])
+    BANKS["wechat"].statements["fundflow", DAY] = flow(paid[1:], fee_fen=0)
+    fetching.fetch_due()
+    assert (quality()["complete"], quality()["timely"]) == ((2, 2), (0, 2))
+    week()
+    assert quality()["accurate"] == (4, 5)
+    many = payments.Notice.objects.filter(channel="wechat").exclude(outcome="").count()
+    assert many and quality(DAY)["valid"] == (many, many)
+    at_night = datetime.combine(DAY, datetime.min.time(), clock.SHANGHAI) + timedelta(hours=23)
+    payments.Notice.objects.create(
+        channel="wechat",
+        digest="f" * 64,
+        raw=b"forged",
+        received_at=at_night,
+        last_at=at_night,
+        outcome="refused",
+        judged_at=at_night,
+    )
+    assert quality(DAY)["valid"] == (many, many + 1)

@@ -32,8 +32,11 @@ from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused, XuekaError
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.database import home
+from xueka.platform.exchange import lines
 
 log = structlog.get_logger("xueka.couriers")
+
+SF, FOLLOWER = lines.Way("courier-sf"), lines.Way("courier-kuaidi100")
 
 
 def connect(name: str) -> Courier | Follower:
@@ -86,7 +89,13 @@ def judge_push(push_id: int, adapter: Pushes | None = None) -> str:
 
 
 def call(shipment_id: int) -> str:
-    """Whatever call a shipment waits for: its order, its cancelling, its interception. Returns its state."""
+    """Whatever call a shipment waits for: its order, its cancelling, its interception. Returns its state.
+
+    Nothing is tried while SF is known to be silent.
+    """
+    if not lines.may_call(SF):
+        return Shipment.objects.values_list("state", flat=True).get(id=shipment_id)
+    silent = ""
     with transaction.atomic(durable=True):
         shipment = locked(WORKER, shipment_id)
         known = shipment.tries > 0
@@ -107,7 +116,9 @@ def call(shipment_id: int) -> str:
         else:
             Shipment.objects.filter(id=shipment_id).update(next_try_at=None)
     except CourierUnavailable as error:
+        silent = _silence(error)
         Shipment.objects.filter(id=shipment_id).update(last_error=error.message[:200])
+    lines.heard(SF, not silent, silent)
     return Shipment.objects.values_list("state", flat=True).get(id=shipment_id)
 
 
@@ -156,6 +167,8 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
     numbers = list(
         Waybill.objects.filter(shipment__in=shipment_ids).order_by("id").values_list("number", flat=True)
     )
+    if not lines.may_call(SF):
+        return
     begun = clock.now()
     try:
         courier = _sf()
@@ -163,9 +176,12 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
         for start in range(0, len(numbers), AT_ONCE):
             heard += courier.routes(numbers[start : start + AT_ONCE])
     except CourierUnavailable as error:
+        silent = _silence(error)
+        lines.heard(SF, not silent, silent)
         Shipment.objects.filter(id__in=shipment_ids).update(next_ask_at=clock.now() + pause_after(5))
         following.unanswered(shipment_ids, error.message)
         return
+    lines.heard(SF, True, "")
     due = Shipment.objects.filter(id__in=shipment_ids, next_ask_at__lte=begun)  # else a push came meanwhile
     due.update(next_ask_at=begun + rules.ASK_EVERY)
     with transaction.atomic():
@@ -183,7 +199,9 @@ def ask_routes(shipment_ids: Sequence[int]) -> None:
 
 
 def subscribe(waybill_id: int) -> None:
-    """Have kuaidi100 follow a waybill whose number was typed."""
+    """Have kuaidi100 follow a waybill whose number was typed. Nothing is tried while it is silent."""
+    if not lines.may_call(FOLLOWER):
+        return
     with transaction.atomic(durable=True):
         found = Waybill.objects.select_for_update().get(id=waybill_id)
         if found.follows != rules.WANTED:
@@ -207,17 +225,26 @@ def subscribe(waybill_id: int) -> None:
         # A try that was killed is counted: what comes after the last one is pushed like the last one.
         time = min(found.subscriptions, rules.MOST_SUBSCRIPTIONS)
         follower.subscribe(found.number, company, phone, back, time)
-    except CourierUnavailable:
+    except CourierUnavailable as error:
+        silent = _silence(error)
+        lines.heard(FOLLOWER, not silent, silent)
         _not_asked(waybill_id, found.subscriptions)
         return
     except CourierRefused as error:
+        lines.heard(FOLLOWER, True, "")
         with transaction.atomic():
             Waybill.objects.filter(id=waybill_id).update(follows=rules.STOPPED, next_try_at=None)
             open_problem(locked(WORKER, shipment.id), rules.STUCK, f"快递100 不跟踪：{error.message}")
         return
+    lines.heard(FOLLOWER, True, "")
     rows = Waybill.objects.filter(id=waybill_id, follows=rules.WANTED)
     rows.update(follows=rules.ON, next_try_at=None)
     Shipment.objects.filter(id=shipment.id).exclude(last_error="").update(last_error="")
+
+
+def _silence(error: CourierUnavailable) -> str:
+    """Why nobody answered; empty: somebody did, or there is no account to ask with."""
+    return error.message if error.code == "COURIER_SILENT" else ""
 
 
 def _site_for_pushes() -> str:

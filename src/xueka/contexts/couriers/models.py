@@ -208,6 +208,7 @@ class TrackingEvent(models.Model):
             ),
             models.CheckConstraint(condition=Q(status__in=list(s.STATUSES)), name="couriers_event_status"),
         ]
+        indexes = [models.Index(fields=["heard_at"], name="couriers_event_by_day")]
 
 
 class Push(models.Model):
@@ -236,7 +237,10 @@ class Push(models.Model):
                 name="couriers_push_judged",
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(outcome=""), name="couriers_push_to_judge")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(outcome=""), name="couriers_push_to_judge"),
+            models.Index(fields=["received_at"], name="couriers_push_by_day"),
+        ]
 
 
 class Problem(models.Model):

@@ -17,7 +17,6 @@ from xueka.contexts.interop.jobs import (
     settle_corrected,
 )
 from xueka.contexts.interop.models import (
-    MEASURES,
     OUTCOMES,
     AskedComparison,
     Comparison,
@@ -30,6 +29,7 @@ from xueka.contexts.interop.models import (
 )
 from xueka.contexts.interop.queries import (
     Span,
+    ages,
     comparisons,
     corrections,
     days,
@@ -58,12 +58,13 @@ from xueka.contexts.interop.services.deciding import (
     take_theirs,
 )
 from xueka.contexts.interop.services.following import follow_all
-from xueka.contexts.interop.services.measuring import measure_all
+from xueka.contexts.interop.services.quality import measure_all
 from xueka.contexts.interop.services.tong_cards import (
     application_blocked,
     application_unblocked,
     number_withdrawn,
 )
+from xueka.platform.exchange.quality import MEASURES, Meaning, meaning
 
 __all__ = [
     "CARD_STATUS",
@@ -81,11 +82,13 @@ __all__ = [
     "Correction",
     "Dataset",
     "Difference",
+    "Meaning",
     "NumberRequest",
     "Quality",
     "Sample",
     "Span",
     "TongApplication",
+    "ages",
     "answer",
     "application_blocked",
     "application_unblocked",
@@ -108,6 +111,7 @@ __all__ = [
     "leave",
     "may_send",
     "may_take",
+    "meaning",
     "measure_all",
     "measure_quality",
     "number_requests",

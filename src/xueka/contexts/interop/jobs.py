@@ -13,7 +13,7 @@ from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.domain.buckets import MISSING_THERE
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, OPEN, SENT
 from xueka.contexts.interop.models import AskedComparison, Comparison, Difference
-from xueka.contexts.interop.services import comparing, correcting, deciding, following, measuring, sampling
+from xueka.contexts.interop.services import comparing, correcting, deciding, following, quality, sampling
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.exchange.counterparts import Counterpart, counterpart, counterparts
@@ -134,7 +134,7 @@ def _send(ids: Sequence[int], most: int = PIECE) -> int:
 @every(57, "interop.measure")
 def measure_quality() -> None:
     with transaction.atomic():
-        measuring.measure_all()
+        quality.measure_all()
 
 
 @every(53, "interop.sample")

@@ -14,8 +14,8 @@ from xueka.contexts.interop.domain.transitions import (
     TONG_APPLICATION,
 )
 from xueka.platform.crypto.sealed_columns import SealedField
+from xueka.platform.exchange.quality import MEASURES
 
-COMPLETE, VALID, ACCURATE, TIMELY = "complete", "valid", "accurate", "timely"
 #: What became of a correction: its repair waits for a person; an exchange was opened, could not be, was not
 #: needed; the repair was not approved, or taken back.
 WAITING, OPENED, NO_EXCHANGE, DROPPED, UNDONE = "waiting", "opened", "no_exchange", "dropped", "undone"
@@ -26,7 +26,6 @@ OUTCOMES = {
     DROPPED: "未采纳",
     UNDONE: "已还原",
 }
-MEASURES = {COMPLETE: "完整", VALID: "有效", ACCURATE: "准确", TIMELY: "及时"}
 
 
 class Follower(models.Model):
@@ -129,7 +128,7 @@ class Difference(models.Model):
 
 
 class Quality(models.Model):
-    """One measure of one day and counterpart: `good` of `total`."""
+    """One measure of one day and interface: `good` of `total`. A counterpart of the exchange is one."""
 
     counterpart = models.CharField(max_length=32)
     day = models.DateField()

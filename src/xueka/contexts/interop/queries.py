@@ -1,7 +1,7 @@
 """Reading the interfaces: status for the command, differences for the queue, measures over time."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 
 from xueka.contexts.interop.domain.transitions import GONE
 from xueka.contexts.interop.models import (
-    MEASURES,
     Comparison,
     Correction,
     Difference,
@@ -24,13 +23,14 @@ from xueka.platform.crypto.fields import unseal
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange import standing
 from xueka.platform.exchange.counterparts import codes, counterparts
+from xueka.platform.exchange.quality import MEASURES
 from xueka.platform.identity.actor import Actor
 
 READ = "city:interop:read"
 
 
 def status(actor: Actor) -> list[dict[str, Any]]:
-    """Every counterpart that has a file, with its messages, its breaker and its latest measures."""
+    """Every interface: its messages, its breaker and its latest measures; those of the exchange first."""
     actor.require(READ)
     names = {each.code: each.name for each in counterparts()}
     found = []
@@ -39,6 +39,7 @@ def status(actor: Actor) -> list[dict[str, Any]]:
         found.append(
             {
                 "code": each.counterpart,
+                "kind": standing.EXCHANGE,
                 "name": names.get(each.counterpart, ""),
                 "usable": each.counterpart in names,
                 "breaker": each.breaker,
@@ -58,7 +59,31 @@ def status(actor: Actor) -> list[dict[str, Any]]:
                 "quality": latest_quality(each.counterpart),
             }
         )
-    return found
+    return found + [_as_status(each) for each in standings(actor) if each.kind != standing.EXCHANGE]
+
+
+def _as_status(each: standing.Standing) -> dict[str, Any]:
+    return {
+        "code": each.code,
+        "kind": each.kind,
+        "name": each.name,
+        "usable": each.usable,
+        "breaker": each.breaker,
+        "open_until": each.open_until,
+        "problem": each.problem,
+        "queued": each.waiting,
+        "delivered": each.sent,
+        "failed": each.failing,
+        "dead": each.dead,
+        "held": 0,
+        "oldest_seconds": each.oldest_seconds,
+        "received": each.received,
+        "waiting": 0,
+        "gaps": 0,
+        "incoming_dead": 0,
+        "differences": each.differences,
+        "quality": each.quality,
+    }
 
 
 def latest_quality(counterpart: str) -> dict[str, float | None]:
@@ -107,9 +132,13 @@ def difference(actor: Actor, difference_id: int) -> tuple[Difference, str, str]:
 
 
 def standings(actor: Actor) -> list[standing.Standing]:
-    """Every interface that exists as it stands now; what moved is counted since midnight in Beijing."""
+    """Every interface that exists as it stands now, with its newest measures; what moved is counted since
+    midnight in Beijing.
+    """
     actor.require(READ)
-    return standing.standings(_start(clock.today()))
+    found = standing.standings(_start(clock.today()))
+    measured = latest_qualities([each.code for each in found])
+    return [replace(each, quality=measured[each.code]) for each in found]
 
 
 def standing_of(actor: Actor, code: str) -> standing.Standing:
@@ -137,6 +166,17 @@ def hours(actor: Actor, code: str, count: int = 24) -> list[Span]:
     last = clock.now().replace(minute=0, second=0, microsecond=0)
     steps = [last - timedelta(hours=each) for each in range(count)][::-1]
     return _spans(actor, code, steps, lambda each: each)
+
+
+def ages(actor: Actor, count: int = 24) -> dict[str, list[tuple[datetime, int | None]]]:
+    """How long the oldest waited in each of the last hours, in seconds, of every interface by code."""
+    actor.require(READ)
+    last = clock.now().replace(minute=0, second=0, microsecond=0)
+    steps = [last - timedelta(hours=each) for each in range(count)][::-1]
+    known: dict[str, dict[datetime, int]] = {}
+    for each in Sample.objects.filter(hour__gte=steps[0]):
+        known.setdefault(each.interface, {})[each.hour] = each.oldest_most
+    return {code: [(step, found.get(step)) for step in steps] for code, found in known.items()}
 
 
 def days(actor: Actor, code: str, count: int = 30) -> list[Span]:

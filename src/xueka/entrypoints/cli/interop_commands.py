@@ -22,7 +22,7 @@ def _group() -> None:
 
 @app.command()
 def status(user: common.As = None, as_json: common.Json = False) -> None:
-    """每个对接方：待发、已送达、失败重试、停发、最久的等待、数据质量；有停发或差异时退出码为 1。"""
+    """每个接口：待发、已送达、失败重试、停发、最久的等待、数据质量；有停发或差异时退出码为 1。"""
     with common.edge(user) as actor:
         from xueka.contexts.interop import api as interop
 
@@ -36,14 +36,19 @@ def status(user: common.As = None, as_json: common.Json = False) -> None:
                 f"重试中 {row['failed']}，停发 {row['dead']}，最久等待 {row['oldest_seconds']} 秒，"
                 f"今天收到 {row['received']}，停办 {row['incoming_dead']}，差异 {row['differences']}"
             )
-            shares = {interop.MEASURES[name]: value for name, value in row["quality"].items()}
+            meant = interop.meaning(row["code"], row["kind"])
             told = "，".join(
-                f"{name} {value:.2%}" if value is not None else f"{name} 未测"
-                for name, value in shares.items()
+                f"{interop.MEASURES[name]} "
+                + (
+                    ("未测" if value is None else f"{value:.2%}")
+                    if name in meant and meant[name].applies
+                    else "不适用"
+                )
+                for name, value in row["quality"].items()
             )
             typer.echo(f"  {told}")
         if not rows:
-            typer.echo("还没有对接方。")
+            typer.echo("还没有接口。")
 
     common.answer({row["code"]: row for row in rows}, as_json, human)
     bad = any(row["dead"] or row["incoming_dead"] or row["differences"] or not row["usable"] for row in rows)

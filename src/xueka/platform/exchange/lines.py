@@ -5,12 +5,22 @@ so that a page can show them.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from django.db import transaction
 
 from xueka.kernel import clock
 from xueka.platform.exchange.counterparts import Counterpart, Limits
 from xueka.platform.exchange.models import CLOSED, OPEN, TRYING, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way to somebody who has no file of the exchange: a courier, a gateway, a mail server."""
+
+    code: str
+    limits: Limits = field(default_factory=lambda: Limits(breaker_after=5, breaker_most=60.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,7 @@ class Leave:
     trial: bool = False
 
 
-def take_leave(partner: Counterpart, wanted: int) -> Leave:
+def take_leave(partner: Counterpart | Way, wanted: int) -> Leave:
     """Ask for leave to send, in the caller's transaction; what is not used goes back by `give_back`."""
     line = _line(partner.code)
     now = clock.now()
@@ -42,7 +52,7 @@ def take_leave(partner: Counterpart, wanted: int) -> Leave:
     return Leave(count)
 
 
-def give_back(partner: Counterpart, count: int, *, trial: bool) -> None:
+def give_back(partner: Counterpart | Way, count: int, *, trial: bool) -> None:
     """Leave that found nothing to send."""
     line = _line(partner.code)
     if trial and line.breaker == TRYING:
@@ -53,7 +63,7 @@ def give_back(partner: Counterpart, count: int, *, trial: bool) -> None:
         line.save(update_fields=["tokens"])
 
 
-def hear(partner: Counterpart, accepted: int, failed: int, problem: str, slow_down: float) -> None:
+def hear(partner: Counterpart | Way, accepted: int, failed: int, problem: str, slow_down: float) -> None:
     """What a round of calls showed of the way, in the caller's transaction.
 
     One acceptance closes the breaker. `failed` counts those whose fault is the way's; `slow_down`: seconds
@@ -76,6 +86,21 @@ def hear(partner: Counterpart, accepted: int, failed: int, problem: str, slow_do
     if slow_down:
         line.breaker, line.open_until = OPEN, now + timedelta(seconds=min(slow_down, limits.breaker_most))
     line.save()
+
+
+def may_call(way: Way) -> bool:
+    """Whether to speak with it now: not while its breaker is open, and then one finds out. For an edge; ask
+    only with something to say, and tell by `heard` what became of it.
+    """
+    with transaction.atomic():
+        return take_leave(way, 1).count > 0
+
+
+def heard(way: Way, answered: bool, silent: str) -> None:
+    """After some calls: whether one was answered, and why one was not."""
+    if answered or silent:
+        with transaction.atomic():
+            hear(way, int(answered), int(bool(silent)), silent, 0)
 
 
 def retry_at(limits: Limits, attempts: int, now: datetime) -> datetime:

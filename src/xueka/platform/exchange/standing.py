@@ -3,14 +3,14 @@ payment channels and imports. `settings.INTERFACES` names who tells of which.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from xueka.platform.database.at_once import Answers, Question, at_once
-from xueka.platform.exchange.models import BREAKER, CLOSED
+from xueka.platform.exchange.models import BREAKER, CLOSED, Line
 
 #: What kind of counterpart it is, in the order of the page.
 EXCHANGE, REGISTRY, BUREAU, COURIER = "exchange", "registry", "bureau", "courier"
@@ -111,6 +111,13 @@ def told(tellers: Sequence[Teller], first: datetime) -> list[Standing]:
 def standings(first: datetime) -> list[Standing]:
     """Every interface that exists, by kind; counts since `first`."""
     found = told([import_string(path) for path in settings.INTERFACES], first)
+    broken = {each.counterpart: each for each in Line.objects.exclude(breaker=CLOSED)}
+    found = [
+        replace(each, breaker=line.breaker, open_until=line.open_until, problem=line.problem or each.problem)
+        if each.usable and (line := broken.get(each.code))
+        else each
+        for each in found
+    ]
     places = list(KINDS)
     return sorted(found, key=lambda each: (places.index(each.kind), each.code))
 

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
+from xueka.platform.exchange import lines
 from xueka.platform.files import services as files
 from xueka.platform.files.models import StoredFile
 from xueka.platform.mail import smtp
@@ -21,12 +22,16 @@ from xueka.platform.mail.ports import NotNow, NotTaken, Transport, Unreachable
 
 log = structlog.get_logger("xueka.mail")
 
+WAY = lines.Way("mail")
 AT_ONCE = 20
 
 
 def send_due(transport: Transport) -> int:
     """Hand over what is due; returns how many were taken. Stops at the first sign that nobody answers."""
-    taken = 0
+    due = Mail.objects.filter(state=QUEUED, next_at__lte=clock.now())
+    if not due.exists() or not lines.may_call(WAY):
+        return 0
+    taken, answered, silent = 0, False, ""
     for mail in _claim():
         Mail.objects.filter(pk=mail.pk).update(tried_at=clock.now())
         try:
@@ -39,10 +44,13 @@ def send_due(transport: Transport) -> int:
         except Unreachable as error:
             Mail.objects.filter(pk=mail.pk).update(problem=str(error)[:200])
             log.warning("mail.unreachable", error=str(error))
+            silent = str(error)
             break
         else:
             Mail.objects.filter(pk=mail.pk, state=QUEUED).update(state=SENT, sent_at=clock.now(), problem="")
             taken += 1
+        answered = True
+    lines.heard(WAY, answered, silent)
     return taken
 
 

@@ -14,16 +14,19 @@ from django.db.models import Q, QuerySet
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput
 from xueka.platform.crypto.fields import unseal
+from xueka.platform.exchange import lines
 from xueka.platform.messages import opting, rules, templates
 from xueka.platform.messages.models import DELIVERED, FAILED, QUEUED, SENT, WITHHELD, Message, Reply
 from xueka.platform.messages.ports import Gateway, NotNow, NotTaken, Outcome, Unreachable
 
 log = structlog.get_logger("xueka.messages")
 
+WAY = lines.Way("sms")
 AT_ONCE = 50
 KEPT = timedelta(days=7)  # an ended message keeps its text so long
 _ASK_AFTER = timedelta(seconds=5)
 _ASK_FOR = timedelta(days=3)
+UNTOLD = "短信网关没有给出结果。"
 
 
 def quiet_hours() -> rules.Hours | None:
@@ -53,7 +56,9 @@ def send_due(gateway: Gateway) -> int:
     """Hand over what is due and may go; returns how many were taken. Stops at the first sign that nobody
     answers, and at the city's limits; codes go first.
     """
-    taken = 0
+    if not _may_call(QUEUED):
+        return 0
+    taken, answered, silent = 0, False, ""
     for message in _turn(limits(), clock.now()):
         if not _may_go(message):
             continue
@@ -71,10 +76,13 @@ def send_due(gateway: Gateway) -> int:
         except Unreachable as error:
             _told(message, str(error))
             log.warning("messages.unreachable", error=str(error))
+            silent = str(error)
             break
         else:
             handed(message.key, answer.gateway_id, answer.parts or message.parts)
             taken += 1
+        answered = True
+    lines.heard(WAY, answered, silent)
     return taken
 
 
@@ -136,6 +144,9 @@ def _room(room: int, most: int, rows: QuerySet[Message], since: datetime) -> int
 
 def ask_due(gateway: Gateway) -> None:
     """Ask about what was handed over. What nobody can tell of after some days counts as not arrived."""
+    if not _may_call(SENT):
+        return
+    answered, silent = False, ""
     for message in _claim(SENT, AT_ONCE):
         try:
             outcome = gateway.ask(message.key, message.gateway_id)
@@ -143,13 +154,21 @@ def ask_due(gateway: Gateway) -> None:
             outcome = Outcome()
         except Unreachable as error:
             log.warning("messages.unreachable", error=str(error))
+            silent = str(error)
             break
+        answered = True
         if outcome.delivered:
             end(message, DELIVERED, "")
         elif outcome.problem:
             end(message, FAILED, outcome.problem)
         elif message.sent_at and clock.now() - message.sent_at > _ASK_FOR:
-            end(message, FAILED, "短信网关没有给出结果。")
+            end(message, FAILED, UNTOLD)
+    lines.heard(WAY, answered, silent)
+
+
+def _may_call(state: str) -> bool:
+    """Something of this state is due, and the gateway is not known to be silent."""
+    return Message.objects.filter(state=state, next_at__lte=clock.now()).exists() and lines.may_call(WAY)
 
 
 def give_up_late() -> int:

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
-from xueka.contexts.interop import queries
 from xueka.contexts.interop.domain.transitions import GONE, LEFT
 from xueka.contexts.interop.models import Difference, Sample
 from xueka.kernel import clock
@@ -21,7 +20,7 @@ def counterparts_standing(first: datetime) -> Telling:
     yield {}
     known = codes()
     unfinished, moved = exchange.unfinished(known), exchange.moved(known, first)
-    lines, qualities = exchange.lines(known), queries.latest_qualities(known)
+    lines = exchange.lines(known)
     open_ones = Difference.objects.exclude(state__in=[GONE, LEFT]).values_list("counterpart")
     differences = dict(open_ones.annotate(many=Count("id")))
     found = []
@@ -48,7 +47,6 @@ def counterparts_standing(first: datetime) -> Telling:
                 received=received,
                 failed=failed,
                 in_time=partner.limits.in_time if partner else 0,
-                quality=qualities[code],
             )
         )
     return found

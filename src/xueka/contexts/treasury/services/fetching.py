@@ -75,7 +75,7 @@ def _plan() -> None:
             Fetch.objects.filter(channel=channel, kind=kind, day__gte=since).values_list("day", flat=True)
         )
         fresh = [
-            Fetch(channel=channel, kind=kind, day=day, next_try_at=_ready(channel, day))
+            Fetch(channel=channel, kind=kind, day=day, next_try_at=ready(channel, day))
             for day in sorted(days)
         ]
         Fetch.objects.bulk_create(fresh, ignore_conflicts=True)
@@ -107,7 +107,8 @@ def urge(day: date) -> None:
     Fetch.objects.update_or_create(channel="nontax", kind=CONFIRM, day=day, defaults=urged)
 
 
-def _ready(channel: str, day: date) -> datetime:
+def ready(channel: str, day: date) -> datetime:
+    """From when on a channel has the statement of a day."""
     at = _READY_NONTAX if channel == "nontax" else _READY
     return datetime.combine(day + timedelta(days=1), at, clock.SHANGHAI)
 
@@ -125,7 +126,7 @@ def fetch(fetch_id: int) -> None:
     now = clock.now()
     again = now + (_AGAIN if row.tries < _OFTEN else _SELDOM)
     if not wrong:
-        again = _ready(row.channel, row.day)  # a day that is not over is asked for when it is
+        again = ready(row.channel, row.day)  # a day that is not over is asked for when it is
     is_done = not wrong and again <= now
     Fetch.objects.filter(id=fetch_id).update(
         tries=row.tries + 1,

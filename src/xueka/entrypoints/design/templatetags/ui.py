@@ -121,6 +121,7 @@ for _name, _variable in (
     ("heat_tiles", "tiles"),
     ("heat_table", "table"),
     ("gauges", "gauges"),
+    ("age_strip", "strip"),
     ("photo_grid", "cards"),
     ("crop_box", "crop"),
     ("scan_panel", "scan"),

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design import formats
+from xueka.entrypoints.design.age_strip import AgeStrip
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Badge, Empty, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.city.interfaces import words
@@ -31,13 +32,14 @@ SHOWN = 20
 def page(request: StaffRequest) -> HttpResponse:
     found = interop.standings(request.actor)
     bad = [each for each in found if each.health[0] != "good"]
+    ages = interop.ages(request.actor)
     shown = {
         "sub": f"{len(found)} 个接口，{len(bad)} 个要看。" if bad else f"{len(found)} 个接口，都正常。",
         "actions": [
             Action("消息追踪", reverse("city:trace"), icon="route"),
             Action("核对差异", reverse("city:interface_differences"), icon="git-compare"),
         ],
-        "rows": [_row(each) for each in found],
+        "rows": [_row(each, ages.get(each.code, [])) for each in found],
         "empty": Empty("还没有接口", "对接方的参数文件放到位之后，接口出现在这里。", icon="plug-connected"),
     }
     return render(request, "city/interfaces/glance.html", shown)
@@ -56,8 +58,7 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
             (f"{clock.local(each.begins):%-H} 时", each) for each in interop.hours(request.actor, code)
         ],
         "days": [(f"{clock.local(each.begins):%-m-%-d}", each) for each in interop.days(request.actor, code)],
-        "measures": list(interop.MEASURES.values()),
-        "quality": _quality(request, code) if is_exchange else [],
+        **_quality(request, found),
         "is_exchange": is_exchange,
         "back": Link("接口总览", reverse("city:interfaces")),
     }
@@ -91,7 +92,7 @@ def compare(request: StaffRequest, code: str) -> HttpResponse:
     return redirect(f"{reverse('city:interface', args=[code])}#comparing")
 
 
-def _row(each: Standing) -> dict[str, object]:
+def _row(each: Standing, ages: list[tuple[datetime, int | None]]) -> dict[str, object]:
     to = words.places(each)
     return {
         "name": Link(each.name, to["page"]),
@@ -101,10 +102,15 @@ def _row(each: Standing) -> dict[str, object]:
         "why": each.health[1],
         "waiting": Link(f"{each.waiting:,}", to["waiting"]),
         "oldest": formats.seconds(each.oldest_seconds) if each.waiting or each.oldest_seconds else "—",
+        "ages": AgeStrip(
+            f"{each.name}近 24 小时最久的等待",
+            [(f"{clock.local(hour):%-H} 时", seconds) for hour, seconds in ages],
+            each.in_time,
+        ),
         "dead": Link(f"{each.dead:,}", to["dead"]),
         "differences": Link(f"{each.differences:,}", to["differences"]) if each.kind == EXCHANGE else "—",
         "moved": Link(f"{each.sent:,} / {each.received:,}", to["moved"]),
-        "breaker": words.breaker(each) if each.kind == EXCHANGE else "—",
+        "breaker": words.breaker(each),
         "answered": each.answered_at,
         "quality": Link(words.quality(each), f"{to['page']}#quality") if words.quality(each) else "—",
     }
@@ -137,13 +143,11 @@ def _head(request: StaffRequest, found: Standing) -> ObjectHead:
             Fact("在重试", f"{found.failing:,}"),
             Fact("等人处理", Link(f"{found.dead:,}", to["dead"])),
             *(
-                [
-                    Fact("核对差异", Link(f"{found.differences:,}", to["differences"])),
-                    Fact("通路", words.breaker(found)),
-                ]
+                [Fact("核对差异", Link(f"{found.differences:,}", to["differences"]))]
                 if found.kind == EXCHANGE
                 else []
             ),
+            Fact("通路", words.breaker(found)),
             Fact("最近成功", found.answered_at),
             Fact("今天发出", f"{found.sent:,}"),
             Fact("今天收到", f"{found.received:,}"),
@@ -227,16 +231,29 @@ def _keys(code: str) -> dict[str, object]:
     }
 
 
-def _quality(request: StaffRequest, code: str) -> list[tuple[str, list[str]]]:
-    """By day, a share of each measure or a gap."""
+def _quality(request: StaffRequest, found: Standing) -> dict[str, object]:
+    """What the measures mean, and by day a share of each that applies or a gap."""
+    means = interop.meaning(found.code, found.kind)
+    taken = [each for each in interop.MEASURES if each in means and means[each].applies]
     today = clock.today()
     days = [today - timedelta(days=each) for each in range(30)][::-1]
-    rows = interop.quality(request.actor, code, days[0], today)
+    rows = interop.quality(request.actor, found.code, days[0], today)
     known = {(each.day, each.measure): each.good / each.total for each in rows if each.total}
-    return [
-        (f"{day:%-m-%-d}", [words.share(known.get((day, measure))) for measure in interop.MEASURES])
-        for day in days
-    ]
+    return {
+        "measures": [interop.MEASURES[each] for each in taken],
+        "quality": [
+            (f"{day:%-m-%-d}", [words.share(known.get((day, measure))) for measure in taken]) for day in days
+        ],
+        "meanings": [
+            {
+                "name": interop.MEASURES[each],
+                "words": means[each].words if means[each].applies else f"不适用：{means[each].words}",
+                "newest": words.share(found.quality.get(each)) if means[each].applies else "—",
+            }
+            for each in interop.MEASURES
+            if each in means
+        ],
+    }
 
 
 def _dead(code: str, newest: bool) -> list[dict[str, object]]:

@@ -68,6 +68,9 @@ def health(standing: Standing) -> Badge:
 
 
 def breaker(standing: Standing) -> str:
+    """Who is not called beside a plan of its own has none."""
+    if standing.kind not in (EXCHANGE, COURIER, MESSAGES):
+        return "—"
     return BREAKER[standing.breaker] if standing.breaker != CLOSED else "畅通"
 
 
@@ -89,7 +92,11 @@ def quality(standing: Standing) -> str:
     """The newest of the four measures on one line; empty where none is taken."""
     if not any(value is not None for value in standing.quality.values()):
         return ""
-    return " ".join(f"{interop.MEASURES[name]} {share(each)}" for name, each in standing.quality.items())
+    means = interop.meaning(standing.code, standing.kind)
+    return " ".join(
+        f"{interop.MEASURES[name]} {share(each) if name in means and means[name].applies else '不适用'}"
+        for name, each in standing.quality.items()
+    )
 
 
 def places(standing: Standing) -> dict[str, str]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from xueka.entrypoints.design import ui
+from xueka.entrypoints.design.age_strip import AgeStrip
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Selection
 from xueka.entrypoints.portals.common.styleguide import samples
@@ -216,6 +217,9 @@ def pictures(request: HttpRequest) -> HttpResponse:
         wrong=ui.SumStrip("批次", 603, parts),
         heat=heat,
         table=ui.HeatTable("学校", ["申领", "区审", "制卡", "到校", "发放"], rows, "东城区，2024 秋季"),
+        ages=AgeStrip(
+            "短信近 24 小时最久的等待", [(f"{n} 时", None if n == 3 else n * 90) for n in range(24)], 300
+        ),
         gauges=[
             ui.Gauge("一卡通号段 10007512", 620_000, 1_000_000, 50_000, runs_out=date(2025, 3, 14)),
             ui.Gauge("北京通号段 91", 985_300, 1_000_000, 20_000, runs_out=date(2024, 9, 27)),

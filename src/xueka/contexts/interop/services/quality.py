@@ -1,43 +1,74 @@
 """The four measures of each interface, by day (docs/interfaces/exchange.md §8)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
 from django.db.models import Max
 
-from xueka.contexts.interop.models import ACCURATE, COMPLETE, TIMELY, VALID, Comparison, Quality
+from xueka.contexts.interop.models import Comparison, Quality
 from xueka.kernel import clock
 from xueka.platform.exchange.counterparts import Counterpart, counterparts
+from xueka.platform.exchange.quality import (
+    ACCURATE,
+    COMPLETE,
+    TIMELY,
+    VALID,
+    Meaning,
+    Share,
+    Source,
+    sources,
+)
+from xueka.platform.exchange.standing import EXCHANGE
+
+log = structlog.get_logger("xueka.interop")
 
 
 def measure_all() -> None:
-    """Today and yesterday of every counterpart; older days stay as they were."""
+    """Today and yesterday of every interface; older days stay as they were. What has nothing to measure has
+    no row. An interface whose measuring breaks keeps the others from nothing.
+    """
     today = clock.today()
-    for partner in counterparts():
+    for source in sources():
         for day in (today - timedelta(days=1), today):
-            measure(partner, day)
+            try:
+                with transaction.atomic():
+                    _keep(day, source.taken(_start(day), _start(day + timedelta(days=1))))
+            except Exception:
+                log.exception("interop.measure_broken", interfaces=list(source.meanings))
 
 
-def measure(partner: Counterpart, day: date) -> None:
-    """Write the measures of one day, in the caller's transaction; what has nothing to measure has no row."""
-    found = {**_messages(partner, day), **_compared(partner, day)}
-    for name, (good, total) in found.items():
-        if total:
-            Quality.objects.update_or_create(
-                counterpart=partner.code,
-                day=day,
-                measure=name,
-                defaults={"good": good, "total": total, "at": clock.now()},
-            )
+def _keep(day: date, found: Mapping[str, Mapping[str, Share]]) -> None:
+    now = clock.now()
+    rows = [
+        Quality(counterpart=code, day=day, measure=name, good=good, total=total, at=now)
+        for code, shares in found.items()
+        for name, (good, total) in shares.items()
+        if total
+    ]
+    Quality.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["counterpart", "day", "measure"],
+        update_fields=["good", "total", "at"],
+    )
 
 
-def _messages(partner: Counterpart, day: date) -> dict[str, tuple[int, int]]:
-    first = datetime.combine(day, time(), clock.SHANGHAI)
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), clock.SHANGHAI)
+
+
+def _of_partner(partner: Counterpart, first: datetime, last: datetime) -> dict[str, Share]:
+    return {**_messages(partner, first, last), **_compared(partner, first, last)}
+
+
+def _messages(partner: Counterpart, first: datetime, last: datetime) -> dict[str, Share]:
     values: dict[str, Any] = {
         "code": partner.code,
         "first": first,
-        "last": first + timedelta(days=1),
+        "last": last,
         "limit": timedelta(seconds=partner.limits.in_time),
         "now": clock.now(),
     }
@@ -70,17 +101,34 @@ _VALID = """
          WHERE counterpart = %(code)s AND ended_at >= %(first)s AND ended_at < %(last)s) AS judged"""
 
 
-def _compared(partner: Counterpart, day: date) -> dict[str, tuple[int, int]]:
+def _compared(partner: Counterpart, first: datetime, last: datetime) -> dict[str, Share]:
     """From the last comparison of each dataset that day."""
-    first = datetime.combine(day, time(), clock.SHANGHAI)
     done = Comparison.objects.filter(
         counterpart=partner.code,
         problem="",
         finished_at__gte=first,
-        finished_at__lt=first + timedelta(days=1),
+        finished_at__lt=last,
     )
     latest = done.values("dataset").annotate(last=Max("id")).values_list("last", flat=True)
     rows = list(Comparison.objects.filter(id__in=list(latest)))
     both = sum(each.both for each in rows)
     either = sum(each.ours + each.theirs - each.both for each in rows)
     return {COMPLETE: (both, max(either, both)), ACCURATE: (sum(each.agreeing for each in rows), both)}
+
+
+def _measured(first: datetime, last: datetime) -> Mapping[str, Mapping[str, Share]]:
+    return {each.code: _of_partner(each, first, last) for each in counterparts()}
+
+
+#: Every counterpart of the exchange, whatever its code.
+QUALITY = Source(
+    {
+        EXCHANGE: {
+            COMPLETE: Meaning("当天最后一次核对：两边都有的记录 ÷ 任一边有的"),
+            VALID: Meaning("当天判过的消息里，内容被接受的 ÷ 接受和因内容被拒的（两个方向）"),
+            ACCURATE: Meaning("当天最后一次核对：两边一致的记录 ÷ 两边都有的"),
+            TIMELY: Meaning("当天的消息里，约定时间（in_time）内送到的 ÷ 已送到和已超时的"),
+        }
+    },
+    _measured,
+)
