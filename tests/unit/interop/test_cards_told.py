@@ -16,7 +16,7 @@ from xueka.contexts.interop.services import following
 from xueka.kernel import clock
 from xueka.platform.database import address
 from xueka.platform.database.address import Role
-from xueka.platform.exchange import queries
+from xueka.platform.exchange import queries, tracing
 from xueka.platform.exchange.models import Outgoing
 from xueka.platform.history.following import Horizon, Place, moved
 from xueka.platform.invariants import check
@@ -54,7 +54,7 @@ def test_the_life_of_a_card_is_told_step_by_step(city: City, tong: Tong) -> None
         second: "cancelled",
     }
     assert [each.name for each in interop.INVARIANTS if check(each).violated] == []
-    steps = queries.trace([f"card:{first}"])
+    steps = tracing.trace([f"card:{first}"])
     assert [queries.content(Outgoing.objects.get(id=each.id))["state"] for each in steps] == [
         "bound",
         "active",

@@ -1,19 +1,22 @@
 """Couriers: parcels, waybills, tracking, custody, problem parcels. The only door into this context."""
 
 from xueka.contexts.couriers.calling import call, has_account, take_push
-from xueka.contexts.couriers.domain.rules import COURIERS, HOLDERS, INTERCEPTS, KINDS, PROBLEMS
+from xueka.contexts.couriers.domain.rules import COURIERS, HAND, HOLDERS, INTERCEPTS, KINDS, PROBLEMS
 from xueka.contexts.couriers.domain.sf import digest as sf_digest
 from xueka.contexts.couriers.domain.status import STATUSES
 from xueka.contexts.couriers.domain.transitions import FOLLOWED, OPEN, SEND, SHIPMENT, WORK
 from xueka.contexts.couriers.invariants import INVARIANTS
 from xueka.contexts.couriers.jobs import sweep, watch
-from xueka.contexts.couriers.models import Problem, Shipment
+from xueka.contexts.couriers.models import Custody, Problem, Shipment
 from xueka.contexts.couriers.queries import (
+    Held,
     Score,
     Step,
     custody,
     events,
     found,
+    held,
+    of_card,
     of_delivery,
     of_replacement,
     open_problems,
@@ -21,6 +24,7 @@ from xueka.contexts.couriers.queries import (
     rows,
     scorecard,
     shipment,
+    told_of_card,
     way,
 )
 from xueka.contexts.couriers.services.documents import labels
@@ -39,6 +43,7 @@ from xueka.contexts.couriers.services.problems import ask_intercept, close, lose
 __all__ = [
     "COURIERS",
     "FOLLOWED",
+    "HAND",
     "HOLDERS",
     "INTERCEPTS",
     "INVARIANTS",
@@ -49,6 +54,8 @@ __all__ = [
     "SHIPMENT",
     "STATUSES",
     "WORK",
+    "Custody",
+    "Held",
     "Problem",
     "Score",
     "Shipment",
@@ -65,8 +72,10 @@ __all__ = [
     "found",
     "hand_over",
     "has_account",
+    "held",
     "labels",
     "lose",
+    "of_card",
     "of_delivery",
     "of_replacement",
     "open_for_delivery",
@@ -80,6 +89,7 @@ __all__ = [
     "shipment",
     "sweep",
     "take_push",
+    "told_of_card",
     "watch",
     "way",
 ]

@@ -1,10 +1,12 @@
 """Reads on shipments; each takes the reader's scope."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 
+from xueka.contexts.cards.api import Card
 from xueka.contexts.couriers.domain import rules
 from xueka.contexts.couriers.domain import status as s
 from xueka.contexts.couriers.domain import transitions as t
@@ -12,6 +14,7 @@ from xueka.contexts.couriers.models import Custody, Problem, Shipment, ShipmentC
 from xueka.contexts.logistics import api as logistics
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
+from xueka.platform.history import queries as history
 from xueka.platform.identity.scope import Scope
 
 
@@ -63,6 +66,45 @@ def custody(scope: Scope, card_id: int) -> list[Custody]:
         shipment__in=Shipment.objects.visible_to(scope), shipment__contents__card=card_id
     )
     return list(seen.select_related("shipment").order_by("at", "id"))
+
+
+def of_card(scope: Scope, card_id: int) -> list[Shipment]:
+    """All that a card travelled in, newest first."""
+    return list(rows(scope).filter(contents__card=card_id).prefetch_related("waybills").order_by("-id"))
+
+
+def told_of_card(scope: Scope, card_id: int, most: int) -> list[TrackingEvent]:
+    """The newest that couriers said of the parcels that a card was in; of a school's boxes, of its own."""
+    mine = Q(pk__in=[])
+    for place in ShipmentCard.objects.filter(card=card_id, shipment__in=Shipment.objects.visible_to(scope)):
+        own = Q(waybill__box=None) | Q(waybill__box=place.box_id)
+        mine |= own & Q(waybill__shipment=place.shipment_id)
+    return list(
+        TrackingEvent.objects.filter(mine).select_related("waybill__shipment").order_by("-at", "-id")[:most]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who has a card now, and since when."""
+
+    who: str
+    since: datetime
+
+
+def held(card: Card, hands: Sequence[Custody]) -> Held | None:
+    """Who has it now, of a card on its way by the last row of `custody`, else by its state; None: nothing on
+    record says it.
+    """
+    last = hands[-1] if hands else None
+    if last is not None and card.state in rules.TRAVELS and last.holder != rules.SENDER:
+        who = last.shipment.carrier if last.holder == rules.COURIER else rules.HOLDERS[last.holder]
+        return Held(who, last.at)
+    who, since = rules.keeper_in(card.state), card.state_at
+    if card.state == "active":  # one that was lost and found again has been the child's for longer
+        steps = history.timeline({"card": [card.id]})
+        since = max((each.at for each in steps if each.event in ("hand_out", "give")), default=since)
+    return Held(who, since) if who else None
 
 
 def problems(scope: Scope) -> QuerySet[Problem]:

@@ -28,6 +28,7 @@ from xueka.contexts.interop.models import (
     TongApplication,
 )
 from xueka.contexts.interop.queries import (
+    READ,
     Span,
     ages,
     comparisons,
@@ -36,6 +37,8 @@ from xueka.contexts.interop.queries import (
     difference,
     differences,
     hours,
+    keys_meant,
+    keys_traced,
     latest_quality,
     number_requests,
     quality,
@@ -76,6 +79,7 @@ __all__ = [
     "MEASURES",
     "NUMBER_REQUEST",
     "OUTCOMES",
+    "READ",
     "TONG_APPLICATION",
     "AskedComparison",
     "Comparison",
@@ -107,6 +111,8 @@ __all__ = [
     "follow_all",
     "follow_cards",
     "hours",
+    "keys_meant",
+    "keys_traced",
     "latest_quality",
     "leave",
     "may_send",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from xueka.contexts.cards import api as cards
 from xueka.contexts.interop.domain.transitions import GONE
 from xueka.contexts.interop.models import (
     Comparison,
@@ -17,16 +18,20 @@ from xueka.contexts.interop.models import (
     Sample,
     TongApplication,
 )
+from xueka.contexts.registry import api as registry
+from xueka.contexts.transit import api as transit
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
+from xueka.kernel.text import normalise
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.exchange import queries as exchange
-from xueka.platform.exchange import standing
+from xueka.platform.exchange import standing, tracing
 from xueka.platform.exchange.counterparts import codes, counterparts
 from xueka.platform.exchange.quality import MEASURES
 from xueka.platform.identity.actor import Actor
 
 READ = "city:interop:read"
+TRACED = 20  # keys of one question
 
 
 def status(actor: Actor) -> list[dict[str, Any]]:
@@ -208,6 +213,44 @@ def _spans(
         for step in steps
         for found in [by_step[step]]
     ]
+
+
+def keys_meant(actor: Actor, text: str) -> list[str]:
+    """The keys that a person means: by the id of a message or a key, or by any number of a card (its own, of
+    the transit company, of Beijing-Tong, of the chip) or the education ID of its holder.
+
+    A card has its key also where nothing was ever said of it, so has a student without a card; the whole
+    hot-lists that had the card come last. Empty: nothing bears this number.
+    """
+    actor.require(READ)
+    text = normalise(text)
+    keys = tracing.keys_of(text)
+    typed = text.removeprefix("card:").removeprefix("student:")
+    is_number = typed.isascii() and any(each.isdigit() for each in typed)  # names are not looked for
+    if (keys and typed == text) or not is_number:
+        return keys[:TRACED]
+    for number in dict.fromkeys((typed, typed.upper())):
+        found = list(cards.find_cards(cards.card_rows(actor.scope), number).order_by("id")[:TRACED])
+        meant = [f"card:{each.number}" for each in found]
+        holder = f"student:{number}"
+        exists = registry.student_rows(actor.scope).filter(education_id=number).exists()
+        if exists and (not found or tracing.known_keys([holder])):
+            meant.append(holder)
+        if meant:
+            return [*meant, *transit.keys_of_hot_lists(found)][:TRACED]
+    return keys
+
+
+def keys_traced(actor: Actor, text: str) -> list[str]:
+    """The same, for whoever cannot go on with nothing. Raises NotFound `NOTHING_TO_TRACE`."""
+    if found := keys_meant(actor, text):
+        return found
+    raise NotFound(
+        "NOTHING_TO_TRACE",
+        "没有这个号码的卡、学生或消息。",
+        found=text[:40],
+        expected="卡号、一卡通号、北京通号、芯片号、教育ID或消息编号",
+    )
 
 
 def number_requests(actor: Actor) -> QuerySet[NumberRequest]:

@@ -183,6 +183,14 @@ def changes(scope: Scope, student_id: int) -> list[StudentChange]:
     )
 
 
+def newest_changes(scope: Scope, student_id: int, most: int) -> list[StudentChange]:
+    """The same, newest first and bounded, each with its `run` and the run's `fetches`: those of a run that
+    came in by REST.
+    """
+    rows = StudentChange.objects.filter(student=student(scope, student_id)).select_related("run")
+    return list(rows.defer("run__report").prefetch_related("run__fetches").order_by("-id")[:most])
+
+
 def import_runs(
     scope: Scope, *, kind: str = "", before: int | None = None, limit: int = 50
 ) -> list[ImportRun]:

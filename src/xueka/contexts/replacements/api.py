@@ -31,6 +31,7 @@ from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.progress import Stage, timeline
 from xueka.contexts.replacements.queries import (
     Kept,
+    messages_of_card,
     of_application,
     of_student,
     open_of,
@@ -97,6 +98,7 @@ __all__ = [
     "lose",
     "masked_address",
     "may_go",
+    "messages_of_card",
     "money_words",
     "needs_consent",
     "of_application",

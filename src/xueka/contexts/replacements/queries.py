@@ -5,13 +5,17 @@ from datetime import date
 
 from django.db.models import Count, F, Q, QuerySet
 
+from xueka.contexts.cards.api import Card
 from xueka.contexts.replacements.domain import transitions as t
 from xueka.contexts.replacements.domain.rules import HOME, WATCHED_BEFORE
 from xueka.contexts.replacements.models import Replacement
+from xueka.contexts.replacements.services.common import key_begins
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import NotFound, XuekaError
 from xueka.platform.identity.scope import Scope
+from xueka.platform.messages import templates
+from xueka.platform.messages.models import Message
 
 
 def rows(scope: Scope) -> QuerySet[Replacement]:
@@ -45,6 +49,20 @@ def open_of(scope: Scope, student_id: int) -> list[Replacement]:
 def of_application(scope: Scope, application_id: int) -> Replacement | None:
     """The replacement for which this application was opened, if a family's is behind it."""
     return Replacement.objects.visible_to(scope).filter(application=application_id).first()
+
+
+def messages_of_card(scope: Scope, card: Card) -> QuerySet[Message]:
+    """What families were sent of a card's replacement: of the one that it came from, and of the one by which
+    another took its place. Newest first. The caller may read messages.
+    """
+    seen = Replacement.objects.visible_to(scope)
+    meant = Q(pk__in=[])
+    for id_ in seen.filter(Q(old_card=card) | Q(application=card.application_id)).values_list(
+        "id", flat=True
+    ):
+        for code in {each.code for each in templates.all_versions()}:
+            meant |= Q(key__startswith=key_begins(code, id_))
+    return Message.objects.filter(meant).order_by("-id")
 
 
 def parcels(scope: Scope) -> QuerySet[Replacement]:

@@ -5,6 +5,7 @@ from xueka.contexts.transit.domain.transitions import BINDING, EXTENSION, PAPER
 from xueka.contexts.transit.domain.validity import FARES, STANDINGS
 from xueka.contexts.transit.invariants import INVARIANTS
 from xueka.contexts.transit.models import (
+    HOT_LIST,
     OUTCOMES,
     PAPERS,
     Binding,
@@ -16,6 +17,7 @@ from xueka.contexts.transit.models import (
 )
 from xueka.contexts.transit.queries import (
     AWAITED,
+    HOT_LISTS_READ,
     SOON,
     Known,
     binding_of,
@@ -28,6 +30,7 @@ from xueka.contexts.transit.queries import (
     extension_rows,
     extensions_late_before,
     hot_counts,
+    keys_of_hot_lists,
     known_of,
     late_bindings,
     late_extensions,
@@ -63,6 +66,8 @@ __all__ = [
     "EXTEND",
     "EXTENSION",
     "FARES",
+    "HOT_LIST",
+    "HOT_LISTS_READ",
     "INVARIANTS",
     "MANAGE",
     "OUTCOMES",
@@ -108,6 +113,7 @@ __all__ = [
     "hear_whole",
     "hot_counts",
     "hot_letters",
+    "keys_of_hot_lists",
     "known_of",
     "late_bindings",
     "late_extensions",

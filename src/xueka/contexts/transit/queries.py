@@ -10,16 +10,19 @@ from django.db.models import F, Q, QuerySet
 from xueka.contexts.cards import api as cards
 from xueka.contexts.transit.domain.transitions import ANSWERED, ASKED, REFUSED, RELEASING, SENT
 from xueka.contexts.transit.domain.validity import STANDINGS, standing
-from xueka.contexts.transit.models import Binding, Block, Extension, HotCard, Paper, Validity
-from xueka.contexts.transit.services.common import partner
+from xueka.contexts.transit.models import HOT_LIST, Binding, Block, Extension, HotCard, Paper, Validity
+from xueka.contexts.transit.services.common import CODE, partner
+from xueka.contexts.transit.services.papers import TELLS
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import NotFound, XuekaError
+from xueka.platform.exchange import queries as exchange
 from xueka.platform.identity.scope import Scope
 
 SOON = timedelta(days=settings.TRANSIT_SOON_DAYS)
 #: Bindings that wait for an answer; within what time it comes, and in how many working days to an extension.
 AWAITED = (SENT, RELEASING)
+HOT_LISTS_READ = 10
 BINDING_ANSWERED_IN, EXTENSION_ANSWERED_IN = timedelta(hours=24), 3
 
 
@@ -137,6 +140,24 @@ def hot_counts() -> tuple[int, int]:
         HotCard.objects.exclude(reason="").count(),
         HotCard.objects.filter(~Q(confirmed=F("version"))).count(),
     )
+
+
+def keys_of_hot_lists(found: Collection[cards.Card]) -> list[str]:
+    """The keys of the whole hot-lists on which any of these cards stood, newest first, of the newest
+    `HOT_LISTS_READ` whose content is still kept. Nothing else says which cards a list had.
+    """
+    ever = HotCard.objects.filter(card__in=[each.id for each in found]).values_list("card__number", flat=True)
+    marks = [f'"{number}|'.encode() for number in ever]
+    if not marks:
+        return []
+    rows = (
+        exchange.outgoing(CODE)
+        .filter(kind=TELLS[HOT_LIST], is_void=False)
+        .select_related("file")
+        .defer("file__content")
+    )
+    kept = rows.exclude(file=None, envelope=b"")[:HOT_LISTS_READ]
+    return [each.stream.key for each in kept if any(mark in exchange.raw(each) for mark in marks)]
 
 
 def _of_cards(rows: QuerySet, scope: Scope) -> QuerySet:

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -117,7 +118,7 @@ def replay(
     code: Annotated[str, typer.Argument(metavar="CODE", help="对接方代码。")],
     reason: Annotated[str, typer.Option(help="理由。")],
     id_: Annotated[list[int] | None, typer.Option("--id", help="消息的编号，可多个。")] = None,
-    card: Annotated[str, typer.Option(help="卡号。")] = "",
+    card: Annotated[str, typer.Option(help="卡的任一号码，或教育ID（其全部卡）。")] = "",
     kind: Annotated[str, typer.Option(help="消息种类。")] = "",
     reason_code: Annotated[str, typer.Option("--code", help="停发原因的代码。")] = "",
     after: Annotated[int | None, typer.Option(help="书签：这个编号之后的全部。")] = None,
@@ -129,13 +130,14 @@ def replay(
 ) -> None:
     """补发已发过的或停发的消息：一条、一个书签之后的全部，或按条件；内容不变，对方不会重复办理。"""
     with common.edge(user) as actor:
+        from xueka.contexts.interop import api as interop
         from xueka.kernel.clock import SHANGHAI
         from xueka.platform.exchange import replaying
 
         which = replaying.Which(
             code,
             ids=id_ or (),
-            key=f"card:{card}" if card else "",
+            keys=interop.keys_traced(actor, card) if card else (),
             kind=kind,
             code=reason_code,
             since=since.replace(tzinfo=SHANGHAI) if since else None,
@@ -159,43 +161,39 @@ def replay(
 
 @app.command()
 def trace(
-    card: Annotated[str, typer.Argument(metavar="CARD", help="卡号。")],
+    number: Annotated[
+        str,
+        typer.Argument(
+            metavar="NUMBER", help="卡的任一号码（卡号、一卡通号、北京通号、芯片号）、教育ID或消息编号。"
+        ),
+    ],
     user: common.As = None,
     as_json: common.Json = False,
 ) -> None:
-    """一张卡与各对接方往来的全部消息。"""
+    """一张卡（或一位学生的各张卡）与外面的往来：消息，快递、短信、改过学生的名册；最近 500 条。"""
     with common.edge(user) as actor:
-        actor.require("city:interop:read")
-        from xueka.platform.exchange import queries
+        from xueka.contexts.interop import api as interop
+        from xueka.contexts.operations import api as operations
 
-        steps = queries.trace([f"card:{card}"])
-    rows = [
-        {
-            "at": each.at.isoformat(timespec="seconds"),
-            "direction": each.direction,
-            "counterpart": each.counterpart,
-            "id": each.id,
-            "message_id": each.message_id,
-            "kind": each.kind,
-            "sequence": each.seq,
-            "state": each.state,
-            "code": each.code,
-            "problem": each.problem,
-            "tries": len(each.tries),
-        }
-        for each in steps
-    ]
+        traced = operations.trace(actor, interop.keys_traced(actor, number))
+    rows: dict[str, list[dict[str, Any]]] = {"messages": [], "beside": []}
+    told = []
+    for each in traced.lines:
+        at, arrow = each.at.isoformat(timespec="seconds"), "→" if each.direction == "out" else "←"
+        if isinstance(each, operations.Beside):
+            rows["beside"].append(asdict(each) | {"at": at})
+            words = f"{each.who} {each.key} {each.what} {each.number} {each.state} {each.said}"
+        else:
+            known = {name: value for name, value in asdict(each).items() if name not in ("seq", "ended_at")}
+            rows["messages"].append(known | {"at": at, "sequence": each.seq, "tries": len(each.tries)})
+            words = f"{each.counterpart} {each.key} {each.kind} 第 {each.seq} 条 {each.state} {each.code}"
+            words = f"{words} {each.problem}"
+        told.append(" ".join(f"{at} {arrow} {words}".split()))
 
     def human() -> None:
-        for row in rows:
-            arrow = "→" if row["direction"] == "out" else "←"
-            typer.echo(
-                f"{row['at']} {arrow} {row['counterpart']} {row['kind']} 第 {row['sequence']} 条 "
-                f"{row['state']} "
-                f"{row['code']} {row['problem']}".rstrip()
-            )
+        typer.echo("\n".join(told) or "还没有往来的消息。")
 
-    common.answer({"messages": rows}, as_json, human)
+    common.answer({**rows, "cut": traced.cut}, as_json, human)
 
 
 @app.command()

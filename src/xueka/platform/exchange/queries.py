@@ -1,4 +1,4 @@
-"""Reading the exchange: health of each line, ages, dead letters, the trace of one card. Contents come masked.
+"""Reading the exchange: health of each line, ages, dead letters. Contents come masked.
 
 The exchange knows no scope of its own: whoever asks has the permission `city:interop:read`.
 """
@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from xueka.kernel import clock, masking
 from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import open_bytes
-from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Attempt, Incoming, Line, Outgoing, Stream
+from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Incoming, Line, Outgoing, Stream
 from xueka.platform.files import services as files
 
 #: Names of content that is personal, and how it is shown.
@@ -281,91 +281,19 @@ def found(way: str, message: int) -> Outgoing | Incoming:
     return one
 
 
-def keys_of(text: str) -> list[str]:
-    """The keys that a person means by a card number, an education ID, a key or the id of a message."""
-    text = text.strip()
-    if not text:
-        return []
-    by_id = [
-        *Outgoing.objects.filter(message_id=text).values_list("stream__key", flat=True),
-        *Incoming.objects.filter(message_id=text).values_list("stream__key", flat=True),
-    ]
-    if by_id:
-        return sorted(set(by_id))
-    meant = [text, *(f"{kind}:{each}" for kind in ("card", "student") for each in {text, text.upper()})]
-    return sorted(set(Stream.objects.filter(key__in=meant).values_list("key", flat=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of a trace, oldest first. `direction` `out` or `in`; `tries`: (when, status, code, said)."""
-
-    at: datetime
-    direction: str
-    counterpart: str
-    id: int
-    message_id: str
-    kind: str
-    key: str
-    seq: int
-    state: str
-    code: str
-    problem: str
-    ended_at: datetime | None
-    tries: list[tuple[datetime, int, str, str]]
-
-
-def trace(keys: Sequence[str]) -> list[Step]:
-    """Every message of these keys (`card:…`, `student:…`) with every counterpart."""
-    sent = outgoing().prefetch_related(Prefetch("attempts", Attempt.objects.order_by("id")))
-    found = [
-        Step(
-            each.created_at,
-            "out",
-            each.stream.counterpart,
-            each.pk,
-            each.message_id,
-            each.kind,
-            each.stream.key,
-            each.seq,
-            each.state,
-            each.code,
-            each.problem,
-            each.ended_at,
-            [(one.at, one.status, one.code, one.said) for one in each.attempts.all()],
-        )
-        for each in sent.filter(stream__key__in=list(keys)).order_by("id")
-    ]
-    found += [
-        Step(
-            each.received_at,
-            "in",
-            each.counterpart,
-            each.pk,
-            each.message_id,
-            each.kind,
-            each.stream.key,
-            each.seq,
-            each.state,
-            each.code,
-            each.problem,
-            each.ended_at,
-            [],
-        )
-        for each in incoming().filter(stream__key__in=list(keys)).order_by("id")
-    ]
-    return sorted(found, key=lambda each: each.at)
-
-
 def content(message: Outgoing | Incoming) -> Any:
     """The content with its personal values masked; None once it is forgotten."""
+    whole = raw(message)
+    return _masked(json.loads(whole)) if whole else None
+
+
+def raw(message: Outgoing | Incoming) -> bytes:
+    """The content as it is, for no page; empty once it is forgotten."""
     if isinstance(message, Incoming):
-        raw = open_bytes(bytes(message.raw)) if message.raw else b""
-    elif message.file is not None:
-        raw = files.read(message.file)
-    else:
-        raw = open_bytes(bytes(message.envelope)) if message.envelope else b""
-    return _masked(json.loads(raw)) if raw else None
+        return open_bytes(bytes(message.raw)) if message.raw else b""
+    if message.file is not None:
+        return files.read(message.file)
+    return open_bytes(bytes(message.envelope)) if message.envelope else b""
 
 
 def _masked(value: Any, name: str = "") -> Any:

@@ -40,7 +40,7 @@ class Which:
 
     counterpart: str
     ids: Sequence[int] = ()
-    key: str = ""
+    keys: Sequence[str] = ()
     kind: str = ""
     code: str = ""
     since: datetime | None = None
@@ -220,7 +220,7 @@ def _matched(which: Which) -> QuerySet[Outgoing]:
     rows = Outgoing.objects.filter(id__in=list(which.ids)) if which.ids else Outgoing.objects.all()
     rows = rows.filter(stream__counterpart=which.counterpart, state__in=list(which.states))
     wanted: dict[str, Any] = {
-        "stream__key": which.key,
+        "stream__key__in": list(which.keys),
         "kind": which.kind,
         "code": which.code,
         "created_at__gte": which.since,

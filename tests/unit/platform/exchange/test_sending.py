@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from tests.unit.platform.exchange.conftest import CODE, Other, introduce
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Refused
-from xueka.platform.exchange import keeping, lines, queries, replaying, under_way, wire
+from xueka.platform.exchange import keeping, lines, queries, replaying, tracing, under_way, wire
 from xueka.platform.exchange.counterparts import Counterpart, codes, counterpart, counterparts
 from xueka.platform.exchange.invariants import INVARIANTS
 from xueka.platform.exchange.models import Attempt, Line, Outgoing, Stream
@@ -315,7 +315,7 @@ def test_a_broken_file_closes_one_counterpart(other: Other) -> None:
 def test_trace_and_hours(other: Other) -> None:
     tell(), tell("2")
     send()
-    [step] = queries.trace(["card:1", "student:5"])
+    [step] = tracing.trace(["card:1", "student:5"])
     assert (step.kind, step.state, step.tries[0][1]) == ("card.status", "delivered", 204)
     hours = queries.throughput(CODE, 3)
     assert [(each.posted, each.delivered) for each in hours] == [(0, 0), (0, 0), (2, 2)]

@@ -81,6 +81,27 @@ def holder_in(state: str) -> str:
     return _HOLDER.get(state, "")
 
 
+#: Who has a card that is in no parcel, by its state; of other states nothing says it.
+_KEEPER = {
+    "ordered": "制卡厂",
+    "in_transit": "路上（没有登记运件）",
+    "made": "市级",
+    "packed": "市级",
+    "issuing": "柜台",
+    "ready": "柜台",
+    "at_school": "学校",
+    "active": "学生",
+    "lost": "不在学生手里（已挂失）",
+}
+#: States of a card in which a parcel may have it.
+TRAVELS = ("in_transit", "ready")
+
+
+def keeper_in(state: str) -> str:
+    """Who has a card in this state, as far as no parcel says it; empty where nothing does."""
+    return _KEEPER.get(state, "")
+
+
 def expected_on(today: date, days: int, promised_on: date | None = None) -> date:
     """By when it has to be there: the courier's `days`, but not after the day that was promised."""
     usual = today + timedelta(days=days)

@@ -55,7 +55,12 @@ def tell(replacement: Replacement, template: str, **values: str) -> None:
         **values,
     }
     for place, phone in enumerate(families.phones_of(replacement.student)):
-        send(phone, template, known, f"{template}.{replacement.id}.{step}.{place}")
+        send(phone, template, known, f"{key_begins(template, replacement.id)}{step}.{place}")
+
+
+def key_begins(template: str, replacement_id: int) -> str:
+    """How the keys begin of the messages of one replacement."""
+    return f"{template}.{replacement_id}."
 
 
 def money_words(replacement: Replacement) -> str:

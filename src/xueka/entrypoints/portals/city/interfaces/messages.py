@@ -10,19 +10,22 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from xueka.contexts.interop import api as interop
+from xueka.contexts.operations import api as operations
+from xueka.contexts.transit import api as transit
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter
-from xueka.entrypoints.design.ui import Action, Confirm, Empty, Fact, Link, ObjectHead
+from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.city.interfaces import words
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.exchange import codes, replaying
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange.models import DEAD, DELIVERED, INCOMING, OUTGOING, Outgoing
+from xueka.platform.identity.actor import Actor
+from xueka.platform.identity.scope import EVERYWHERE
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
-
-TRACED = 20  # keys on one page
 
 
 @require_GET
@@ -38,7 +41,7 @@ def sent(request: StaffRequest, code: str) -> HttpResponse:
         columns=_columns("out"),
         sorts={"id": ("id",)},
         default_sort=_order(request),
-        filters=filters("out"),
+        filters=filters(request.actor, "out"),
         bulk=[Bulk("补发", reverse("city:interface_replay", args=[code]), "repeat", "primary")]
         if may
         else [],
@@ -61,7 +64,7 @@ def received(request: StaffRequest, code: str) -> HttpResponse:
         columns=_columns("in"),
         sorts={"id": ("id",)},
         default_sort=_order(request),
-        filters=filters("in"),
+        filters=filters(request.actor, "in"),
         bulk=[Bulk("再处理", reverse("city:interface_retry", args=[code]), "repeat", "primary")]
         if request.actor.may(words.MANAGE)
         else [],
@@ -130,44 +133,52 @@ def act(request: StaffRequest, way: str, message_id: int, verb: str) -> HttpResp
 @require_GET
 @portal_view(words.READ)
 def trace(request: StaffRequest) -> HttpResponse:
-    """Every message of a card with every counterpart, in order."""
+    """Every message of a card with every counterpart and what went beside, in order."""
     asked = request.GET.get("q", "").strip()
-    keys = exchange.keys_of(asked)[:TRACED]
-    steps = exchange.trace(keys)
+    keys = interop.keys_meant(request.actor, asked)
+    traced = operations.trace(request.actor, keys)
     shown = {
         "asked": asked,
         "traces": [
             (
                 key,
                 _object(key),
-                [
-                    (
-                        each.at,
-                        "→" if each.direction == "out" else "←",
-                        words.WAYS[each.direction],
-                        Link(each.counterpart, reverse("city:interface", args=[each.counterpart])),
-                        Link(each.kind, reverse("city:interface_message", args=[each.direction, each.id])),
-                        each.seq,
-                        words.message_state(each.direction, each.state),
-                        words.why(each.code, each.problem),
-                        [_tried(at, status, words.why(code, said)) for at, status, code, said in each.tries],
-                    )
-                    for each in steps
-                    if each.key == key
-                ],
+                [_line(each) for each in traced.lines if each.key == key],
             )
             for key in keys
         ],
+        "most": operations.MOST if traced.cut else 0,
         "empty": Empty(
-            "没有这张卡的消息" if asked else "输入卡号或消息编号",
-            "卡号、学生的教育ID或消息编号都可以。"
+            f"没有“{asked[:40]}”的卡、学生或消息" if asked else "输入卡的任一号码、教育ID或消息编号",
+            "卡号、一卡通号、北京通号、芯片号、学生的教育ID和消息编号都可以；姓名请在卡的列表里查。"
             if asked
-            else "一张卡与各对接方往来的全部消息，按先后排列。",
+            else "一张卡与外面的全部往来：各对接方的消息，它的快递、短信和改过学生的名册，按先后排列。",
             icon="route",
         ),
         "back": Link("接口总览", reverse("city:interfaces")),
     }
     return render(request, "city/interfaces/trace.html", shown)
+
+
+def _line(each: operations.Step | operations.Beside) -> tuple[Any, ...]:
+    """A row of the trace, whichever way it went."""
+    way = ("→" if each.direction == "out" else "←", words.WAYS[each.direction])
+    if isinstance(each, operations.Beside):
+        what = Link(each.what)
+        if each.number:
+            page = "city:parcel" if each.way == operations.COURIER else "city:import_run"
+            what = Link(each.what, reverse(page, args=[each.number]))
+        return (each.at, *way, Link(each.who), what, "—", Badge(each.state), each.said, [])
+    return (
+        each.at,
+        *way,
+        Link(each.counterpart, reverse("city:interface", args=[each.counterpart])),
+        Link(each.kind, reverse("city:interface_message", args=[each.direction, each.id])),
+        each.seq,
+        words.message_state(each.direction, each.state),
+        words.why(each.code, each.problem),
+        [_tried(at, status, words.why(code, said)) for at, status, code, said in each.tries],
+    )
 
 
 def _actions(request: StaffRequest, way: str, found: Any) -> list[Action]:
@@ -228,6 +239,9 @@ def _tried(at: datetime, status: int, said: str) -> str:
 def _object(key: str) -> Link:
     kind, _, name = key.partition(":")
     page = {"card": "objects:card", "student": "objects:student"}.get(kind)
+    if kind == transit.HOT_LIST:
+        paper = transit.paper_rows(EVERYWHERE).filter(kind=kind, number=name).first()
+        return Link(name, reverse("city:transit_paper", args=[paper.pk])) if paper else Link(key)
     return Link(name, reverse(page, args=[name])) if page else Link(key)
 
 
@@ -255,17 +269,17 @@ def _columns(way: str) -> list[Column]:
     ]
 
 
-def filters(way: str) -> list[Filter]:
+def filters(actor: Actor, way: str) -> list[Filter]:
     labels = OUTGOING if way == "out" else INCOMING
 
     def find(rows: QuerySet, text: str) -> QuerySet:
-        return rows.filter(Q(message_id=text) | Q(stream__key__in=exchange.keys_of(text)))
+        return rows.filter(Q(message_id=text) | Q(stream__key__in=interop.keys_meant(actor, text)))
 
     return [
         Filter(
             "state", "状态", lambda rows, code: rows.filter(state=code), list(labels.items()), kind="tabs"
         ),
-        Filter("q", "卡号或消息编号", find, kind="search"),
+        Filter("q", "卡的任一号码、教育ID或消息编号", find, kind="search"),
         Filter("kind", "种类", lambda rows, text: rows.filter(kind=text), kind="search"),
         Filter("code", "原因", lambda rows, code: rows.filter(code=code), list(codes.WORDS.items())),
     ]

@@ -19,6 +19,7 @@ from xueka.kernel.errors import BadInput
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange import replaying
 from xueka.platform.exchange.models import DEAD, DELIVERED
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -77,7 +78,7 @@ def bookmark(request: StaffRequest, code: str) -> HttpResponse:
 @portal_view(words.MANAGE)
 def replay(request: StaffRequest, code: str) -> HttpResponse:
     """Preview of what goes again: messages that were ticked, or everything under the filters."""
-    ids = _chosen(Selection.of(request), code)
+    ids = _chosen(request.actor, Selection.of(request), code)
     return _preview(request, code, {"keys": ids}, _which(code, {}, ids))
 
 
@@ -106,7 +107,7 @@ def retry(request: StaffRequest, code: str) -> HttpResponse:
     selection = Selection.of(request)
     rows = exchange.incoming(code)
     if selection.everything:
-        rows = narrow(rows, messages.filters("in"), selection.filters)
+        rows = narrow(rows, messages.filters(request.actor, "in"), selection.filters)
     else:
         rows = rows.filter(id__in=[int(key) for key in selection.keys if key.isdecimal()])
     found = list(rows.filter(state=DEAD).order_by("id").values_list("id", flat=True)[: AT_ONCE + 1])
@@ -193,10 +194,10 @@ def _preview(
     return render(request, "city/preview.html", shown)
 
 
-def _chosen(selection: Selection, code: str) -> list[int]:
+def _chosen(actor: Actor, selection: Selection, code: str) -> list[int]:
     if not selection.everything:
         return [int(key) for key in selection.keys if key.isdecimal()]
-    rows = narrow(exchange.outgoing(code), messages.filters("out"), selection.filters)
+    rows = narrow(exchange.outgoing(code), messages.filters(actor, "out"), selection.filters)
     ids = list(rows.filter(state__in=[DELIVERED, DEAD]).values_list("id", flat=True)[: AT_ONCE + 1])
     if len(ids) > AT_ONCE:
         raise _too_many("请按时间或编号用书签补发，那里不限条数。")
