@@ -8,10 +8,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.cards import api as cards
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.interop import api as interop
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.transit import api as transit
-from xueka.entrypoints.design import states
+from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.ui import Action, Confirm, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.objects import entitlements, replacing, shapes
@@ -47,6 +48,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
     found = cards.card(actor.scope, number)
     timeline = cards.timeline(actor.scope, found.student.education_id)
     alone = found.id in cards.standing_alone([found])
+    hands = couriers.custody(actor.scope, found.id) if actor.may("school:delivery:read") else []
     shown = {
         "card": found,
         "head": ObjectHead(
@@ -56,6 +58,7 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
             stage=shapes.STAGES.get(found.school_class.stage, ""),
             state=states.badge("card", found.state),
             facts=[
+                *_held(found, hands),
                 Fact("有效期至", found.valid_until, "" if found.valid_until else "发放时起算"),
                 Fact("一卡通号", found.transit_number),
                 *_at_transit(found),
@@ -70,9 +73,16 @@ def card(request: StaffRequest, number: str) -> HttpResponse:
         "face": shapes.card_face(found),
         "entitlements": entitlements.shown(actor, [found]),
         "neighbours": _neighbours(actor, found),
+        "hands": [(each.at, couriers.HOLDERS[each.holder], each.shipment) for each in hands],
         "events": shapes.events(timeline, found.number),
     }
     return render(request, "objects/card.html", shown)
+
+
+def _held(found: cards.Card, hands: list[couriers.Custody]) -> list[Fact]:
+    """Who has it now, and since when."""
+    now = couriers.held(found, hands)
+    return [Fact("现在在", now.who, f"{formats.compact(now.since)}起")] if now else []
 
 
 def _beijing_tong(found: cards.Card) -> list[Fact]:
@@ -106,6 +116,10 @@ def _neighbours(actor: Actor, found: cards.Card) -> list[Link]:
     links = [shapes.student_link(found.student), shapes.application_link(found.application)]
     if actor.may("school:delivery:read"):
         links.append(shapes.box_link(logistics.place_of(actor.scope, found.id)))
+    if actor.may(interop.READ):
+        links.append(
+            Link("消息、快递、短信", f"{reverse('city:trace')}?q={found.number}", "消息追踪", "route")
+        )
     return links
 
 
