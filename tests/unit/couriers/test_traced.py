@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from tests.support.commands import Run, xueka
 from tests.support.couriers import Desk
+from tests.unit.cards.conftest import City
 from tests.unit.couriers.conftest import COUNTER, OPERATOR, asked, ordered, ready_to_post
 from tests.unit.couriers.test_school import packed, sent
 from tests.unit.replacements.conftest import Families
@@ -28,6 +29,11 @@ from xueka.platform.identity.scope import EVERYWHERE, Scope
 __all__ = ["operator", "xueka"]
 pytestmark = pytest.mark.django_db(transaction=True)
 ADMIN = Actor.in_role("a", "a", "city_admin", Scope("city"))
+
+
+@pytest.fixture
+def city(family: Families) -> City:
+    return family.city
 
 
 def posted(family: Families, desk: Desk) -> tuple[couriers.Shipment, cards.Card]:

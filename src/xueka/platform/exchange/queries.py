@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from xueka.kernel import clock, masking
 from xueka.kernel.errors import NotFound
 from xueka.platform.crypto.fields import open_bytes
-from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Incoming, Line, Outgoing, Stream
+from xueka.platform.exchange.models import CLOSED, DEAD, IN, OUT, Incoming, Line, Outgoing
 from xueka.platform.files import services as files
 
 #: Names of content that is personal, and how it is shown.
