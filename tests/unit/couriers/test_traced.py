@@ -154,7 +154,7 @@ def test_the_page_of_a_card_says_who_has_it_and_leads_to_its_trace(
     with transaction.atomic():
         cards.report_lost(OPERATOR, card.id, "x")
     assert held()[0] == "不在学生手里（已挂失）"
-    family.time.advance(timedelta(hours=1))
+    desk.later(60)
     with transaction.atomic():
         cards.lift(OPERATOR, card.id)
     assert held() == ("学生", given.state_at)
