@@ -24,6 +24,7 @@ from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong as adapter
 from xueka.contexts.registry import api as registry
 from xueka.contexts.transit.models import Validity
+from xueka.contexts.transit.services import validity
 from xueka.kernel import clock
 from xueka.platform.identity.scope import EVERYWHERE
 
@@ -69,7 +70,12 @@ def sign_on(page: Page) -> None:
 
 
 def test_signs_on_pays_in_the_container_and_sees_the_ways(
-    world: tuple[World, str], jingtong: Jingtong, company: TransitCompany, town: Town, page: Page
+    world: tuple[World, str],
+    jingtong: Jingtong,
+    company: TransitCompany,
+    town: Town,
+    page: Page,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     at, child = world
     page, container = at.page, jingtong.card["home"]
@@ -119,6 +125,7 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
     look(page, "transit-validity")
     company.dial(drop=1)
     Validity.objects.update(heard_at=clock.now() - timedelta(days=3))
+    monkeypatch.setattr(validity, "FRESH", timedelta(0))  # a minute later
     page.get_by_role("button", name="现在向一卡通公司查询").click()
     expect(page.get_by_text("暂时没有答复")).to_be_visible()
     expect(page.get_by_text("可能已有变化")).to_be_visible()

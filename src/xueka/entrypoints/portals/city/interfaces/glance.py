@@ -21,6 +21,7 @@ from xueka.platform.exchange import own_keys
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange.counterparts import counterpart
 from xueka.platform.exchange.standing import EXCHANGE, KINDS, Standing
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -39,7 +40,7 @@ def page(request: StaffRequest) -> HttpResponse:
             Action("消息追踪", reverse("city:trace"), icon="route"),
             Action("核对差异", reverse("city:interface_differences"), icon="git-compare"),
         ],
-        "rows": [_row(each, ages.get(each.code, [])) for each in found],
+        "rows": [_row(request.actor, each, ages.get(each.code, [])) for each in found],
         "empty": Empty("还没有接口", "对接方的参数文件放到位之后，接口出现在这里。", icon="plug-connected"),
     }
     return render(request, "city/interfaces/glance.html", shown)
@@ -69,7 +70,7 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
             "dead_sorted": "descending" if newest else "ascending",
             "dead_icon": "chevron-down" if newest else "chevron-up",
             "dead_sort_url": f"{here}#dead" if newest else f"{here}?dead=newest#dead",
-            "dead_url": words.places(found)["dead"],
+            "dead_url": words.places(request.actor, found)["dead"],
             **_comparing(request, code),
             **_keys(code),
         }
@@ -92,8 +93,8 @@ def compare(request: StaffRequest, code: str) -> HttpResponse:
     return redirect(f"{reverse('city:interface', args=[code])}#comparing")
 
 
-def _row(each: Standing, ages: list[tuple[datetime, int | None]]) -> dict[str, object]:
-    to = words.places(each)
+def _row(actor: Actor, each: Standing, ages: list[tuple[datetime, int | None]]) -> dict[str, object]:
+    to = words.places(actor, each)
     return {
         "name": Link(each.name, to["page"]),
         "kind": KINDS[each.kind],
@@ -121,7 +122,7 @@ def _noted(told: datetime | str | None) -> str:
 
 
 def _head(request: StaffRequest, found: Standing) -> ObjectHead:
-    to = words.places(found)
+    to = words.places(request.actor, found)
     actions = []
     if found.kind == EXCHANGE:
         actions = [

@@ -3,8 +3,9 @@
 import math
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.http import urlencode
 
 from xueka.contexts.coordination import api as coordination
@@ -39,6 +40,7 @@ from xueka.platform.exchange.standing import (
     SLOW,
     Standing,
 )
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 
 READ, MANAGE = "city:interop:read", "city:interop:manage"
@@ -99,8 +101,10 @@ def quality(standing: Standing) -> str:
     )
 
 
-def places(standing: Standing) -> dict[str, str]:
-    """Where the numbers of an interface lead: page, waiting, dead, moved, differences."""
+def places(actor: Actor, standing: Standing) -> dict[str, str]:
+    """Where the numbers of an interface lead: page, waiting, dead, moved, differences. Whoever may not go
+    where a number leads stays on the interface's own page.
+    """
     page = reverse("city:interface", args=[standing.code])
     found = dict.fromkeys(("waiting", "dead", "moved", "differences"), page)
     if standing.kind == EXCHANGE:
@@ -126,7 +130,12 @@ def places(standing: Standing) -> dict[str, str]:
         found |= {"waiting": reverse("city:absences")} | dict.fromkeys(
             ("dead", "moved"), reverse("city:imports")
         )
-    return found | {"page": page}
+    return {name: each if _may_go(actor, each) else page for name, each in found.items()} | {"page": page}
+
+
+def _may_go(actor: Actor, address: str) -> bool:
+    needed = getattr(resolve(urlsplit(address).path).func, "permissions", ())
+    return not needed or any(actor.may(each) for each in needed)
 
 
 def begun(message: Any) -> datetime:
