@@ -131,6 +131,11 @@ def _claim(at: datetime) -> list[str]:
     """The sweeps that are due and that nobody else has claimed just now. The rare ones first: a worker that
     dies in a frequent one again and again would never come to them.
     """
+    known = set(Sweep.objects.values_list("name", flat=True))
+    if missing := _registered.keys() - known:  # nobody has ever run them
+        never = at - timedelta(days=1)
+        rows = [Sweep(name=name, started_at=never) for name in missing]
+        Sweep.objects.bulk_create(rows, ignore_conflicts=True)
     values: dict[str, Any] = {
         "names": list(_registered),
         "waits": [timedelta(seconds=seconds - _EARLY) for seconds, _ in _registered.values()],
@@ -139,10 +144,6 @@ def _claim(at: datetime) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, values)
         found = {name for (name,) in cursor.fetchall()}
-    if not found:  # also where nobody has ever run them
-        never = at - timedelta(days=1)
-        rows = [Sweep(name=name, started_at=never) for name in _registered]
-        Sweep.objects.bulk_create(rows, ignore_conflicts=True)
     return sorted(found & _registered.keys(), key=lambda name: (-_registered[name][0], name))
 
 
