@@ -26,12 +26,8 @@ KNOWN_WITHIN = timedelta(hours=2)  # after it happened
 
 def _measured(first: datetime, last: datetime) -> Mapping[str, Mapping[str, Share]]:
     return {
-        name: shares
-        for name, courier, follows in (
-            ("courier-sf", rules.SF, Q(waybill__shipment__courier=rules.SF)),
-            ("courier-kuaidi100", rules.KUAIDI100, Q(waybill__follows__in=rules.FOLLOWS)),
-        )
-        for shares in [_of_courier(courier, follows, first, last)]
+        "courier-sf": _of_courier(rules.SF, Q(waybill__shipment__courier=rules.SF), first, last),
+        "courier-kuaidi100": _of_courier(rules.KUAIDI100, Q(waybill__follows__in=rules.FOLLOWS), first, last),
     }
 
 

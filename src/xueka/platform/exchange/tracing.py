@@ -49,39 +49,30 @@ def trace(keys: Sequence[str], most: int = 500) -> list[Step]:
     """
     sent = outgoing().prefetch_related(Prefetch("attempts", Attempt.objects.order_by("id")))
     found = [
-        Step(
-            each.created_at,
-            "out",
-            each.stream.counterpart,
-            each.pk,
-            each.message_id,
-            each.kind,
-            each.stream.key,
-            each.seq,
-            each.state,
-            each.code,
-            each.problem,
-            each.ended_at,
-            [(one.at, one.status, one.code, one.said) for one in each.attempts.all()],
-        )
+        _step("out", each.stream.counterpart, each.created_at, each)
         for each in sent.filter(stream__key__in=list(keys))[:most]
     ]
     found += [
-        Step(
-            each.received_at,
-            "in",
-            each.counterpart,
-            each.pk,
-            each.message_id,
-            each.kind,
-            each.stream.key,
-            each.seq,
-            each.state,
-            each.code,
-            each.problem,
-            each.ended_at,
-            [],
-        )
+        _step("in", each.counterpart, each.received_at, each)
         for each in incoming().filter(stream__key__in=list(keys))[:most]
     ]
     return sorted(found, key=lambda each: (each.at, each.direction, each.id))
+
+
+def _step(direction: str, counterpart: str, at: datetime, message: Outgoing | Incoming) -> Step:
+    tries = message.attempts.all() if isinstance(message, Outgoing) else ()
+    return Step(
+        at,
+        direction,
+        counterpart,
+        message.pk,
+        message.message_id,
+        message.kind,
+        message.stream.key,
+        message.seq,
+        message.state,
+        message.code,
+        message.problem,
+        message.ended_at,
+        [(one.at, one.status, one.code, one.said) for one in tries],
+    )
