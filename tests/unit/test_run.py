@@ -128,6 +128,9 @@ def test_the_oldest_server_is_tested_beside_the_checks_and_its_failure_counts(
     monkeypatch.setattr(run, "_oldest_server", lambda: tmp_path / "15")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("XUEKA_TEST_SIZE", size)
+    # Where the oldest server is found, this test is itself run with what the one below must not have.
+    for inherited in ("XUEKA_TESTED_ON_OLDEST_SERVER", "XUEKA_DATABASE_PROGRAMS"):
+        monkeypatch.delenv(inherited, raising=False)
     runs: list[tuple[bool, str | None, bool]] = []
 
     def _call(command: list[object], **options: Any) -> "subprocess.CompletedProcess[str]":
