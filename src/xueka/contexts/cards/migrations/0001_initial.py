@@ -31,6 +31,15 @@ class Migration(migrations.Migration):
                 ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='registry.school')),
                 ('school_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='registry.schoolclass')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['state', 'school', 'id'], name='cards_application_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'school_review', 'district_review', 'city_review', 'returned', 'accepted', 'in_production', 'fulfilled', 'refused', 'withdrawn', 'cancelled'])), name='cards_application_state'),
+                    models.CheckConstraint(condition=models.Q(('reason__in', ['new', 'lost', 'damaged', 'data_change', 'stage_change', 'transfer'])), name='cards_application_reason'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Card',
@@ -50,6 +59,18 @@ class Migration(migrations.Migration):
                 ('school_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='registry.schoolclass')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cards', to='registry.student')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['state', 'school', 'id'], name='cards_card_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'ordered', 'made', 'failed', 'packed', 'in_transit', 'at_school', 'active', 'lost', 'cancelled', 'void', 'destroyed'])), name='cards_card_state'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['failed', 'void', 'cancelled', 'destroyed']), _negated=True), fields=('application',), name='cards_one_good_per_application'),
+                    models.UniqueConstraint(condition=models.Q(('chip_uid', ''), _negated=True), fields=('chip_uid',), name='cards_chip_once'),
+                    models.UniqueConstraint(condition=models.Q(('transit_number', ''), _negated=True), fields=('transit_number',), name='cards_transit_once'),
+                    models.UniqueConstraint(condition=models.Q(('beijing_tong_number', ''), _negated=True), fields=('beijing_tong_number',), name='cards_beijing_tong_once'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='application',
@@ -65,6 +86,11 @@ class Migration(migrations.Migration):
                 ('opened_at', models.DateTimeField()),
                 ('student', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='account', to='registry.student')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'closed'])), name='cards_account_state'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='card',
@@ -94,6 +120,11 @@ class Migration(migrations.Migration):
                 ('face_template', models.CharField(max_length=32)),
                 ('coupled_with', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='cards.cardkind')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('transit_source__in', ['none', 'allocate', 'bind']), ('beijing_tong_source__in', ['none', 'allocate'])), name='cards_number_sources'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='card',
@@ -125,52 +156,8 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='cards.photo'),
         ),
         migrations.AddConstraint(
-            model_name='cardaccount',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'closed'])), name='cards_account_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardkind',
-            constraint=models.CheckConstraint(condition=models.Q(('transit_source__in', ['none', 'allocate', 'bind']), ('beijing_tong_source__in', ['none', 'allocate'])), name='cards_number_sources'),
-        ),
-        migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['state', 'school', 'id'], name='cards_card_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='card',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'ordered', 'made', 'failed', 'packed', 'in_transit', 'at_school', 'active', 'lost', 'cancelled', 'void', 'destroyed'])), name='cards_card_state'),
-        ),
-        migrations.AddConstraint(
             model_name='card',
             constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['active', 'lost'])), fields=('student', 'kind'), name='cards_one_live_per_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['failed', 'void', 'cancelled', 'destroyed']), _negated=True), fields=('application',), name='cards_one_good_per_application'),
-        ),
-        migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(condition=models.Q(('chip_uid', ''), _negated=True), fields=('chip_uid',), name='cards_chip_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(condition=models.Q(('transit_number', ''), _negated=True), fields=('transit_number',), name='cards_transit_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(condition=models.Q(('beijing_tong_number', ''), _negated=True), fields=('beijing_tong_number',), name='cards_beijing_tong_once'),
-        ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(fields=['state', 'school', 'id'], name='cards_application_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='application',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'school_review', 'district_review', 'city_review', 'returned', 'accepted', 'in_production', 'fulfilled', 'refused', 'withdrawn', 'cancelled'])), name='cards_application_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='application',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['new', 'lost', 'damaged', 'data_change', 'stage_change', 'transfer'])), name='cards_application_reason'),
         ),
         migrations.AddConstraint(
             model_name='application',

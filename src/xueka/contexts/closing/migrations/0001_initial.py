@@ -41,6 +41,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['prepared', 'signed', 'remitted', 'dropped'])), name='closing_close_state'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'dropped'), _negated=True), fields=('monday',), name='closing_week_once'),
+                    models.UniqueConstraint(condition=models.Q(('seq__isnull', False)), fields=('previous',), name='closing_chain_does_not_fork'),
+                    models.CheckConstraint(condition=models.Q(('signed_by', ''), models.Q(('signed_by', models.F('prepared_by')), _negated=True), _connector='OR'), name='closing_two_people'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['signed', 'remitted']), _negated=True), models.Q(('document__isnull', False), ('seq__gte', 1), ('signed_at__isnull', False), models.Q(('signed_by', ''), _negated=True), models.Q(('digest', ''), _negated=True), models.Q(('signature', ''), _negated=True), models.Q(('fingerprint', ''), _negated=True)), _connector='OR'), name='closing_signed_whole'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -60,6 +67,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['close_id', 'channel', 'settlement'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('close', 'channel', 'settlement'), name='closing_part_once'),
+                    models.CheckConstraint(condition=models.Q(('settlement__in', ['direct', 'merchant'])), name='closing_part_settlement'),
+                    models.CheckConstraint(condition=models.Q(('fee_bearer__in', ['centre', 'provider', 'none'])), name='closing_part_bearer'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('confirmed_fen', 0), ('settlement', 'merchant'), ('to_remit_fen', django.db.models.expressions.CombinedExpression(models.F('gross_fen'), '-', models.F('refunded_fen')))), models.Q(('confirmed_fen', models.F('gross_fen')), ('refunded_fen', 0), ('settlement', 'direct'), ('to_remit_fen', 0)), _connector='OR'), name='closing_part_one_model'),
+                    models.CheckConstraint(condition=models.Q(('gross_fen__gte', 0), ('refunded_fen__gte', 0), ('refunded_fen__lte', models.F('gross_fen'))), name='closing_part_amounts'),
+                    models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='closing_part_channel'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -77,6 +92,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['part_id', 'id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('confirmed_fen', 0), ('remit_fen', django.db.models.expressions.CombinedExpression(models.F('gross_fen'), '-', models.F('refunded_fen'))), ('settlement', 'merchant')), models.Q(('confirmed_fen', models.F('gross_fen')), ('refunded_fen', 0), ('remit_fen', 0), ('settlement', 'direct')), _connector='OR'), name='closing_line_one_model'),
+                    models.CheckConstraint(condition=models.Q(('gross_fen__gte', 0), ('refunded_fen__gte', 0), ('refunded_fen__lte', models.F('gross_fen'))), name='closing_line_amounts'),
+                    models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='closing_line_channel'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -113,6 +133,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0)), name='closing_remits_something'),
+                    models.CheckConstraint(condition=models.Q(('slip_number', ''), _negated=True), name='closing_remits_under_a_number'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -134,69 +158,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='closing_back_to_ask')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('settlement__in', ['direct', 'merchant'])), name='closing_back_payment_settlement'), models.CheckConstraint(condition=models.Q(('next_try_at', None), models.Q(('ended_at', None), ('settlement', 'direct')), _connector='OR'), name='closing_asks_finance')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='close',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['prepared', 'signed', 'remitted', 'dropped'])), name='closing_close_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='close',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'dropped'), _negated=True), fields=('monday',), name='closing_week_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='close',
-            constraint=models.UniqueConstraint(condition=models.Q(('seq__isnull', False)), fields=('previous',), name='closing_chain_does_not_fork'),
-        ),
-        migrations.AddConstraint(
-            model_name='close',
-            constraint=models.CheckConstraint(condition=models.Q(('signed_by', ''), models.Q(('signed_by', models.F('prepared_by')), _negated=True), _connector='OR'), name='closing_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='close',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['signed', 'remitted']), _negated=True), models.Q(('document__isnull', False), ('seq__gte', 1), ('signed_at__isnull', False), models.Q(('signed_by', ''), _negated=True), models.Q(('digest', ''), _negated=True), models.Q(('signature', ''), _negated=True), models.Q(('fingerprint', ''), _negated=True)), _connector='OR'), name='closing_signed_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.UniqueConstraint(fields=('close', 'channel', 'settlement'), name='closing_part_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.CheckConstraint(condition=models.Q(('settlement__in', ['direct', 'merchant'])), name='closing_part_settlement'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.CheckConstraint(condition=models.Q(('fee_bearer__in', ['centre', 'provider', 'none'])), name='closing_part_bearer'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('confirmed_fen', 0), ('settlement', 'merchant'), ('to_remit_fen', django.db.models.expressions.CombinedExpression(models.F('gross_fen'), '-', models.F('refunded_fen')))), models.Q(('confirmed_fen', models.F('gross_fen')), ('refunded_fen', 0), ('settlement', 'direct'), ('to_remit_fen', 0)), _connector='OR'), name='closing_part_one_model'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.CheckConstraint(condition=models.Q(('gross_fen__gte', 0), ('refunded_fen__gte', 0), ('refunded_fen__lte', models.F('gross_fen'))), name='closing_part_amounts'),
-        ),
-        migrations.AddConstraint(
-            model_name='part',
-            constraint=models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='closing_part_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('confirmed_fen', 0), ('remit_fen', django.db.models.expressions.CombinedExpression(models.F('gross_fen'), '-', models.F('refunded_fen'))), ('settlement', 'merchant')), models.Q(('confirmed_fen', models.F('gross_fen')), ('refunded_fen', 0), ('remit_fen', 0), ('settlement', 'direct')), _connector='OR'), name='closing_line_one_model'),
-        ),
-        migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('gross_fen__gte', 0), ('refunded_fen__gte', 0), ('refunded_fen__lte', models.F('gross_fen'))), name='closing_line_amounts'),
-        ),
-        migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='closing_line_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='remittance',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0)), name='closing_remits_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='remittance',
-            constraint=models.CheckConstraint(condition=models.Q(('slip_number', ''), _negated=True), name='closing_remits_under_a_number'),
         ),
     ]

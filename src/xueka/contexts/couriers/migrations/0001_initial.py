@@ -72,6 +72,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['state', 'id'], name='couriers_work'),
+                    models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='couriers_to_call'),
+                    models.Index(condition=models.Q(('next_ask_at', None), _negated=True), fields=['next_ask_at'], name='couriers_to_ask'),
+                    models.Index(fields=['created_at'], name='couriers_by_day'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'ordered', 'cancelling', 'on_the_way', 'delivering', 'in_locker', 'delivered', 'returning', 'returned', 'lost', 'cancelled', 'failed'])), name='couriers_shipment_state'),
+                    models.CheckConstraint(condition=models.Q(('courier__in', ['sf', 'hand'])), name='couriers_shipment_courier'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('delivery__isnull', False), ('kind', 'school'), ('replacement', None)), models.Q(('kind__in', ['home']), ('replacement__isnull', False), ('delivery', None)), _connector='OR'), name='couriers_shipment_is_of_one_thing'),
+                    models.CheckConstraint(condition=models.Q(('pieces__gt', 0)), name='couriers_shipment_pieces'),
+                    models.CheckConstraint(condition=models.Q(('intercept__in', ['', 'asked', 'taken', 'refused'])), name='couriers_shipment_intercept'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'delivered'), _negated=True), ('delivered_at__isnull', False), _connector='OR'), name='couriers_delivered_at_a_time'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['cancelled', 'failed', 'returned']), _negated=True), fields=('delivery',), name='couriers_one_for_a_delivery'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ('asked', 'ordered', 'cancelling', 'on_the_way', 'delivering', 'in_locker', 'returning'))), fields=('replacement',), name='couriers_one_open_for_a_card'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -88,6 +104,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['opened_at', 'id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('closed_at', None)), fields=['id'], name='couriers_problem_open'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['late', 'stuck', 'refused', 'returned', 'lost', 'not_sent'])), name='couriers_problem_kind'),
+                    models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('shipment', 'kind'), name='couriers_problem_open_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -102,6 +125,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['shipment_id', 'seq'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('shipment', 'seq'), name='couriers_custody_seq'),
+                    models.CheckConstraint(condition=models.Q(('holder__in', ['sender', 'courier', 'locker', 'receiver', 'nobody'])), name='couriers_custody_holder'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -112,6 +139,11 @@ class Migration(migrations.Migration):
                 ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shipped', to='cards.card')),
                 ('shipment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contents', to='couriers.shipment')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('shipment', 'card'), name='couriers_card_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Waybill',
@@ -127,6 +159,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['shipment_id', 'position'],
+                'indexes': [
+                    models.Index(fields=['number'], name='couriers_by_waybill'),
+                    models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='couriers_to_subscribe'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('shipment', 'position'), name='couriers_waybill_place'),
+                    models.UniqueConstraint(fields=('shipment', 'number'), name='couriers_waybill_once'),
+                    models.CheckConstraint(condition=models.Q(('follows__in', ['', 'wanted', 'on', 'over', 'stopped'])), name='couriers_follows'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -146,110 +187,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('waybill', 'key'), name='couriers_event_once'),
+                    models.UniqueConstraint(condition=models.Q(('courier_id', ''), _negated=True), fields=('waybill', 'courier_id'), name='couriers_event_once_by_id'),
+                    models.CheckConstraint(condition=models.Q(('status__in', ['assigned', 'pickup_failed', 'picked_up', 'in_transit', 'forwarded', 'delivering', 'attempt_failed', 'in_locker', 'out_of_locker', 'signed', 'refused', 'returning', 'returned', 'problem', 'cancelled', 'noted'])), name='couriers_event_status'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='shipment',
-            index=models.Index(fields=['state', 'id'], name='couriers_work'),
-        ),
-        migrations.AddIndex(
-            model_name='shipment',
-            index=models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='couriers_to_call'),
-        ),
-        migrations.AddIndex(
-            model_name='shipment',
-            index=models.Index(condition=models.Q(('next_ask_at', None), _negated=True), fields=['next_ask_at'], name='couriers_to_ask'),
-        ),
-        migrations.AddIndex(
-            model_name='shipment',
-            index=models.Index(fields=['created_at'], name='couriers_by_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'ordered', 'cancelling', 'on_the_way', 'delivering', 'in_locker', 'delivered', 'returning', 'returned', 'lost', 'cancelled', 'failed'])), name='couriers_shipment_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(('courier__in', ['sf', 'hand'])), name='couriers_shipment_courier'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('delivery__isnull', False), ('kind', 'school'), ('replacement', None)), models.Q(('kind__in', ['home']), ('replacement__isnull', False), ('delivery', None)), _connector='OR'), name='couriers_shipment_is_of_one_thing'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(('pieces__gt', 0)), name='couriers_shipment_pieces'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(('intercept__in', ['', 'asked', 'taken', 'refused'])), name='couriers_shipment_intercept'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'delivered'), _negated=True), ('delivered_at__isnull', False), _connector='OR'), name='couriers_delivered_at_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['cancelled', 'failed', 'returned']), _negated=True), fields=('delivery',), name='couriers_one_for_a_delivery'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('asked', 'ordered', 'cancelling', 'on_the_way', 'delivering', 'in_locker', 'returning'))), fields=('replacement',), name='couriers_one_open_for_a_card'),
-        ),
-        migrations.AddIndex(
-            model_name='problem',
-            index=models.Index(condition=models.Q(('closed_at', None)), fields=['id'], name='couriers_problem_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['late', 'stuck', 'refused', 'returned', 'lost', 'not_sent'])), name='couriers_problem_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('shipment', 'kind'), name='couriers_problem_open_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='custody',
-            constraint=models.UniqueConstraint(fields=('shipment', 'seq'), name='couriers_custody_seq'),
-        ),
-        migrations.AddConstraint(
-            model_name='custody',
-            constraint=models.CheckConstraint(condition=models.Q(('holder__in', ['sender', 'courier', 'locker', 'receiver', 'nobody'])), name='couriers_custody_holder'),
-        ),
-        migrations.AddConstraint(
-            model_name='shipmentcard',
-            constraint=models.UniqueConstraint(fields=('shipment', 'card'), name='couriers_card_once'),
-        ),
-        migrations.AddIndex(
-            model_name='waybill',
-            index=models.Index(fields=['number'], name='couriers_by_waybill'),
-        ),
-        migrations.AddIndex(
-            model_name='waybill',
-            index=models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='couriers_to_subscribe'),
-        ),
-        migrations.AddConstraint(
-            model_name='waybill',
-            constraint=models.UniqueConstraint(fields=('shipment', 'position'), name='couriers_waybill_place'),
-        ),
-        migrations.AddConstraint(
-            model_name='waybill',
-            constraint=models.UniqueConstraint(fields=('shipment', 'number'), name='couriers_waybill_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='waybill',
-            constraint=models.CheckConstraint(condition=models.Q(('follows__in', ['', 'wanted', 'on', 'over', 'stopped'])), name='couriers_follows'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackingevent',
-            constraint=models.UniqueConstraint(fields=('waybill', 'key'), name='couriers_event_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackingevent',
-            constraint=models.UniqueConstraint(condition=models.Q(('courier_id', ''), _negated=True), fields=('waybill', 'courier_id'), name='couriers_event_once_by_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackingevent',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['assigned', 'pickup_failed', 'picked_up', 'in_transit', 'forwarded', 'delivering', 'attempt_failed', 'in_locker', 'out_of_locker', 'signed', 'refused', 'returning', 'returned', 'problem', 'cancelled', 'noted'])), name='couriers_event_status'),
         ),
     ]

@@ -27,6 +27,11 @@ class Migration(migrations.Migration):
                 ('last_at', models.DateTimeField()),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='citizens', to='families.familyaccount')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('issuer', 'subject_index'), name='families_citizen_once'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='familysession',
@@ -36,9 +41,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='familysession',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('citizen', None), ('container', '')), models.Q(('citizen__isnull', False), ('container', 'jingtong')), _connector='OR'), name='families_container_has_its_citizen'),
-        ),
-        migrations.AddConstraint(
-            model_name='citizenlink',
-            constraint=models.UniqueConstraint(fields=('issuer', 'subject_index'), name='families_citizen_once'),
         ),
     ]

@@ -57,6 +57,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['label'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('level__in', ['local', 'kek', 'master', 'transport', 'platform'])), name='keys_level_known'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['local', 'kek', 'control', 'maintain', 'internal', 'external', 'pin_unlock', 'pin_reload', 'blank', 'partner', 'batch', 'field', 'index', 'signing', 'login'])), name='keys_kind_known'),
+                    models.CheckConstraint(condition=models.Q(('algorithm__in', ['3des', 'sm4', 'sm1', 'aes', 'sm2', 'hmac-sm3', 'ed25519'])), name='keys_algorithm_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('drill', True), ('label__startswith', 'drill.')), models.Q(('drill', False), models.Q(('label__startswith', 'drill.'), _negated=True)), _connector='OR'), name='keys_drill_by_name'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('held', True), ('owner', ''), ('place', '')), models.Q(('held', False), ('parent', None), models.Q(('owner', ''), _negated=True), models.Q(('place', ''), _negated=True)), _connector='OR'), name='keys_foreign_has_owner'),
+                    models.UniqueConstraint(fields=('id', 'held', 'drill'), name='keys_identity'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -106,6 +114,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['key_id', 'number'],
+                'indexes': [
+                    models.Index(fields=['wrapped_by', 'id'], name='keys_wrapped_by'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('key', 'number'), name='keys_version_once'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('key',), name='keys_one_active'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['pre_active', 'active', 'verify_only', 'retired', 'destroyed'])), name='keys_version_state'),
+                    models.CheckConstraint(condition=models.Q(('number__gte', 1), ('number__lte', 255)), name='keys_version_number'),
+                    models.CheckConstraint(condition=models.Q(('kcv__regex', '^[0-9a-f]{6}$')), name='keys_kcv_form'),
+                    models.CheckConstraint(condition=models.Q(('held', True)), name='keys_no_foreign_version'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('drill', True), ('store', 'drill')), models.Q(('drill', False), ('store__in', ['software', 'pkcs11', 'files'])), _connector='OR'), name='keys_drill_apart'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('algorithm__in', ['sm1']), _negated=True), ('store', 'pkcs11'), _connector='OR'), name='keys_hardware_only'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('block', None), ('handle', ''), ('state', 'destroyed')), models.Q(models.Q(('state', 'destroyed'), _negated=True), models.Q(('block__isnull', False), models.Q(('handle', ''), _negated=True), _connector='OR')), _connector='OR'), name='keys_destroyed_is_gone'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('origin', 'found'), ('store', 'files')), models.Q(models.Q(('asked_by', ''), _negated=True), models.Q(('confirmed_by', ''), _negated=True), models.Q(('asked_by', models.F('confirmed_by')), _negated=True)), _connector='OR'), name='keys_version_two_people'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -121,6 +144,13 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='audit.entry')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='keys.keyversion')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['version', 'at'], name='keys_use_by_version'),
+                    models.Index(fields=['at'], name='keys_use_by_time'),
+                    models.Index(fields=['subject'], name='keys_use_by_subject'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Rewrap',
@@ -134,94 +164,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='keys_rewrap_two_versions'),
+                    models.UniqueConstraint(fields=('source',), name='keys_rewrap_once'),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(('level__in', ['local', 'kek', 'master', 'transport', 'platform'])), name='keys_level_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['local', 'kek', 'control', 'maintain', 'internal', 'external', 'pin_unlock', 'pin_reload', 'blank', 'partner', 'batch', 'field', 'index', 'signing', 'login'])), name='keys_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(('algorithm__in', ['3des', 'sm4', 'sm1', 'aes', 'sm2', 'hmac-sm3', 'ed25519'])), name='keys_algorithm_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('drill', True), ('label__startswith', 'drill.')), models.Q(('drill', False), models.Q(('label__startswith', 'drill.'), _negated=True)), _connector='OR'), name='keys_drill_by_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('held', True), ('owner', ''), ('place', '')), models.Q(('held', False), ('parent', None), models.Q(('owner', ''), _negated=True), models.Q(('place', ''), _negated=True)), _connector='OR'), name='keys_foreign_has_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='key',
-            constraint=models.UniqueConstraint(fields=('id', 'held', 'drill'), name='keys_identity'),
-        ),
-        migrations.AddIndex(
-            model_name='keyversion',
-            index=models.Index(fields=['wrapped_by', 'id'], name='keys_wrapped_by'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.UniqueConstraint(fields=('key', 'number'), name='keys_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('key',), name='keys_one_active'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pre_active', 'active', 'verify_only', 'retired', 'destroyed'])), name='keys_version_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1), ('number__lte', 255)), name='keys_version_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('kcv__regex', '^[0-9a-f]{6}$')), name='keys_kcv_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('held', True)), name='keys_no_foreign_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('drill', True), ('store', 'drill')), models.Q(('drill', False), ('store__in', ['software', 'pkcs11', 'files'])), _connector='OR'), name='keys_drill_apart'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('algorithm__in', ['sm1']), _negated=True), ('store', 'pkcs11'), _connector='OR'), name='keys_hardware_only'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('block', None), ('handle', ''), ('state', 'destroyed')), models.Q(models.Q(('state', 'destroyed'), _negated=True), models.Q(('block__isnull', False), models.Q(('handle', ''), _negated=True), _connector='OR')), _connector='OR'), name='keys_destroyed_is_gone'),
-        ),
-        migrations.AddConstraint(
-            model_name='keyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('origin', 'found'), ('store', 'files')), models.Q(models.Q(('asked_by', ''), _negated=True), models.Q(('confirmed_by', ''), _negated=True), models.Q(('asked_by', models.F('confirmed_by')), _negated=True)), _connector='OR'), name='keys_version_two_people'),
-        ),
-        migrations.AddIndex(
-            model_name='keyuse',
-            index=models.Index(fields=['version', 'at'], name='keys_use_by_version'),
-        ),
-        migrations.AddIndex(
-            model_name='keyuse',
-            index=models.Index(fields=['at'], name='keys_use_by_time'),
-        ),
-        migrations.AddIndex(
-            model_name='keyuse',
-            index=models.Index(fields=['subject'], name='keys_use_by_subject'),
-        ),
-        migrations.AddConstraint(
-            model_name='rewrap',
-            constraint=models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='keys_rewrap_two_versions'),
-        ),
-        migrations.AddConstraint(
-            model_name='rewrap',
-            constraint=models.UniqueConstraint(fields=('source',), name='keys_rewrap_once'),
         ),
     ]

@@ -30,6 +30,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['serial'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['in_stock', 'loaded', 'issued', 'returned', 'lost', 'destroyed'])), name='multiapp_sam_state'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -48,6 +51,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'signed', 'cancelled'])), name='multiapp_stock_take_state'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'signed'), _negated=True), models.Q(models.Q(('signed_by', ''), _negated=True), models.Q(('signed_by', models.F('begun_by')), _negated=True)), _connector='OR'), name='multiapp_stock_take_two_people'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -68,6 +75,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['kind_id', 'id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('kind', 'code'), name='multiapp_area_once'),
+                    models.UniqueConstraint(fields=('kind', 'aid'), name='multiapp_aid_once'),
+                    models.UniqueConstraint(fields=('kind', 'fid'), name='multiapp_fid_once'),
+                    models.CheckConstraint(condition=models.Q(('size__gt', 0), ('size__lte', 65535)), name='multiapp_area_size'),
+                    models.CheckConstraint(condition=models.Q(('aid__regex', '^([0-9a-f]{2}){5,16}$')), name='multiapp_aid_form'),
+                    models.CheckConstraint(condition=models.Q(('fid__regex', '^[0-9a-f]{4}$'), models.Q(('fid__in', ['3f00', 'ffff']), _negated=True)), name='multiapp_fid_form'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('is_shell', True), ('owner', '')), models.Q(('is_shell', False), models.Q(('owner', ''), _negated=True)), _connector='OR'), name='multiapp_area_owner'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -109,6 +125,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['state', 'valid_until'], name='multiapp_grant_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['proposed', 'agreed', 'in_force', 'suspended', 'expired', 'revoked', 'released', 'refused', 'withdrawn'])), name='multiapp_card_grant_state'),
+                    models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='multiapp_grant_size'),
+                    models.CheckConstraint(condition=models.Q(('valid_until__gte', models.F('valid_from'))), name='multiapp_grant_term'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['agreed', 'in_force', 'suspended', 'expired', 'revoked', 'released']), _negated=True), models.Q(models.Q(('approved_by', ''), _negated=True), models.Q(('approved_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='multiapp_grant_two_people'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('asked', ''), ('asked_by', ''), ('asked_until', None)), models.Q(('asked__in', ['renew', 'resume', 'revoke', 'release']), models.Q(('asked_by', ''), _negated=True)), _connector='OR'), name='multiapp_grant_asked'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('asked', 'renew'), _negated=True), ('asked_until__isnull', False), _connector='OR'), name='multiapp_grant_renewal'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -128,6 +155,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['active', 'ending', 'ended', 'revoked'])), name='multiapp_credential_state'),
+                    models.CheckConstraint(condition=models.Q(('per_minute__gt', 0), ('per_minute__lte', 60000)), name='multiapp_credential_limit'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -141,6 +172,11 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('credential', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='days', to='multiapp.credential')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('credential', 'day'), name='multiapp_call_day_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ApiCall',
@@ -154,6 +190,13 @@ class Migration(migrations.Migration):
                 ('card', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cards.card')),
                 ('credential', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='multiapp.credential')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['credential', 'at'], name='multiapp_call_by_credential'),
+                    models.Index(fields=['at'], name='multiapp_call_age'),
+                    models.Index(condition=models.Q(('card', None), _negated=True), fields=['card', 'at'], name='multiapp_call_by_card'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='GrantKey',
@@ -168,6 +211,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['label'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('grant', 'label'), name='multiapp_grant_key_once'),
+                    models.CheckConstraint(condition=models.Q(('usage__in', ['internal', 'external', 'maintain'])), name='multiapp_grant_key_usage'),
+                    models.CheckConstraint(condition=models.Q(('drill', False), ('held', True)), name='multiapp_grant_key_ours'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -179,6 +227,11 @@ class Migration(migrations.Migration):
                 ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='places', to='multiapp.cardgrant')),
                 ('school', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('grant', 'school'), name='multiapp_grant_place_once', nulls_distinct=False),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HotCard',
@@ -192,6 +245,15 @@ class Migration(migrations.Migration):
                 ('kind', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cards.cardkind')),
                 ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['version', 'number'], name='multiapp_hot_by_version'),
+                    models.Index(fields=['school', 'version', 'number'], name='multiapp_hot_by_school'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['', 'lost', 'cancelled', 'void'])), name='multiapp_hot_state'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HotList',
@@ -222,6 +284,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-version'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('grant', 'version'), name='multiapp_pack_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -235,6 +300,14 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('credential', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='multiapp.credential')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['at'], name='multiapp_answer_age'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('credential', 'key'), name='multiapp_answer_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Risk',
@@ -253,6 +326,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'settled'])), name='multiapp_sam_risk_state'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('sam',), name='multiapp_one_open_risk'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'settled'), _negated=True), models.Q(models.Q(('measure', ''), _negated=True), models.Q(('settled_by', ''), _negated=True), models.Q(('settled_by', models.F('opened_by')), _negated=True)), _connector='OR'), name='multiapp_risk_two_people'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -269,6 +347,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['label', 'version'],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('until', None)), fields=('sam', 'label'), name='multiapp_sam_key_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -280,6 +361,11 @@ class Migration(migrations.Migration):
                 ('by', models.CharField(max_length=80)),
                 ('stock_take', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seen', to='multiapp.stocktake')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('stock_take', 'serial'), name='multiapp_seen_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Unit',
@@ -325,6 +411,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('behind__gte', 0), ('behind__lte', models.F('devices')), ('devices__gte', 0)), name='multiapp_report_devices'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -345,6 +434,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['sam_id', 'seq'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('sam', 'seq'), name='multiapp_custody_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('given_by', ''), _negated=True), models.Q(('received_by', ''), _negated=True), models.Q(('given_by', models.F('received_by')), _negated=True), models.Q(('document', ''), _negated=True)), name='multiapp_custody_signed'),
+                ],
             },
         ),
         migrations.AddField(
@@ -364,130 +457,19 @@ class Migration(migrations.Migration):
                 ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
                 ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='places', to='multiapp.unit')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.UniqueConstraint(fields=('kind', 'code'), name='multiapp_area_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.UniqueConstraint(fields=('kind', 'aid'), name='multiapp_aid_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.UniqueConstraint(fields=('kind', 'fid'), name='multiapp_fid_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gt', 0), ('size__lte', 65535)), name='multiapp_area_size'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.CheckConstraint(condition=models.Q(('aid__regex', '^([0-9a-f]{2}){5,16}$')), name='multiapp_aid_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.CheckConstraint(condition=models.Q(('fid__regex', '^[0-9a-f]{4}$'), models.Q(('fid__in', ['3f00', 'ffff']), _negated=True)), name='multiapp_fid_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='area',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('is_shell', True), ('owner', '')), models.Q(('is_shell', False), models.Q(('owner', ''), _negated=True)), _connector='OR'), name='multiapp_area_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='callday',
-            constraint=models.UniqueConstraint(fields=('credential', 'day'), name='multiapp_call_day_once'),
-        ),
-        migrations.AddIndex(
-            model_name='apicall',
-            index=models.Index(fields=['credential', 'at'], name='multiapp_call_by_credential'),
-        ),
-        migrations.AddIndex(
-            model_name='apicall',
-            index=models.Index(fields=['at'], name='multiapp_call_age'),
-        ),
-        migrations.AddIndex(
-            model_name='apicall',
-            index=models.Index(condition=models.Q(('card', None), _negated=True), fields=['card', 'at'], name='multiapp_call_by_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantkey',
-            constraint=models.UniqueConstraint(fields=('grant', 'label'), name='multiapp_grant_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantkey',
-            constraint=models.CheckConstraint(condition=models.Q(('usage__in', ['internal', 'external', 'maintain'])), name='multiapp_grant_key_usage'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantkey',
-            constraint=models.CheckConstraint(condition=models.Q(('drill', False), ('held', True)), name='multiapp_grant_key_ours'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantplace',
-            constraint=models.UniqueConstraint(fields=('grant', 'school'), name='multiapp_grant_place_once', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='hotcard',
-            index=models.Index(fields=['version', 'number'], name='multiapp_hot_by_version'),
-        ),
-        migrations.AddIndex(
-            model_name='hotcard',
-            index=models.Index(fields=['school', 'version', 'number'], name='multiapp_hot_by_school'),
-        ),
-        migrations.AddConstraint(
-            model_name='hotcard',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['', 'lost', 'cancelled', 'void'])), name='multiapp_hot_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='pack',
-            constraint=models.UniqueConstraint(fields=('grant', 'version'), name='multiapp_pack_once'),
-        ),
-        migrations.AddIndex(
-            model_name='rememberedanswer',
-            index=models.Index(fields=['at'], name='multiapp_answer_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='rememberedanswer',
-            constraint=models.UniqueConstraint(fields=('credential', 'key'), name='multiapp_answer_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='risk',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'settled'])), name='multiapp_sam_risk_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='risk',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('sam',), name='multiapp_one_open_risk'),
-        ),
-        migrations.AddConstraint(
-            model_name='risk',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'settled'), _negated=True), models.Q(models.Q(('measure', ''), _negated=True), models.Q(('settled_by', ''), _negated=True), models.Q(('settled_by', models.F('opened_by')), _negated=True)), _connector='OR'), name='multiapp_risk_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='samkey',
-            constraint=models.UniqueConstraint(condition=models.Q(('until', None)), fields=('sam', 'label'), name='multiapp_sam_key_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='seen',
-            constraint=models.UniqueConstraint(fields=('stock_take', 'serial'), name='multiapp_seen_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stocktake',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'signed', 'cancelled'])), name='multiapp_stock_take_state'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('unit', 'school'), name='multiapp_unit_school_once'),
+                ],
+            },
         ),
         migrations.AddConstraint(
             model_name='stocktake',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('holder',), name='multiapp_one_open_stock_take', nulls_distinct=False),
         ),
-        migrations.AddConstraint(
-            model_name='stocktake',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'signed'), _negated=True), models.Q(models.Q(('signed_by', ''), _negated=True), models.Q(('signed_by', models.F('begun_by')), _negated=True)), _connector='OR'), name='multiapp_stock_take_two_people'),
-        ),
         migrations.AddIndex(
             model_name='sam',
             index=models.Index(fields=['state', 'holder'], name='multiapp_sam_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='sam',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['in_stock', 'loaded', 'issued', 'returned', 'lost', 'destroyed'])), name='multiapp_sam_state'),
         ),
         migrations.AddConstraint(
             model_name='sam',
@@ -498,59 +480,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['in_stock', 'loaded', 'returned', 'destroyed']), _negated=True), ('holder', None), _connector='OR'), name='multiapp_store_has_no_holder'),
         ),
         migrations.AddConstraint(
-            model_name='report',
-            constraint=models.CheckConstraint(condition=models.Q(('behind__gte', 0), ('behind__lte', models.F('devices')), ('devices__gte', 0)), name='multiapp_report_devices'),
-        ),
-        migrations.AddConstraint(
-            model_name='custody',
-            constraint=models.UniqueConstraint(fields=('sam', 'seq'), name='multiapp_custody_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='custody',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('given_by', ''), _negated=True), models.Q(('received_by', ''), _negated=True), models.Q(('given_by', models.F('received_by')), _negated=True), models.Q(('document', ''), _negated=True)), name='multiapp_custody_signed'),
-        ),
-        migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'ending', 'ended', 'revoked'])), name='multiapp_credential_state'),
-        ),
-        migrations.AddConstraint(
             model_name='credential',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('unit',), name='multiapp_one_active_credential'),
-        ),
-        migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.CheckConstraint(condition=models.Q(('per_minute__gt', 0), ('per_minute__lte', 60000)), name='multiapp_credential_limit'),
-        ),
-        migrations.AddIndex(
-            model_name='cardgrant',
-            index=models.Index(fields=['state', 'valid_until'], name='multiapp_grant_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['proposed', 'agreed', 'in_force', 'suspended', 'expired', 'revoked', 'released', 'refused', 'withdrawn'])), name='multiapp_card_grant_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('size__gt', 0)), name='multiapp_grant_size'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_until__gte', models.F('valid_from'))), name='multiapp_grant_term'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['agreed', 'in_force', 'suspended', 'expired', 'revoked', 'released']), _negated=True), models.Q(models.Q(('approved_by', ''), _negated=True), models.Q(('approved_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='multiapp_grant_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('asked', ''), ('asked_by', ''), ('asked_until', None)), models.Q(('asked__in', ['renew', 'resume', 'revoke', 'release']), models.Q(('asked_by', ''), _negated=True)), _connector='OR'), name='multiapp_grant_asked'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardgrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('asked', 'renew'), _negated=True), ('asked_until__isnull', False), _connector='OR'), name='multiapp_grant_renewal'),
-        ),
-        migrations.AddConstraint(
-            model_name='unitschool',
-            constraint=models.UniqueConstraint(fields=('unit', 'school'), name='multiapp_unit_school_once'),
         ),
     ]

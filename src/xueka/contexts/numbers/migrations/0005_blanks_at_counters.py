@@ -27,9 +27,18 @@ class Migration(migrations.Migration):
                 ('document', models.CharField(max_length=100)),
                 ('at', models.DateTimeField()),
                 ('recorded_by', models.CharField(max_length=80)),
+                ('lot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='counter_slips', to='numbers.blanklot')),
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['counter', 'lot'], name='numbers_slips_by_counter'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('counter__in', ['city', '110101', '110102', '110105', '110106', '110107', '110108', '110109', '110111', '110112', '110113', '110114', '110115', '110116', '110117', '110118', '110119']), ('direction__in', ['out', 'in'])), name='numbers_counter_slip_kind'),
+                    models.CheckConstraint(condition=models.Q(('first__gte', 1), ('last__gte', models.F('first')), ('quantity__gte', 1), ('quantity__lte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('last'), '-', models.F('first')), '+', models.Value(1)))), name='numbers_counter_slip_quantity'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('given_by', ''), _negated=True), models.Q(('received_by', ''), _negated=True), models.Q(('given_by', models.F('received_by')), _negated=True)), name='numbers_counter_slip_two_people'),
+                ],
             },
         ),
         migrations.AddField(
@@ -44,26 +53,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='blank',
             constraint=models.CheckConstraint(condition=models.Q(('counter__in', ['', 'city', '110101', '110102', '110105', '110106', '110107', '110108', '110109', '110111', '110112', '110113', '110114', '110115', '110116', '110117', '110118', '110119'])), name='numbers_blank_counter'),
-        ),
-        migrations.AddField(
-            model_name='counterslip',
-            name='lot',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='counter_slips', to='numbers.blanklot'),
-        ),
-        migrations.AddIndex(
-            model_name='counterslip',
-            index=models.Index(fields=['counter', 'lot'], name='numbers_slips_by_counter'),
-        ),
-        migrations.AddConstraint(
-            model_name='counterslip',
-            constraint=models.CheckConstraint(condition=models.Q(('counter__in', ['city', '110101', '110102', '110105', '110106', '110107', '110108', '110109', '110111', '110112', '110113', '110114', '110115', '110116', '110117', '110118', '110119']), ('direction__in', ['out', 'in'])), name='numbers_counter_slip_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='counterslip',
-            constraint=models.CheckConstraint(condition=models.Q(('first__gte', 1), ('last__gte', models.F('first')), ('quantity__gte', 1), ('quantity__lte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('last'), '-', models.F('first')), '+', models.Value(1)))), name='numbers_counter_slip_quantity'),
-        ),
-        migrations.AddConstraint(
-            model_name='counterslip',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('given_by', ''), _negated=True), models.Q(('received_by', ''), _negated=True), models.Q(('given_by', models.F('received_by')), _negated=True)), name='numbers_counter_slip_two_people'),
         ),
     ]

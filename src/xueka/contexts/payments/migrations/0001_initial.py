@@ -67,6 +67,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['student', 'id'], name='payments_order_student'),
+                    models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='payments_order_due'),
+                    models.Index(fields=['state', 'id'], name='payments_order_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'paid', 'refunding', 'refunded', 'closed', 'expired'])), name='payments_order_state'),
+                    models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_order_amount'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'paid', 'refunding'])), fields=('subject',), name='payments_one_live_order'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -99,6 +109,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='payments_to_ask'),
+                    models.Index(fields=['channel', 'success_at'], name='payments_by_success'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['created', 'pending', 'unknown', 'succeeded', 'failed', 'closed'])), name='payments_payment_state'),
+                    models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_payment_amount'),
+                    models.UniqueConstraint(fields=('order', 'attempt'), name='payments_attempt_once'),
+                    models.UniqueConstraint(condition=models.Q(('credited', True)), fields=('order',), name='payments_order_credited_once'),
+                    models.UniqueConstraint(condition=models.Q(('channel_id', ''), _negated=True), fields=('channel', 'channel_id'), name='payments_channel_id_once'),
+                    models.UniqueConstraint(condition=models.Q(('asked_id', ''), _negated=True), fields=('channel', 'asked_id'), name='payments_asked_id_once'),
+                    models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='payments_payment_channel'),
+                    models.CheckConstraint(condition=models.Q(('settlement__in', ['direct', 'merchant'])), name='payments_payment_settlement'),
+                    models.CheckConstraint(condition=models.Q(('stray__in', ['', 'late', 'double', 'short', 'over'])), name='payments_stray_known'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('channel_id', ''), ('credited', False), ('received_fen', None), ('stray', ''), ('stray_fen', 0), ('success_at', None)), models.Q(('received_fen__gt', 0), ('success_at__isnull', False), models.Q(('channel_id', ''), _negated=True), models.Q(models.Q(('credited', True), ('received_fen', django.db.models.expressions.CombinedExpression(models.F('amount_fen'), '+', models.F('stray_fen'))), ('stray_fen__gte', 0)), models.Q(('credited', False), ('stray_fen', models.F('received_fen'))), _connector='OR'), models.Q(models.Q(('stray', ''), ('stray_fen', 0)), models.Q(models.Q(('stray', ''), _negated=True), ('stray_fen__gt', 0)), _connector='OR')), _connector='OR'), name='payments_received_is_placed'),
+                    models.CheckConstraint(condition=models.Q(('remitted_in', ''), models.Q(('credited', True), ('settlement', 'merchant')), _connector='OR'), name='payments_remitted_is_collected'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -122,6 +149,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('outcome', '')), fields=['id'], name='payments_notice_to_judge'),
+                    models.Index(fields=['outcome', 'id'], name='payments_notice_outcomes'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('channel', 'digest'), name='payments_delivery_once'),
+                    models.UniqueConstraint(condition=models.Q(('outcome', 'applied')), fields=('channel', 'notice_id'), name='payments_notice_applied_once'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'applied', 'repeated', 'noted', 'held', 'foreign', 'stray', 'refused'])), name='payments_notice_outcome'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('judged_at', None), ('outcome', '')), models.Q(models.Q(('outcome', ''), _negated=True), ('judged_at__isnull', False)), _connector='OR'), name='payments_notice_judged'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -148,6 +185,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='payments_refund_to_ask'),
+                    models.Index(fields=['state', 'id'], name='payments_refund_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'pending', 'abnormal', 'succeeded', 'failed'])), name='payments_refund_state'),
+                    models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_refund_amount'),
+                    models.CheckConstraint(condition=models.Q(('source__in', ['income', 'payers'])), name='payments_refund_source'),
+                    models.CheckConstraint(condition=models.Q(('way__in', ['channel', 'payback'])), name='payments_refund_way'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -161,134 +208,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('seq', None)), fields=['id'], name='payments_to_number'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['student', 'id'], name='payments_order_student'),
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='payments_order_due'),
-        ),
-        migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['state', 'id'], name='payments_order_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'paid', 'refunding', 'refunded', 'closed', 'expired'])), name='payments_order_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_order_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'paid', 'refunding'])), fields=('subject',), name='payments_one_live_order'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='payments_to_ask'),
-        ),
-        migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['channel', 'success_at'], name='payments_by_success'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['created', 'pending', 'unknown', 'succeeded', 'failed', 'closed'])), name='payments_payment_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_payment_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('order', 'attempt'), name='payments_attempt_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('credited', True)), fields=('order',), name='payments_order_credited_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('channel_id', ''), _negated=True), fields=('channel', 'channel_id'), name='payments_channel_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('asked_id', ''), _negated=True), fields=('channel', 'asked_id'), name='payments_asked_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='payments_payment_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('settlement__in', ['direct', 'merchant'])), name='payments_payment_settlement'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('stray__in', ['', 'late', 'double', 'short', 'over'])), name='payments_stray_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('channel_id', ''), ('credited', False), ('received_fen', None), ('stray', ''), ('stray_fen', 0), ('success_at', None)), models.Q(('received_fen__gt', 0), ('success_at__isnull', False), models.Q(('channel_id', ''), _negated=True), models.Q(models.Q(('credited', True), ('received_fen', django.db.models.expressions.CombinedExpression(models.F('amount_fen'), '+', models.F('stray_fen'))), ('stray_fen__gte', 0)), models.Q(('credited', False), ('stray_fen', models.F('received_fen'))), _connector='OR'), models.Q(models.Q(('stray', ''), ('stray_fen', 0)), models.Q(models.Q(('stray', ''), _negated=True), ('stray_fen__gt', 0)), _connector='OR')), _connector='OR'), name='payments_received_is_placed'),
-        ),
-        migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('remitted_in', ''), models.Q(('credited', True), ('settlement', 'merchant')), _connector='OR'), name='payments_remitted_is_collected'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['id'], name='payments_notice_to_judge'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['outcome', 'id'], name='payments_notice_outcomes'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('channel', 'digest'), name='payments_delivery_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', 'applied')), fields=('channel', 'notice_id'), name='payments_notice_applied_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'applied', 'repeated', 'noted', 'held', 'foreign', 'stray', 'refused'])), name='payments_notice_outcome'),
-        ),
-        migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('judged_at', None), ('outcome', '')), models.Q(models.Q(('outcome', ''), _negated=True), ('judged_at__isnull', False)), _connector='OR'), name='payments_notice_judged'),
-        ),
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(condition=models.Q(('next_try_at', None), _negated=True), fields=['next_try_at'], name='payments_refund_to_ask'),
-        ),
-        migrations.AddIndex(
-            model_name='refund',
-            index=models.Index(fields=['state', 'id'], name='payments_refund_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'pending', 'abnormal', 'succeeded', 'failed'])), name='payments_refund_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0), ('amount_fen__lte', 10000000)), name='payments_refund_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['income', 'payers'])), name='payments_refund_source'),
-        ),
-        migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('way__in', ['channel', 'payback'])), name='payments_refund_way'),
-        ),
-        migrations.AddIndex(
-            model_name='settled',
-            index=models.Index(condition=models.Q(('seq', None)), fields=['id'], name='payments_to_number'),
         ),
     ]

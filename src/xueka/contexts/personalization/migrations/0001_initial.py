@@ -115,6 +115,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['agent', 'id'], name='personalization_by_agent'),
+                    models.Index(condition=models.Q(('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=['state_at'], name='personalization_open'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'running', 'unknown', 'probing', 'verified', 'void', 'failed', 'cancelled'])), name='personalization_session_state'),
+                    models.CheckConstraint(condition=models.Q(('purpose__in', ['make', 'upgrade'])), name='personalization_session_purpose'),
+                    models.CheckConstraint(condition=models.Q(('purpose', 'upgrade'), ('card__isnull', False), _connector='OR'), name='personalization_session_card'),
+                    models.UniqueConstraint(condition=models.Q(('card__isnull', False), ('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=('card',), name='personalization_one_open_per_card'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=('agent', 'reader'), name='personalization_one_per_reader'),
+                    models.UniqueConstraint(condition=models.Q(('purpose', 'make'), ('state', 'verified')), fields=('card',), name='personalization_card_made_once'),
+                    models.UniqueConstraint(condition=models.Q(('purpose', 'make'), ('state__in', ('running', 'unknown', 'probing', 'verified', 'void')), models.Q(('chip_uid', ''), _negated=True)), fields=('chip_uid',), name='personalization_chip_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), models.Q(('chip_uid', ''), _negated=True), _connector='OR'), name='personalization_verified_has_chip'),
+                    models.CheckConstraint(condition=models.Q(('purpose', 'make'), ('state__in', ['failed', 'cancelled']), ('touched', True), _negated=True), name='personalization_touched_is_not_forgotten'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -141,6 +156,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['session_id', 'seq'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('session', 'seq'), name='personalization_run_once'),
+                    models.UniqueConstraint(condition=models.Q(('outcome', '')), fields=('session',), name='personalization_one_run_out'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'lost', 'done', 'stopped', 'pulled', 'reader_gone', 'timeout', 'interrupted'])), name='personalization_run_outcome'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -156,6 +176,14 @@ class Migration(migrations.Migration):
                 ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cards.card')),
                 ('session', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='personalization.session')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['label', 'version', 'id'], name='personalization_by_version'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('card', 'role'), name='personalization_key_of_card_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Upgrade',
@@ -167,6 +195,12 @@ class Migration(migrations.Migration):
                 ('script', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='upgrades', to='personalization.cardscript')),
                 ('session', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='upgrades', to='personalization.session')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['running', 'done'])), fields=('card', 'script'), name='personalization_upgrade_once'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['running', 'done', 'failed'])), name='personalization_upgrade_state'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='EnrolCode',
@@ -212,77 +246,5 @@ class Migration(migrations.Migration):
                 'ordering': ['name'],
                 'constraints': [models.UniqueConstraint(fields=('agent', 'name'), name='personalization_reader_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['agent', 'id'], name='personalization_by_agent'),
-        ),
-        migrations.AddIndex(
-            model_name='session',
-            index=models.Index(condition=models.Q(('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=['state_at'], name='personalization_open'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'running', 'unknown', 'probing', 'verified', 'void', 'failed', 'cancelled'])), name='personalization_session_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['make', 'upgrade'])), name='personalization_session_purpose'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose', 'upgrade'), ('card__isnull', False), _connector='OR'), name='personalization_session_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('card__isnull', False), ('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=('card',), name='personalization_one_open_per_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('waiting', 'running', 'unknown', 'probing'))), fields=('agent', 'reader'), name='personalization_one_per_reader'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('purpose', 'make'), ('state', 'verified')), fields=('card',), name='personalization_card_made_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('purpose', 'make'), ('state__in', ('running', 'unknown', 'probing', 'verified', 'void')), models.Q(('chip_uid', ''), _negated=True)), fields=('chip_uid',), name='personalization_chip_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), models.Q(('chip_uid', ''), _negated=True), _connector='OR'), name='personalization_verified_has_chip'),
-        ),
-        migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose', 'make'), ('state__in', ['failed', 'cancelled']), ('touched', True), _negated=True), name='personalization_touched_is_not_forgotten'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('session', 'seq'), name='personalization_run_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', '')), fields=('session',), name='personalization_one_run_out'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'lost', 'done', 'stopped', 'pulled', 'reader_gone', 'timeout', 'interrupted'])), name='personalization_run_outcome'),
-        ),
-        migrations.AddIndex(
-            model_name='cardkeyversion',
-            index=models.Index(fields=['label', 'version', 'id'], name='personalization_by_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='cardkeyversion',
-            constraint=models.UniqueConstraint(fields=('card', 'role'), name='personalization_key_of_card_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='upgrade',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['running', 'done'])), fields=('card', 'script'), name='personalization_upgrade_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='upgrade',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['running', 'done', 'failed'])), name='personalization_upgrade_state'),
         ),
     ]

@@ -33,6 +33,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name', 'id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('agent', 'device'), name='printing_device_once'),
+                    models.UniqueConstraint(fields=('name',), name='printing_printer_name'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -57,6 +61,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'queued')), fields=['printer', 'id'], name='printing_queue'),
+                    models.Index(condition=models.Q(('state__in', ['sent', 'printing'])), fields=['state_at'], name='printing_silent'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'sent', 'printing', 'printed', 'failed', 'unknown', 'cancelled'])), name='printing_job_state'),
+                    models.UniqueConstraint(fields=('card', 'number'), name='printing_job_number'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ('queued', 'sent', 'printing', 'unknown'))), fields=('card',), name='printing_one_open_job_per_card'),
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['sent', 'printing'])), fields=('printer',), name='printing_one_job_in_a_printer'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'printed'), models.Q(('plastic', ''), _negated=True)), fields=('plastic',), name='printing_plastic_printed_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('number', 1), ('reason', '')), models.Q(('number__gt', 1), ('reason__in', ['not_printed', 'smeared', 'faint', 'jammed', 'wrong_data', 'other'])), _connector='OR'), name='printing_reprint_has_a_reason'),
+                    models.CheckConstraint(condition=models.Q(('sent_at__isnull', True), ('sent_at__gte', models.F('asked_at')), _connector='OR'), name='printing_sent_after'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +91,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('plastic', ''), _negated=True), fields=('plastic',), name='printing_plastic_spoilt_once'),
+                    models.CheckConstraint(condition=models.Q(('reason__in', ['print', 'chip', 'damaged', 'other'])), name='printing_spoil_reason'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -88,6 +109,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['printer_id', 'id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('printer', 'sort'), name='printing_supply_once'),
+                    models.CheckConstraint(condition=models.Q(('capacity__gt', 0), ('left__gte', 0), ('low__gte', 0), ('low__lt', models.F('capacity'))), name='printing_supply_figures'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -104,74 +129,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('supply', 'job'), name='printing_job_uses_once'),
+                    models.CheckConstraint(condition=models.Q(('left__gte', 0)), name='printing_entry_left'),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='printer',
-            constraint=models.UniqueConstraint(fields=('agent', 'device'), name='printing_device_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='printer',
-            constraint=models.UniqueConstraint(fields=('name',), name='printing_printer_name'),
-        ),
-        migrations.AddIndex(
-            model_name='printjob',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['printer', 'id'], name='printing_queue'),
-        ),
-        migrations.AddIndex(
-            model_name='printjob',
-            index=models.Index(condition=models.Q(('state__in', ['sent', 'printing'])), fields=['state_at'], name='printing_silent'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'sent', 'printing', 'printed', 'failed', 'unknown', 'cancelled'])), name='printing_job_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.UniqueConstraint(fields=('card', 'number'), name='printing_job_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('queued', 'sent', 'printing', 'unknown'))), fields=('card',), name='printing_one_open_job_per_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['sent', 'printing'])), fields=('printer',), name='printing_one_job_in_a_printer'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'printed'), models.Q(('plastic', ''), _negated=True)), fields=('plastic',), name='printing_plastic_printed_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('number', 1), ('reason', '')), models.Q(('number__gt', 1), ('reason__in', ['not_printed', 'smeared', 'faint', 'jammed', 'wrong_data', 'other'])), _connector='OR'), name='printing_reprint_has_a_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='printjob',
-            constraint=models.CheckConstraint(condition=models.Q(('sent_at__isnull', True), ('sent_at__gte', models.F('asked_at')), _connector='OR'), name='printing_sent_after'),
-        ),
-        migrations.AddConstraint(
-            model_name='spoil',
-            constraint=models.UniqueConstraint(condition=models.Q(('plastic', ''), _negated=True), fields=('plastic',), name='printing_plastic_spoilt_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='spoil',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['print', 'chip', 'damaged', 'other'])), name='printing_spoil_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='supply',
-            constraint=models.UniqueConstraint(fields=('printer', 'sort'), name='printing_supply_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='supply',
-            constraint=models.CheckConstraint(condition=models.Q(('capacity__gt', 0), ('left__gte', 0), ('low__gte', 0), ('low__lt', models.F('capacity'))), name='printing_supply_figures'),
-        ),
-        migrations.AddConstraint(
-            model_name='supplyentry',
-            constraint=models.UniqueConstraint(fields=('supply', 'job'), name='printing_job_uses_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='supplyentry',
-            constraint=models.CheckConstraint(condition=models.Q(('left__gte', 0)), name='printing_entry_left'),
         ),
     ]

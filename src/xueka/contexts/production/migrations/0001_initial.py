@@ -36,6 +36,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['state', 'id'], name='production_batch_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('approved_by', ''), models.Q(models.Q(('approved_by', models.F('locked_by')), _negated=True), models.Q(('locked_by', ''), _negated=True)), _connector='OR'), name='production_two_people'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'locked', 'approved', 'ready', 'sent', 'bounced', 'acknowledged', 'reconciling', 'closed', 'dissolved'])), name='production_batch_state'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +81,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['batch_id', 'attempt'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('batch', 'attempt'), name='production_package_attempt'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'refused'), _negated=True), fields=('batch',), name='production_one_good_package'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['stored', 'sent', 'accepted', 'refused'])), name='production_package_state'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('sent_at__isnull', True), ('state', 'stored')), models.Q(models.Q(('state', 'stored'), _negated=True), ('sent_at__isnull', False)), _connector='OR'), name='production_package_sent'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -119,6 +132,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['applied', 'refused', 'repeated'])), name='production_return_state'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'applied')), fields=('batch', 'return_number'), name='production_return_applied_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'applied'), _negated=True), models.Q(('batch__isnull', False), ('return_number__isnull', False)), _connector='OR'), name='production_applied_to_a_batch'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -141,6 +159,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['opened_at', 'id'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'open')), fields=['opened_at'], name='production_open_problems'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['missing', 'altered', 'duplicate', 'unknown', 'surplus', 'refused_file'])), name='production_problem_kind'),
+                    models.CheckConstraint(condition=models.Q(('batch__isnull', False), ('kind', 'refused_file'), _connector='OR'), name='production_problem_batch'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), ('state', 'open')), models.Q(('resolved_at__isnull', False), ('state', 'resolved')), _connector='OR'), name='production_problem_resolved'),
+                    models.UniqueConstraint(condition=models.Q(('kind__in', ['missing', 'altered']), ('state', 'open')), fields=('card',), name='production_one_problem_per_card'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -160,86 +187,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['batch_id', 'position'],
+                'constraints': [
+                    models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('batch', 'position'), name='production_position_once'),
+                    models.UniqueConstraint(fields=('batch', 'application'), name='production_application_once'),
+                    models.UniqueConstraint(condition=models.Q(('outcome__in', ['pending', 'missing', 'altered'])), fields=('application',), name='production_one_open_batch'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ['pending', 'missing', 'altered', 'matched', 'failed', 'dropped'])), name='production_item_outcome'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['matched', 'failed']), _negated=True), ('return_file__isnull', False), _connector='OR'), name='production_settled_by_a_file'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='batch',
-            index=models.Index(fields=['state', 'id'], name='production_batch_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', ''), models.Q(models.Q(('approved_by', models.F('locked_by')), _negated=True), models.Q(('locked_by', ''), _negated=True)), _connector='OR'), name='production_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'locked', 'approved', 'ready', 'sent', 'bounced', 'acknowledged', 'reconciling', 'closed', 'dissolved'])), name='production_batch_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='package',
-            constraint=models.UniqueConstraint(fields=('batch', 'attempt'), name='production_package_attempt'),
-        ),
-        migrations.AddConstraint(
-            model_name='package',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'refused'), _negated=True), fields=('batch',), name='production_one_good_package'),
-        ),
-        migrations.AddConstraint(
-            model_name='package',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['stored', 'sent', 'accepted', 'refused'])), name='production_package_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='package',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sent_at__isnull', True), ('state', 'stored')), models.Q(models.Q(('state', 'stored'), _negated=True), ('sent_at__isnull', False)), _connector='OR'), name='production_package_sent'),
-        ),
-        migrations.AddConstraint(
-            model_name='returnfile',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['applied', 'refused', 'repeated'])), name='production_return_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='returnfile',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'applied')), fields=('batch', 'return_number'), name='production_return_applied_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='returnfile',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'applied'), _negated=True), models.Q(('batch__isnull', False), ('return_number__isnull', False)), _connector='OR'), name='production_applied_to_a_batch'),
-        ),
-        migrations.AddIndex(
-            model_name='problem',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['opened_at'], name='production_open_problems'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['missing', 'altered', 'duplicate', 'unknown', 'surplus', 'refused_file'])), name='production_problem_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.CheckConstraint(condition=models.Q(('batch__isnull', False), ('kind', 'refused_file'), _connector='OR'), name='production_problem_batch'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), ('state', 'open')), models.Q(('resolved_at__isnull', False), ('state', 'resolved')), _connector='OR'), name='production_problem_resolved'),
-        ),
-        migrations.AddConstraint(
-            model_name='problem',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['missing', 'altered']), ('state', 'open')), fields=('card',), name='production_one_problem_per_card'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('batch', 'position'), name='production_position_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.UniqueConstraint(fields=('batch', 'application'), name='production_application_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome__in', ['pending', 'missing', 'altered'])), fields=('application',), name='production_one_open_batch'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['pending', 'missing', 'altered', 'matched', 'failed', 'dropped'])), name='production_item_outcome'),
-        ),
-        migrations.AddConstraint(
-            model_name='batchitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['matched', 'failed']), _negated=True), ('return_file__isnull', False), _connector='OR'), name='production_settled_by_a_file'),
         ),
     ]

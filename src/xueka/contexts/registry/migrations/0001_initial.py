@@ -72,6 +72,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['school_id', 'stage', 'grade', 'name'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('school', 'stage', 'grade', 'name'), name='registry_one_class'),
+                    models.CheckConstraint(condition=models.Q(('grade__gte', 1), ('grade__lte', 12)), name='registry_grade_range'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -95,6 +99,19 @@ class Migration(migrations.Migration):
                 ('school', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='students', to='registry.school')),
                 ('school_class', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='students', to='registry.schoolclass')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['school', 'school_class', 'sort_key', 'id'], name='registry_student_list'),
+                    models.Index(fields=['phone_index'], name='registry_guardian_phone'),
+                    models.Index(fields=['name', 'id'], name='registry_name_prefix'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('education_id',), name='registry_education_id_once'),
+                    models.UniqueConstraint(fields=('id_index',), name='registry_id_number_once'),
+                    models.CheckConstraint(condition=models.Q(('sex__in', ['男', '女'])), name='registry_sex'),
+                    models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='registry_name_given'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Enrolment',
@@ -108,6 +125,12 @@ class Migration(migrations.Migration):
                 ('school_class', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='registry.schoolclass')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='past_enrolments', to='registry.student')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('to_date__gte', models.F('from_date'))), name='registry_enrolment_dates'),
+                    models.CheckConstraint(condition=models.Q(('reason__in', ['moved', 'class', 'status', 'transfer'])), name='registry_enrolment_reason'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Consent',
@@ -121,6 +144,11 @@ class Migration(migrations.Migration):
                 ('recorded_by', models.CharField(max_length=80)),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='registry.student')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('action__in', ['given', 'withdrawn'])), name='registry_consent_action'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='StudentChange',
@@ -146,61 +174,11 @@ class Migration(migrations.Migration):
                 ('to_class', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.schoolclass')),
                 ('to_school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='schoolclass',
-            constraint=models.UniqueConstraint(fields=('school', 'stage', 'grade', 'name'), name='registry_one_class'),
-        ),
-        migrations.AddConstraint(
-            model_name='schoolclass',
-            constraint=models.CheckConstraint(condition=models.Q(('grade__gte', 1), ('grade__lte', 12)), name='registry_grade_range'),
-        ),
-        migrations.AddIndex(
-            model_name='student',
-            index=models.Index(fields=['school', 'school_class', 'sort_key', 'id'], name='registry_student_list'),
-        ),
-        migrations.AddIndex(
-            model_name='student',
-            index=models.Index(fields=['phone_index'], name='registry_guardian_phone'),
-        ),
-        migrations.AddIndex(
-            model_name='student',
-            index=models.Index(fields=['name', 'id'], name='registry_name_prefix'),
-        ),
-        migrations.AddConstraint(
-            model_name='student',
-            constraint=models.UniqueConstraint(fields=('education_id',), name='registry_education_id_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='student',
-            constraint=models.UniqueConstraint(fields=('id_index',), name='registry_id_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='student',
-            constraint=models.CheckConstraint(condition=models.Q(('sex__in', ['男', '女'])), name='registry_sex'),
-        ),
-        migrations.AddConstraint(
-            model_name='student',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='registry_name_given'),
-        ),
-        migrations.AddConstraint(
-            model_name='enrolment',
-            constraint=models.CheckConstraint(condition=models.Q(('to_date__gte', models.F('from_date'))), name='registry_enrolment_dates'),
-        ),
-        migrations.AddConstraint(
-            model_name='enrolment',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['moved', 'class', 'status', 'transfer'])), name='registry_enrolment_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['given', 'withdrawn'])), name='registry_consent_action'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('student',), name='registry_one_open_transfer'),
-        ),
-        migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'closed'), _negated=True), models.Q(models.Q(('released_by', ''), _negated=True), models.Q(('accepted_by', ''), _negated=True)), _connector='OR'), name='registry_transfer_both_sides'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('student',), name='registry_one_open_transfer'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'closed'), _negated=True), models.Q(models.Q(('released_by', ''), _negated=True), models.Q(('accepted_by', ''), _negated=True)), _connector='OR'), name='registry_transfer_both_sides'),
+                ],
+            },
         ),
     ]

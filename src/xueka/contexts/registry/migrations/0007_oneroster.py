@@ -21,7 +21,17 @@ class Migration(migrations.Migration):
                 ('noticed_on', models.DateField()),
                 ('due_on', models.DateField()),
                 ('decided_by', models.CharField(blank=True, max_length=80)),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='absences', to='registry.importrun')),
+                ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='absences', to='registry.student')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state__in', ['missing', 'confirmed', 'left'])), fields=('student',), name='registry_one_open_absence'),
+                    models.CheckConstraint(condition=models.Q(('cause__in', ['deleted', 'left_out'])), name='registry_absence_cause'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['missing', 'confirmed', 'left', 'returned', 'kept'])), name='registry_absence_state'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), models.Q(('decided_by', ''), _negated=True), _connector='OR'), name='registry_absence_confirmed_by'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='OneRosterLink',
@@ -32,6 +42,12 @@ class Migration(migrations.Migration):
                 ('value', models.CharField(max_length=255)),
                 ('modified', models.CharField(blank=True, max_length=32)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('kind', 'sourced_id'), name='registry_link_once'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['user', 'org', 'class'])), name='registry_link_kind'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='StudentBefore',
@@ -50,7 +66,18 @@ class Migration(migrations.Migration):
                 ('after_digest', models.BinaryField(max_length=32)),
                 ('outcome', models.CharField(default='applied', max_length=12)),
                 ('note', models.CharField(blank=True, max_length=24)),
+                ('after_class', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.schoolclass')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='befores', to='registry.importrun')),
+                ('school', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
+                ('school_class', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.schoolclass')),
+                ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.student')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('run', 'student'), name='registry_before_once_a_run'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ['applied', 'restored', 'kept'])), name='registry_before_outcome'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='importrun',
@@ -65,72 +92,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='importrun',
             constraint=models.CheckConstraint(condition=models.Q(('reverted_at', None), models.Q(('dry_run', False), ('kind', 'oneroster')), _connector='OR'), name='registry_reverted_run_was_applied'),
-        ),
-        migrations.AddField(
-            model_name='absence',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='absences', to='registry.importrun'),
-        ),
-        migrations.AddField(
-            model_name='absence',
-            name='student',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='absences', to='registry.student'),
-        ),
-        migrations.AddConstraint(
-            model_name='onerosterlink',
-            constraint=models.UniqueConstraint(fields=('kind', 'sourced_id'), name='registry_link_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='onerosterlink',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['user', 'org', 'class'])), name='registry_link_kind'),
-        ),
-        migrations.AddField(
-            model_name='studentbefore',
-            name='after_class',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.schoolclass'),
-        ),
-        migrations.AddField(
-            model_name='studentbefore',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='befores', to='registry.importrun'),
-        ),
-        migrations.AddField(
-            model_name='studentbefore',
-            name='school',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school'),
-        ),
-        migrations.AddField(
-            model_name='studentbefore',
-            name='school_class',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.schoolclass'),
-        ),
-        migrations.AddField(
-            model_name='studentbefore',
-            name='student',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.student'),
-        ),
-        migrations.AddConstraint(
-            model_name='absence',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['missing', 'confirmed', 'left'])), fields=('student',), name='registry_one_open_absence'),
-        ),
-        migrations.AddConstraint(
-            model_name='absence',
-            constraint=models.CheckConstraint(condition=models.Q(('cause__in', ['deleted', 'left_out'])), name='registry_absence_cause'),
-        ),
-        migrations.AddConstraint(
-            model_name='absence',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['missing', 'confirmed', 'left', 'returned', 'kept'])), name='registry_absence_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='absence',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), models.Q(('decided_by', ''), _negated=True), _connector='OR'), name='registry_absence_confirmed_by'),
-        ),
-        migrations.AddConstraint(
-            model_name='studentbefore',
-            constraint=models.UniqueConstraint(fields=('run', 'student'), name='registry_before_once_a_run'),
-        ),
-        migrations.AddConstraint(
-            model_name='studentbefore',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['applied', 'restored', 'kept'])), name='registry_before_outcome'),
         ),
     ]

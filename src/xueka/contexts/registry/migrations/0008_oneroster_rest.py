@@ -32,6 +32,12 @@ class Migration(migrations.Migration):
                 ('check_run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.importrun')),
                 ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fetches', to='registry.importrun')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('ended_at',), name='registry_one_open_fetch', nulls_distinct=False),
+                    models.CheckConstraint(condition=models.Q(('run', None), models.Q(('ended_at__isnull', False), ('fetched_at__isnull', False), ('waits', False)), _connector='OR'), name='registry_fetch_brought_in'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='OneRosterPage',
@@ -43,17 +49,10 @@ class Migration(migrations.Migration):
                 ('envelope', models.BinaryField()),
                 ('fetch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pages', to='registry.onerosterfetch')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='onerosterfetch',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('ended_at',), name='registry_one_open_fetch', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='onerosterfetch',
-            constraint=models.CheckConstraint(condition=models.Q(('run', None), models.Q(('ended_at__isnull', False), ('fetched_at__isnull', False), ('waits', False)), _connector='OR'), name='registry_fetch_brought_in'),
-        ),
-        migrations.AddConstraint(
-            model_name='onerosterpage',
-            constraint=models.UniqueConstraint(fields=('fetch', 'number'), name='registry_page_once'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('fetch', 'number'), name='registry_page_once'),
+                ],
+            },
         ),
     ]

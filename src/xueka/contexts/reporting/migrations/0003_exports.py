@@ -39,6 +39,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['state', 'id'], name='reporting_export_work'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'approved', 'ready', 'rejected', 'withdrawn', 'failed', 'expired'])), name='reporting_export_state'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['students', 'cards'])), name='reporting_export_kind'),
+                    models.CheckConstraint(condition=models.Q(('decided_by', ''), models.Q(('decided_by', models.F('asked_by')), _negated=True), _connector='OR'), name='reporting_export_two_people'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('expires_at__isnull', False), ('file__isnull', False)), _connector='OR'), name='reporting_export_ready_has_file'),
+                    models.CheckConstraint(condition=models.Q(('downloads_left__gte', 0)), name='reporting_export_downloads'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'withdrawn']), models.Q(('decided_by', ''), _negated=True), _connector='OR'), name='reporting_export_decided'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -53,33 +64,5 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['id'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='export',
-            index=models.Index(fields=['state', 'id'], name='reporting_export_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'approved', 'ready', 'rejected', 'withdrawn', 'failed', 'expired'])), name='reporting_export_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['students', 'cards'])), name='reporting_export_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by', ''), models.Q(('decided_by', models.F('asked_by')), _negated=True), _connector='OR'), name='reporting_export_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('expires_at__isnull', False), ('file__isnull', False)), _connector='OR'), name='reporting_export_ready_has_file'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('downloads_left__gte', 0)), name='reporting_export_downloads'),
-        ),
-        migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'withdrawn']), models.Q(('decided_by', ''), _negated=True), _connector='OR'), name='reporting_export_decided'),
         ),
     ]

@@ -37,6 +37,13 @@ class Migration(migrations.Migration):
                 ('district', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.district')),
                 ('school', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'previewed', 'confirmed', 'running', 'done', 'taking_back', 'taken_back', 'cancelled'])), name='schoolyear_job_state'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ['graduation', 'promotion', 'new_classes', 'classes', 'merge', 'rename', 'close', 'exchange'])), name='schoolyear_job_kind'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('district', None), ('level', 'city'), ('school', None)), models.Q(('district__isnull', False), ('level', 'district'), ('school', None)), models.Q(('district__isnull', False), ('level', 'school'), ('school__isnull', False)), _connector='OR'), name='schoolyear_job_reach'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Piece',
@@ -58,6 +65,16 @@ class Migration(migrations.Migration):
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pieces', to='schoolyear.job')),
                 ('school', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.school')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['job', 'state', 'id'], name='schoolyear_piece_work'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('job', 'school'), name='schoolyear_one_piece_per_school'),
+                    models.UniqueConstraint(condition=models.Q(('kind__in', ['promotion', 'graduation']), ('state', 'done')), fields=('school', 'kind', 'school_year'), name='schoolyear_once_a_year'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ('waiting', 'planned', 'idle', 'blocked', 'done', 'failed', 'undone'))), name='schoolyear_piece_state'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Move',
@@ -77,6 +94,13 @@ class Migration(migrations.Migration):
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.student')),
                 ('piece', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='schoolyear.piece')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('piece', 'student'), name='schoolyear_student_once_a_piece'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ('planned', 'done', 'skipped', 'undone', 'kept'))), name='schoolyear_move_outcome'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['done', 'undone']), _negated=True), ('after_class__isnull', False), _connector='OR'), name='schoolyear_done_move_has_a_class'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Thing',
@@ -91,6 +115,15 @@ class Migration(migrations.Migration):
                 ('note', models.CharField(blank=True, max_length=24)),
                 ('piece', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='things', to='schoolyear.piece')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('outcome', 'planned')), fields=['due_on', 'id'], name='schoolyear_thing_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('piece', 'thing', 'object_id'), name='schoolyear_thing_once'),
+                    models.CheckConstraint(condition=models.Q(('outcome__in', ('planned', 'done', 'skipped', 'undone', 'kept'))), name='schoolyear_thing_outcome'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Choice',
@@ -119,57 +152,5 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('school_class', 'school_year'), name='schoolyear_one_list')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'previewed', 'confirmed', 'running', 'done', 'taking_back', 'taken_back', 'cancelled'])), name='schoolyear_job_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['graduation', 'promotion', 'new_classes', 'classes', 'merge', 'rename', 'close', 'exchange'])), name='schoolyear_job_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('district', None), ('level', 'city'), ('school', None)), models.Q(('district__isnull', False), ('level', 'district'), ('school', None)), models.Q(('district__isnull', False), ('level', 'school'), ('school__isnull', False)), _connector='OR'), name='schoolyear_job_reach'),
-        ),
-        migrations.AddIndex(
-            model_name='piece',
-            index=models.Index(fields=['job', 'state', 'id'], name='schoolyear_piece_work'),
-        ),
-        migrations.AddConstraint(
-            model_name='piece',
-            constraint=models.UniqueConstraint(fields=('job', 'school'), name='schoolyear_one_piece_per_school'),
-        ),
-        migrations.AddConstraint(
-            model_name='piece',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['promotion', 'graduation']), ('state', 'done')), fields=('school', 'kind', 'school_year'), name='schoolyear_once_a_year'),
-        ),
-        migrations.AddConstraint(
-            model_name='piece',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ('waiting', 'planned', 'idle', 'blocked', 'done', 'failed', 'undone'))), name='schoolyear_piece_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='move',
-            constraint=models.UniqueConstraint(fields=('piece', 'student'), name='schoolyear_student_once_a_piece'),
-        ),
-        migrations.AddConstraint(
-            model_name='move',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ('planned', 'done', 'skipped', 'undone', 'kept'))), name='schoolyear_move_outcome'),
-        ),
-        migrations.AddConstraint(
-            model_name='move',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['done', 'undone']), _negated=True), ('after_class__isnull', False), _connector='OR'), name='schoolyear_done_move_has_a_class'),
-        ),
-        migrations.AddIndex(
-            model_name='thing',
-            index=models.Index(condition=models.Q(('outcome', 'planned')), fields=['due_on', 'id'], name='schoolyear_thing_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='thing',
-            constraint=models.UniqueConstraint(fields=('piece', 'thing', 'object_id'), name='schoolyear_thing_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='thing',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ('planned', 'done', 'skipped', 'undone', 'kept'))), name='schoolyear_thing_outcome'),
         ),
     ]

@@ -72,6 +72,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [
+                    models.Index(fields=['day', 'channel', 'kind', '-id'], name='treasury_statement_day'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('channel', 'kind', 'day', 'sm3'), name='treasury_statement_received_once'),
+                    models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='treasury_statement_channel'),
+                    models.CheckConstraint(condition=models.Q(('kind__in', ('trade', 'fund'))), name='treasury_statement_kind'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -95,6 +103,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['statement_id', 'id'],
+                'indexes': [
+                    models.Index(fields=['day'], name='treasury_line_day'),
+                    models.Index(fields=['key'], name='treasury_line_key'),
+                    models.Index(fields=['number'], name='treasury_line_number'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('amount_fen__gte', 0)), name='treasury_line_not_negative'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -124,37 +140,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('state', 'gone'), _negated=True), fields=['day'], name='treasury_break_day'), models.Index(fields=['state', 'since'], name='treasury_break_work')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'explained', 'signed', 'gone'])), name='treasury_break_state'), models.CheckConstraint(condition=models.Q(('kind__in', ['only_channel', 'only_ours', 'amount_differs', 'number_differs', 'not_credited', 'paid_after_close', 'charged_twice', 'line_twice', 'other_day', 'refund_only_channel', 'refund_only_ours', 'refund_amount', 'refund_not_booked', 'finance_missing', 'finance_only', 'finance_amount', 'finance_twice', 'finance_model', 'ledger_missing', 'ledger_amount', 'ledger_only', 'statement_missing', 'statement_wrong', 'day_without_orders'])), name='treasury_break_kind'), models.UniqueConstraint(condition=models.Q(('state', 'gone'), _negated=True), fields=('kind', 'channel', 'key'), name='treasury_break_once'), models.CheckConstraint(condition=models.Q(('signed_by', ''), models.Q(models.Q(('explained_by', ''), _negated=True), models.Q(('signed_by', models.F('explained_by')), _negated=True)), _connector='OR'), name='treasury_break_two_people'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'signed'), _negated=True), models.Q(('signed_by', ''), _negated=True), _connector='OR'), name='treasury_break_signed_by_somebody')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='statement',
-            index=models.Index(fields=['day', 'channel', 'kind', '-id'], name='treasury_statement_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('channel', 'kind', 'day', 'sm3'), name='treasury_statement_received_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'unionpay', 'nontax'])), name='treasury_statement_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ('trade', 'fund'))), name='treasury_statement_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(fields=['day'], name='treasury_line_day'),
-        ),
-        migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(fields=['key'], name='treasury_line_key'),
-        ),
-        migrations.AddIndex(
-            model_name='statementline',
-            index=models.Index(fields=['number'], name='treasury_line_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='statementline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gte', 0)), name='treasury_line_not_negative'),
         ),
     ]

@@ -70,6 +70,20 @@ class Migration(migrations.Migration):
                 ('file', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='files.storedfile')),
                 ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outgoing', to='exchange.stream')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'delivered')), fields=['ended_at'], name='exchange_delivered_at'),
+                    models.Index(condition=models.Q(('state', 'dead')), fields=['id'], name='exchange_dead_letters'),
+                    models.Index(fields=['created_at'], name='exchange_created_at'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('stream', 'seq'), name='exchange_one_number_a_stream'),
+                    models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='exchange_seq_from_one'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'delivered', 'dead'])), name='exchange_outgoing_state'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'queued')), models.Q(models.Q(('state', 'queued'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='exchange_outgoing_ended'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'dead'), _negated=True), models.Q(('code', ''), _negated=True), _connector='OR'), name='exchange_dead_has_a_code'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Incoming',
@@ -93,6 +107,20 @@ class Migration(migrations.Migration):
                 ('file', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='files.storedfile')),
                 ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incoming', to='exchange.stream')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['received_at'], name='exchange_received_at'),
+                    models.Index(condition=models.Q(('state', 'dead')), fields=['id'], name='exchange_incoming_dead'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('counterpart', 'message_id'), name='exchange_incoming_once'),
+                    models.UniqueConstraint(fields=('stream', 'seq'), name='exchange_incoming_number_once'),
+                    models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='exchange_incoming_seq'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'applied', 'dead', 'passed'])), name='exchange_incoming_state'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'waiting')), models.Q(models.Q(('state', 'waiting'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='exchange_incoming_ended'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'dead'), _negated=True), models.Q(('code', ''), _negated=True), _connector='OR'), name='exchange_incoming_dead_has_a_code'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='IncomingFile',
@@ -121,69 +149,5 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['at'], name='exchange_attempt_at')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='outgoing',
-            index=models.Index(condition=models.Q(('state', 'delivered')), fields=['ended_at'], name='exchange_delivered_at'),
-        ),
-        migrations.AddIndex(
-            model_name='outgoing',
-            index=models.Index(condition=models.Q(('state', 'dead')), fields=['id'], name='exchange_dead_letters'),
-        ),
-        migrations.AddIndex(
-            model_name='outgoing',
-            index=models.Index(fields=['created_at'], name='exchange_created_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='outgoing',
-            constraint=models.UniqueConstraint(fields=('stream', 'seq'), name='exchange_one_number_a_stream'),
-        ),
-        migrations.AddConstraint(
-            model_name='outgoing',
-            constraint=models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='exchange_seq_from_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='outgoing',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'delivered', 'dead'])), name='exchange_outgoing_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='outgoing',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'queued')), models.Q(models.Q(('state', 'queued'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='exchange_outgoing_ended'),
-        ),
-        migrations.AddConstraint(
-            model_name='outgoing',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'dead'), _negated=True), models.Q(('code', ''), _negated=True), _connector='OR'), name='exchange_dead_has_a_code'),
-        ),
-        migrations.AddIndex(
-            model_name='incoming',
-            index=models.Index(fields=['received_at'], name='exchange_received_at'),
-        ),
-        migrations.AddIndex(
-            model_name='incoming',
-            index=models.Index(condition=models.Q(('state', 'dead')), fields=['id'], name='exchange_incoming_dead'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.UniqueConstraint(fields=('counterpart', 'message_id'), name='exchange_incoming_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.UniqueConstraint(fields=('stream', 'seq'), name='exchange_incoming_number_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='exchange_incoming_seq'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'applied', 'dead', 'passed'])), name='exchange_incoming_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'waiting')), models.Q(models.Q(('state', 'waiting'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='exchange_incoming_ended'),
-        ),
-        migrations.AddConstraint(
-            model_name='incoming',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'dead'), _negated=True), models.Q(('code', ''), _negated=True), _connector='OR'), name='exchange_incoming_dead_has_a_code'),
         ),
     ]

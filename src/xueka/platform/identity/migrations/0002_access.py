@@ -23,6 +23,11 @@ class Migration(migrations.Migration):
                 ('used_at', models.DateTimeField(null=True)),
                 ('void_at', models.DateTimeField(null=True)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('used_at__isnull', True), ('void_at__isnull', True), _connector='OR'), name='identity_code_used_or_void'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='GrantRequest',
@@ -35,7 +40,14 @@ class Migration(migrations.Migration):
                 ('asked_by', models.CharField(max_length=80)),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('decided_by', models.CharField(blank=True, max_length=80)),
+                ('grant', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='request', to='identity.grant')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), models.Q(models.Q(('decided_by', models.F('asked_by')), _negated=True), models.Q(('decided_by', ''), _negated=True)), _connector='OR'), name='identity_request_has_two_people'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), ('grant__isnull', False), _connector='OR'), name='identity_request_confirmed_is_granted'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='RecoveryCode',
@@ -67,6 +79,12 @@ class Migration(migrations.Migration):
                 ('ended_by', models.CharField(blank=True, max_length=80)),
                 ('ended_why', models.CharField(blank=True, max_length=16)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('key',), name='identity_session_key'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), models.Q(('key', ''), _negated=True)), models.Q(('ended_at__isnull', False), ('key', '')), _connector='OR'), name='identity_session_open_or_ended'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='grant',
@@ -144,11 +162,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='grantrequest',
-            name='grant',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='request', to='identity.grant'),
-        ),
-        migrations.AddField(
-            model_name='grantrequest',
             name='user',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to=settings.AUTH_USER_MODEL),
         ),
@@ -172,31 +185,11 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(condition=models.Q(('used_at__isnull', True), ('void_at__isnull', True)), fields=('user',), name='identity_one_open_code'),
         ),
         migrations.AddConstraint(
-            model_name='activationcode',
-            constraint=models.CheckConstraint(condition=models.Q(('used_at__isnull', True), ('void_at__isnull', True), _connector='OR'), name='identity_code_used_or_void'),
-        ),
-        migrations.AddConstraint(
             model_name='grantrequest',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'asked')), fields=('user', 'role'), name='identity_one_open_request'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), models.Q(models.Q(('decided_by', models.F('asked_by')), _negated=True), models.Q(('decided_by', ''), _negated=True)), _connector='OR'), name='identity_request_has_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='grantrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'confirmed'), _negated=True), ('grant__isnull', False), _connector='OR'), name='identity_request_confirmed_is_granted'),
         ),
         migrations.AddIndex(
             model_name='staffsession',
             index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['user', 'seen_at'], name='identity_open_sessions'),
-        ),
-        migrations.AddConstraint(
-            model_name='staffsession',
-            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('key',), name='identity_session_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='staffsession',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), models.Q(('key', ''), _negated=True)), models.Q(('ended_at__isnull', False), ('key', '')), _connector='OR'), name='identity_session_open_or_ended'),
         ),
     ]
