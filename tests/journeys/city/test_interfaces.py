@@ -68,7 +68,7 @@ def test_a_stuck_message_is_found_understood_and_replayed(
     expect(page.get_by_text("没有这张卡").first).to_be_visible()
     assert_sound(page)
     picture(page, "city-interface")
-    page.get_by_role("row", name=f"card:{names[0]}").get_by_role("link").first.click()
+    page.get_by_role("row", name=f"卡 {names[0]}").get_by_role("link").first.click()
     expect(page.get_by_text("对方不接受内容").first).to_be_visible()
     assert_sound(page)
     picture(page, "city-message")
@@ -76,7 +76,7 @@ def test_a_stuck_message_is_found_understood_and_replayed(
 
     # The other side is asked, and says that it has mended it.
     page.get_by_role("link", name="请对方处理").click()
-    expect(page.get_by_label("标题")).to_have_value(f"card:{names[0]} 的消息停发")
+    expect(page.get_by_label("标题")).to_have_value(f"卡 {names[0]} 的消息停发")
     assert_sound(page)
     page.get_by_role("button", name="提出", exact=True).click()
     expect(page.get_by_text("已提出，期限")).to_be_visible()

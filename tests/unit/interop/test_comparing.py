@@ -26,6 +26,7 @@ from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.exchange import under_way
 from xueka.platform.exchange.signatures import Keys, secret, sign
+from xueka.platform.exchange.standing import GOOD, SLOW
 from xueka.platform.exchange.wire import Caller, Said
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity.actor import Actor
@@ -228,8 +229,12 @@ def test_one_that_breaks_the_comparison_keeps_no_other_from_it(
 def test_no_step_of_a_card_comes_between_reading_it_and_telling_of_it(city: City, tong: Tong) -> None:
     numbers(city.active(city.students(1)))
     interop.reconcile(SYSTEM, tong.partner, DATASET)
+    before = interop.standing_of(SYSTEM, CODE)
+    assert (before.differences, before.settling, before.health[0]) == (1, 0, SLOW)
     with transaction.atomic(), CaptureQueriesContext(connection) as asked:
         interop.send_again(SYSTEM, [interop.differences(SYSTEM).get().id])
+    after = interop.standing_of(SYSTEM, CODE)
+    assert (after.differences, after.settling, after.health[0]) == (0, 1, GOOD), "nobody has to do anything"
     [read] = [each["sql"] for each in asked if 'FROM "cards_card"' in each["sql"]]
     assert "FOR NO KEY UPDATE" in read
 

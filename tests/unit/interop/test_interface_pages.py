@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 from django.test import Client
 from django.urls import reverse
@@ -11,6 +12,7 @@ from tests.unit.interop.test_beijing_tong import tell
 from tests.unit.interop.test_cards_told import numbers
 from tests.unit.transit.test_pages import operator
 from xueka.contexts.interop import api as interop
+from xueka.entrypoints.portals.city.interfaces import words
 from xueka.kernel import clock
 from xueka.platform.exchange.models import Incoming
 from xueka.platform.exchange.services import post
@@ -36,16 +38,23 @@ def test_what_has_stopped_is_in_the_order_of_its_age(city: City, tong: Tong, ope
         tell(tong, "citizen.corrected", "card:between", number="?")
     assert Incoming.objects.get().state == "dead"
     with clock.at(start + timedelta(hours=1)):
-        assert keys(operator.get(PAGE).content.decode()) == ["card:old", "card:between", "card:later"]
+        assert keys(operator.get(PAGE).content.decode()) == ["卡 old", "卡 between", "卡 later"]
         newest = operator.get(PAGE, {"dead": "newest"}).content.decode()
-        assert keys(newest) == ["card:later", "card:between", "card:old"]
+        assert keys(newest) == ["卡 later", "卡 between", "卡 old"]
         rows = operator.get(reverse("city:interface_messages", args=[CODE]), {"state": "dead"})
         text = rows.content.decode()
-        assert text.index("card:old") < text.index("card:later")
+        assert text.index("卡 old") < text.index("卡 later")
         turned = operator.get(
             reverse("city:interface_messages", args=[CODE]), {"state": "dead", "sort": "-id"}
         ).content.decode()
-        assert turned.index("card:later") < turned.index("card:old")
+        assert turned.index("卡 later") < turned.index("卡 old")
+
+
+def test_every_kind_of_message_of_the_contracts_has_words() -> None:
+    pages = [Path("docs/interfaces", f"{name}.md") for name in ("beijing-tong", "transit", "welfare")]
+    rows = [row for page in pages for row in page.read_text("utf-8").splitlines() if row.startswith("| `")]
+    kinds = {kind for row in rows for kind in re.findall(r"`([a-z]+\.[a-z]+)`", row)}
+    assert kinds == set(words.KINDS_OF_MESSAGE)
 
 
 def test_a_comparison_is_asked_for_on_the_page_and_shown_there(

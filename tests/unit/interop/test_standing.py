@@ -258,5 +258,5 @@ def test_the_page_asks_the_database_seldom(
     operator.get(reverse("city:interfaces"))
     with CaptureQueriesContext(connection) as seen:
         page = operator.get(reverse("city:interfaces")).content.decode()
-    assert "京通登录" in page and "没有登记为监护人 0 次" in page
+    assert "京通登录" in page
     assert len(seen) <= 30, len(seen)

@@ -50,7 +50,7 @@ def test_each_number_leads_to_the_messages(
     traced = operator.get(reverse("city:trace"), {"q": asked}).content.decode()
     listed = operator.get(reverse("city:interface_messages", args=[CODE]), {"q": asked}).content.decode()
     for page in (traced, listed):
-        assert f"card:{card.number}" in page and other.number not in page
+        assert f"卡 {card.number}" in page and other.number not in page
     again = xueka("interop", "replay", CODE, "--reason", "试", "--card", asked, "--dead")
     assert (again[0], again[1]["matched"]) == (0, 0)
 
@@ -87,7 +87,7 @@ def test_a_whole_hot_list_is_found_by_the_cards_that_it_had(told: list[cards.Car
     assert keys == interop.keys_meant(OPERATOR, f"card:{lost.number}"), "a key is as good as its number"
     assert interop.keys_meant(OPERATOR, other.number) == [f"card:{other.number}"]
     page = operator.get(reverse("city:trace"), {"q": lost.chip_uid}).content.decode()
-    assert "hotlist.whole" in page and reverse("city:transit_paper", args=[first.pk]) in page
+    assert "黑名单全量" in page and reverse("city:transit_paper", args=[first.pk]) in page
     Outgoing.objects.filter(kind="hotlist.whole").update(envelope=b"")  # past its time: nothing says it now
     assert interop.keys_meant(OPERATOR, lost.number) == [f"card:{lost.number}"]
 
@@ -115,7 +115,7 @@ def test_nothing_of_it_is_said_in_words(city: City, tong: Tong, operator: Client
     [card_id] = city.active([child])
     number = cards.card(SYSTEM.scope, card_id).number
     page = operator.get(reverse("city:trace"), {"q": education_id}).content.decode()
-    assert f"card:{number}" in page and "还没有往来的消息" in page
+    assert f"卡 {number}" in page and "还没有往来的消息" in page
     assert xueka("interop", "trace", number)[1] == {"messages": [], "beside": [], "cut": False}
     name = registry.student(SYSTEM.scope, child).name
     assert interop.keys_meant(OPERATOR, name) == [], "names are looked for in the list of cards"

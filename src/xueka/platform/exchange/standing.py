@@ -38,7 +38,8 @@ IN_TIME = 300.0
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One interface just now. `waiting` have not arrived, of these `failing` were tried in vain, and the
-    oldest waits for `oldest_seconds`. `dead` need a person. `answered_at`: the last success.
+    oldest waits for `oldest_seconds`. `dead` need a person, `differences` too; `settling` differences were
+    settled and wait for the next comparison. `answered_at`: the last success.
 
     `sent`, `received`, `failed` (tries in vain) are counted since the moment that was asked for. `in_time`:
     seconds after which a waiting message is late; 0: nothing waits by nature of the interface. `trouble`:
@@ -58,6 +59,7 @@ class Standing:
     oldest_seconds: int = 0
     dead: int = 0
     differences: int = 0
+    settling: int = 0
     sent: int = 0
     received: int = 0
     failed: int = 0

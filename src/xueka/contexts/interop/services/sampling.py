@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
-from xueka.contexts.interop.domain.transitions import GONE, LEFT
+from xueka.contexts.interop.domain.transitions import GONE, LEFT, OPEN
 from xueka.contexts.interop.models import Difference, Sample
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
@@ -22,7 +22,8 @@ def counterparts_standing(first: datetime) -> Telling:
     unfinished, moved = exchange.unfinished(known), exchange.moved(known, first)
     lines = exchange.lines(known)
     open_ones = Difference.objects.exclude(state__in=[GONE, LEFT]).values_list("counterpart")
-    differences = dict(open_ones.annotate(many=Count("id")))
+    counted = open_ones.annotate(waits=Count("id", filter=Q(state=OPEN)), all=Count("id"))
+    differences = {code: (waits, every - waits) for code, waits, every in counted}
     found = []
     for code in known:
         partner, wrong = _read(code)
@@ -42,7 +43,8 @@ def counterparts_standing(first: datetime) -> Telling:
                 failing=now.failing,
                 oldest_seconds=now.oldest_seconds,
                 dead=now.dead + now.incoming_dead,
-                differences=differences.get(code, 0),
+                differences=differences.get(code, (0, 0))[0],
+                settling=differences.get(code, (0, 0))[1],
                 sent=sent,
                 received=received,
                 failed=failed,

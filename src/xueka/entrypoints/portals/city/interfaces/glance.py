@@ -98,11 +98,10 @@ def _row(actor: Actor, each: Standing, ages: list[tuple[datetime, int | None]]) 
     return {
         "name": Link(each.name, to["page"]),
         "kind": KINDS[each.kind],
-        "notes": [f"{word} {_noted(told)}" for word, told in each.notes],
         "health": words.health(each),
         "why": each.health[1],
         "waiting": Link(f"{each.waiting:,}", to["waiting"]),
-        "oldest": formats.seconds(each.oldest_seconds) if each.waiting or each.oldest_seconds else "—",
+        "oldest": formats.seconds(each.oldest_seconds) if each.oldest_seconds else "",
         "ages": AgeStrip(
             f"{each.name}近 24 小时最久的等待",
             [(f"{clock.local(hour):%-H} 时", seconds) for hour, seconds in ages],
@@ -110,15 +109,11 @@ def _row(actor: Actor, each: Standing, ages: list[tuple[datetime, int | None]]) 
         ),
         "dead": Link(f"{each.dead:,}", to["dead"]),
         "differences": Link(f"{each.differences:,}", to["differences"]) if each.kind == EXCHANGE else "—",
+        "settling": each.settling,
         "moved": Link(f"{each.sent:,} / {each.received:,}", to["moved"]),
-        "breaker": words.breaker(each),
         "answered": each.answered_at,
         "quality": Link(words.quality(each), f"{to['page']}#quality") if words.quality(each) else "—",
     }
-
-
-def _noted(told: datetime | str | None) -> str:
-    return told if isinstance(told, str) else formats.compact(told)
 
 
 def _head(request: StaffRequest, found: Standing) -> ObjectHead:
@@ -144,7 +139,10 @@ def _head(request: StaffRequest, found: Standing) -> ObjectHead:
             Fact("在重试", f"{found.failing:,}"),
             Fact("等人处理", Link(f"{found.dead:,}", to["dead"])),
             *(
-                [Fact("核对差异", Link(f"{found.differences:,}", to["differences"]))]
+                [
+                    Fact("核对差异", Link(f"{found.differences:,}", to["differences"])),
+                    Fact("已办，待核对", f"{found.settling:,}"),
+                ]
                 if found.kind == EXCHANGE
                 else []
             ),
@@ -267,8 +265,8 @@ def _dead(code: str, newest: bool) -> list[dict[str, object]]:
         {
             "way": words.WAYS[words.way_of(each)],
             "link": words.message_link(words.way_of(each), each),
-            "key": each.stream.key,
-            "kind": each.kind,
+            "key": words.key(each.stream.key),
+            "kind": words.kind_of_message(each.kind),
             "why": words.why(each.code, each.problem),
             "at": words.begun(each),
             "age": formats.age(words.begun(each)),

@@ -83,13 +83,16 @@ def message(request: StaffRequest, way: str, message_id: int) -> HttpResponse:
     back = "city:interface_messages" if way == "out" else "city:interface_received"
     shown = {
         "head": ObjectHead(
-            found.kind,
+            words.kind_of_message(found.kind),
             found.message_id,
             f"{words.WAYS[way]}的消息",
             words.message_state(way, found.state),
             facts=[
-                Fact("对接方", Link(code, reverse("city:interface", args=[code]))),
-                Fact("对象", Link(found.stream.key, f"{reverse('city:trace')}?q={found.stream.key}")),
+                Fact("对接方", Link(words.last_name_of(code), reverse("city:interface", args=[code]))),
+                Fact("种类", found.kind),
+                Fact(
+                    "对象", Link(words.key(found.stream.key), f"{reverse('city:trace')}?q={found.stream.key}")
+                ),
                 Fact("第几条", found.seq),
                 Fact("发生", found.occurred_at),
                 Fact("建立" if way == "out" else "收到", words.begun(found)),
@@ -141,7 +144,7 @@ def trace(request: StaffRequest) -> HttpResponse:
         "asked": asked,
         "traces": [
             (
-                key,
+                words.key(key),
                 _object(key),
                 [_line(each) for each in traced.lines if each.key == key],
             )
@@ -172,8 +175,11 @@ def _line(each: operations.Step | operations.Beside) -> tuple[Any, ...]:
     return (
         each.at,
         *way,
-        Link(each.counterpart, reverse("city:interface", args=[each.counterpart])),
-        Link(each.kind, reverse("city:interface_message", args=[each.direction, each.id])),
+        Link(words.last_name_of(each.counterpart), reverse("city:interface", args=[each.counterpart])),
+        Link(
+            words.kind_of_message(each.kind),
+            reverse("city:interface_message", args=[each.direction, each.id]),
+        ),
         each.seq,
         words.message_state(each.direction, each.state),
         words.why(each.code, each.problem),
@@ -192,8 +198,8 @@ def _actions(request: StaffRequest, way: str, found: Any) -> list[Action]:
         request,
         found.stream.counterpart,
         ("message", f"{way}:{found.id}"),
-        f"{found.stream.key} 的消息{words.message_state(way, found.state).text}",
-        f"消息 {found.message_id}（{found.kind}，{found.stream.key} 第 {found.seq} 条）"
+        f"{words.key(found.stream.key)} 的消息{words.message_state(way, found.state).text}",
+        f"消息 {found.message_id}（{found.kind}，{words.key(found.stream.key)} 第 {found.seq} 条）"
         f"{words.why(found.code, found.problem)}",
     )
     shown: list[Action] = []
@@ -259,8 +265,8 @@ def _columns(way: str) -> list[Column]:
     begun = "created_at" if way == "out" else "received_at"
     return [
         Column("消息", "message_id", kind="code"),
-        Column("对象", "stream__key", kind="code"),
-        Column("种类", "kind", minor=True),
+        Column("对象", lambda row: words.key(row.stream.key), kind="code"),
+        Column("种类", lambda row: words.kind_of_message(row.kind), minor=True),
         Column("第几条", "seq", kind="number", minor=True),
         Column("状态", lambda row: words.message_state(way, row.state)),
         Column("试过", "tries", kind="number", minor=True),
@@ -280,6 +286,8 @@ def filters(actor: Actor, way: str) -> list[Filter]:
             "state", "状态", lambda rows, code: rows.filter(state=code), list(labels.items()), kind="tabs"
         ),
         Filter("q", "卡的任一号码、教育ID或消息编号", find, kind="search"),
-        Filter("kind", "种类", lambda rows, text: rows.filter(kind=text), kind="search"),
+        Filter(
+            "kind", "种类", lambda rows, kind: rows.filter(kind=kind), list(words.KINDS_OF_MESSAGE.items())
+        ),
         Filter("code", "原因", lambda rows, code: rows.filter(code=code), list(codes.WORDS.items())),
     ]

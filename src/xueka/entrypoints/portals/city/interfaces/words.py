@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from xueka.contexts.coordination import api as coordination
 from xueka.contexts.interop import api as interop
 from xueka.entrypoints.design.ui import Action, Badge, Link
-from xueka.kernel.errors import BadInput
+from xueka.kernel.errors import BadInput, NotFound
 from xueka.platform.exchange import codes
 from xueka.platform.exchange.counterparts import counterpart
 from xueka.platform.exchange.models import (
@@ -56,12 +56,76 @@ _MESSAGE = {
 WAYS = {"out": "发出", "in": "收到"}
 
 
+#: What a message says, by its kind (docs/interfaces: beijing-tong, transit, welfare).
+KINDS_OF_MESSAGE = {
+    "card.status": "卡状态",
+    "numbers.asked": "申请号段",
+    "numbers.granted": "批复号段",
+    "numbers.declined": "不批号段",
+    "application.blocked": "停用本方应用",
+    "application.unblocked": "恢复本方应用",
+    "number.withdrawn": "收回号码",
+    "citizen.corrected": "更正个人信息",
+    "binding.asked": "申请实名",
+    "binding.answered": "实名结果",
+    "binding.release": "申请解除实名",
+    "binding.released": "已解除实名",
+    "validity.changed": "有效期变化",
+    "extension.asked": "申请延期",
+    "extension.answered": "延期结果",
+    "hotlist.changed": "黑名单变化",
+    "hotlist.confirmed": "黑名单已生效",
+    "hotlist.whole": "黑名单全量",
+    "hotlist.received": "黑名单全量已收",
+    "card.blocked": "公交停用",
+    "range.asked": "申请号段",
+    "range.granted": "批复号段",
+    "schedule.planned": "排产计划",
+    "schedule.answered": "排产答复",
+    "handover.written": "交接单",
+    "handover.answered": "交接答复",
+    "script.announced": "发布脚本",
+    "script.reported": "脚本结果",
+    "holder.changed": "持卡人变化",
+    "entitlement.changed": "权益变化",
+    "kind.named": "权益名称",
+}
+_OBJECTS = {
+    "card": "卡",
+    "student": "学生",
+    "range": "号段",
+    "schedule": "排产",
+    "hand_over": "交接",
+    "hot_list": "黑名单",
+    "kind": "权益种类",
+}
+
+
+def kind_of_message(kind: str) -> str:
+    """In Chinese; one that we do not know as it came."""
+    return KINDS_OF_MESSAGE.get(kind, kind)
+
+
+def key(name: str) -> str:
+    """What a message is about: "card:250000000017" as 卡 250000000017."""
+    what, _, number = name.partition(":")
+    return f"{_OBJECTS[what]} {number}" if what in _OBJECTS else name
+
+
 def name_of(code: str) -> str:
     """What a counterpart of the exchange is called. Raises NotFound `COUNTERPART_UNKNOWN`."""
     try:
         return counterpart(code).name
     except BadInput:
         return code  # its file is broken; its messages are still there
+
+
+def last_name_of(code: str) -> str:
+    """The same of one that may be gone, whose messages are still there."""
+    try:
+        return name_of(code)
+    except NotFound:
+        return code
 
 
 def health(standing: Standing) -> Badge:
