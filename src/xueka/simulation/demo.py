@@ -10,6 +10,7 @@ from django.db import transaction
 
 from xueka.contexts.cards import api as cards
 from xueka.contexts.closing import api as closing
+from xueka.contexts.couriers import api as couriers
 from xueka.contexts.keys import api as keys
 from xueka.contexts.logistics import api as logistics
 from xueka.contexts.personalization import api as personalization
@@ -38,6 +39,7 @@ from xueka.simulation.world import World
 
 STUDENTS, SCHOOLS, SEED, FAULTS = 2_400, 32, 2025, "light"
 NEWCOMERS = 240
+PARCELS = 2
 
 
 def build_demo_city() -> None:
@@ -124,7 +126,8 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
     issuing.produce(world, issuing.apply_for(world, on_the_road, "new", photos=True), "新生补办")
     with world.work(minutes=60):
         deliveries = logistics.prepare_deliveries(first)
-    for delivery in deliveries[: len(deliveries) * 3 // 4]:
+    by_hand = len(deliveries) * 3 // 4
+    for delivery in deliveries[:by_hand]:
         with world.work(minutes=5):
             logistics.dispatch(
                 first,
@@ -133,6 +136,8 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
                 waybill=f"SF{delivery.number[2:]}",
                 expected_on=clock.today() + timedelta(days=4),
             )
+    for delivery in deliveries[by_hand : by_hand + PARCELS]:
+        couriers.ask_school(first, delivery.number)  # ordered when the courier's simulator is there
     world.clock.advance(rest)
     accepted = issuing.apply_for(world, ordered, "new", photos=True)
     with world.work(minutes=30):
