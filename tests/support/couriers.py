@@ -84,8 +84,10 @@ def sweep() -> None:
 
 
 @contextmanager
-def couriers_beside(folder: Path, settings: LazySettings, time: SimulatedClock | None) -> Iterator[Desk]:
-    house = House(parser().parse_args(["--home", str(folder), "--seed", "7"]))
+def couriers_beside(
+    folder: Path, settings: LazySettings, time: SimulatedClock | None, *more: str
+) -> Iterator[Desk]:
+    house = House(parser().parse_args(["--home", str(folder), "--seed", "7", *more]))
     house.listen()
     settings.COURIER_PARTNER = folder / "partner.json"
     settings.COURIER_SITE = SITE

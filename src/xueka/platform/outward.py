@@ -35,13 +35,19 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def request(
-    method: str, address: str, seconds: float, *, content: bytes = b"", headers: dict[str, str] | None = None
+    method: str,
+    address: str,
+    seconds: float,
+    *,
+    content: bytes = b"",
+    headers: dict[str, str] | None = None,
+    most: int = LARGEST,
 ) -> httpx.Response:
-    """One call, and its whole answer within twice `seconds`, of at most `LARGEST` bytes.
+    """One call, and its whole answer within twice `seconds`, of at most `most` bytes.
 
     Raises httpx.HTTPError, httpx.InvalidURL.
     """
-    return _whole(method, address, seconds, content=content, headers=headers)
+    return _whole(method, address, seconds, most, content=content, headers=headers)
 
 
 def client(timeout: float, at_once: int = 1) -> httpx.Client:
@@ -52,16 +58,16 @@ def client(timeout: float, at_once: int = 1) -> httpx.Client:
 
 def post(address: str, form: dict[str, str], seconds: float) -> httpx.Response:
     """The same with a form."""
-    return _whole("POST", address, seconds, data=form)
+    return _whole("POST", address, seconds, LARGEST, data=form)
 
 
-def _whole(method: str, address: str, seconds: float, **what: Any) -> httpx.Response:
+def _whole(method: str, address: str, seconds: float, most: int, **what: Any) -> httpx.Response:
     with (
         opened(seconds) as caller,
         within(2 * seconds),
         caller.stream(method, address, **what) as answer,
     ):
-        content = read(answer, LARGEST)
+        content = read(answer, most)
     headers = answer.headers.copy()
     headers.pop("content-encoding", None)  # it is unpacked
     return httpx.Response(answer.status_code, headers=headers, content=content, request=answer.request)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote_plus
 
 import httpx
+import pypdf
 import pytest
 
 from xueka.sandbox.common.http import Answer, Request, Server, json_answer
@@ -72,6 +74,27 @@ class Town:
         result = answer["apiResultData"]
         found = json.loads(result) if isinstance(result, str) else result
         return found["errorCode"], found["msgData"]
+
+    def print(self, *numbers: str, **more: Any) -> dict[str, Any]:
+        """§2.8: `apiResultData` for a mother and her children."""
+        documents: list[dict[str, str]] = []
+        for place, number in enumerate(numbers, 1):
+            one = {"masterWaybillNo": numbers[0], "remark": f"BX{place}"}
+            one |= {"branchWaybillNo": number} if place > 1 else {}
+            documents.append(
+                one | ({"seq": str(place), "sum": str(len(numbers))} if len(numbers) > 1 else {})
+            )
+        message = {
+            "templateCode": self.card["sf"]["label_template"], "version": "2.0", "fileType": "pdf",
+            "sync": True, "documents": documents, "extJson": {"mergePdf": True, "mergeType": "all"}, **more,
+        }  # fmt: skip
+        answer = self.raw("COM_RECE_CLOUD_PRINT_WAYBILLS", message)
+        assert answer["apiResultCode"] == "A1000", answer
+        result = answer["apiResultData"]
+        return json.loads(result) if isinstance(result, str) else result
+
+    def file(self, address: str, token: str) -> httpx.Response:
+        return self.client.get(address, headers={"X-Auth-token": token} if token else {})
 
     def order(self, number: str, **more: Any) -> tuple[str, dict[str, Any]]:
         contacts = [
@@ -139,7 +162,16 @@ class Town:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("couriers")
-    command = [sys.executable, "-m", "xueka.sandbox.couriers", "--home", str(folder), "--seed", "7"]
+    command = [
+        sys.executable,
+        "-m",
+        "xueka.sandbox.couriers",
+        "--home",
+        str(folder),
+        "--seed",
+        "7",
+        "--labels",
+    ]
     process = subprocess.Popen(command)
     try:
         until = time.monotonic() + 60
@@ -193,6 +225,48 @@ def test_an_order_its_labels_and_the_same_again(town: Town) -> None:
     assert town.order("O-1", parcelQty=1)[0] == "8016" and town.waybills("O-1") == numbers
     assert town.sf("EXP_RECE_SEARCH_ORDER_RESP", orderId="nobody")[0] == "8018"
     assert town.order("")[0] == "S0001"
+
+
+def test_labels_are_printed_in_the_cloud_and_fetched_with_a_token(town: Town) -> None:
+    town.order("O-10", parcelQty=2)
+    numbers = town.waybills("O-10")
+    made = town.print(*numbers)
+    assert made["success"] is True and "msgData" not in made
+    [file] = made["obj"]["files"]
+    assert file["waybillNo"] in numbers and made["obj"]["fileType"] == "pdf"
+    assert file["url"].startswith(f"http://{town.card['sf']['label_hosts'][0]}/")
+    pages = pypdf.PdfReader(io.BytesIO(town.file(file["url"], file["token"]).content)).pages
+    for page, number, place in zip(pages, numbers, ("1/2", "2/2"), strict=True):
+        text = page.extract_text()
+        assert number in text and place in text and f"BX{place[0]}" in text
+    assert town.file(file["url"], "").status_code == 401 == town.file(file["url"], "x").status_code
+    town.sim("POST", "clock", now="2026-11-27T08:01:00+08:00")
+    assert town.file(file["url"], file["token"]).status_code == 401, "after a day"
+    assert len(town.print(*numbers, extJson={})["obj"]["files"]) == 2, "not merged"
+
+
+def test_labels_that_are_not_printed(town: Town) -> None:
+    town.order("O-11", parcelQty=2)
+    mother, child = town.waybills("O-11")
+    for wrong in (
+        town.print(mother, child, templateCode="fm_150_standard_other"),
+        town.print(mother),  # one of two is not the whole
+        town.print(child),
+        town.print("SF0000000000000"),
+        town.print(mother, child, documents=[]),
+    ):
+        assert wrong["success"] is False and wrong["errorMessage"] and "obj" not in wrong
+    town.sim("PUT", "dial", label_refused=1)
+    assert town.print(mother, child)["success"] is False
+    town.sim("PUT", "dial", label_refused=0, label_broken=1)
+    [file] = town.print(mother, child)["obj"]["files"]
+    broken = town.file(file["url"], file["token"])
+    assert broken.status_code == 200 and not broken.content.startswith(b"%PDF")
+    town.sim("PUT", "dial", label_broken=0, label_elsewhere=1)
+    [file] = town.print(mother, child)["obj"]["files"]
+    assert httpx.URL(file["url"]).netloc.decode() not in town.card["sf"]["label_hosts"]
+    kinds = {each["kind"] for each in town.sim("GET", "faults")}
+    assert {"label_refused", "label_broken", "label_elsewhere"} <= kinds
 
 
 def test_decided_by_a_person_and_not_taken(town: Town) -> None:

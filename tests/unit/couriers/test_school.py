@@ -63,8 +63,8 @@ def test_a_mother_and_her_child_reach_the_school(family: Families, desk: Desk) -
     mother, child = shipment.waybills.all()
     assert (shipment.pieces, mother.position, child.position) == (2, 1, 2)
     assert {mother.box_id, child.box_id} == {box.id for box in logistics.boxes_of(delivery)}
+    pages = pypdf.PdfReader(io.BytesIO(couriers.labels(OPERATOR, shipment.id))).pages
     with transaction.atomic():
-        pages = pypdf.PdfReader(io.BytesIO(couriers.labels(OPERATOR, shipment.id))).pages
         couriers.hand_over(OPERATOR, shipment.id)
     assert len(pages) == 2, "a label for each parcel"
     for label, waybill in zip(pages, (mother, child), strict=True):

@@ -1,6 +1,6 @@
 """Couriers: parcels, waybills, tracking, custody, problem parcels. The only door into this context."""
 
-from xueka.contexts.couriers.calling import call, has_account, take_push
+from xueka.contexts.couriers.calling import call, has_account, labels, take_push
 from xueka.contexts.couriers.domain.rules import COURIERS, HAND, HOLDERS, INTERCEPTS, KINDS, PROBLEMS
 from xueka.contexts.couriers.domain.sf import digest as sf_digest
 from xueka.contexts.couriers.domain.status import STATUSES
@@ -27,7 +27,6 @@ from xueka.contexts.couriers.queries import (
     told_of_card,
     way,
 )
-from xueka.contexts.couriers.services.documents import labels
 from xueka.contexts.couriers.services.ordering import (
     ask_home,
     ask_school,

@@ -26,13 +26,14 @@ from xueka.contexts.couriers.ports import (
     Placed,
     Pushes,
 )
-from xueka.contexts.couriers.services import following, inbox, ordering, problems
+from xueka.contexts.couriers.services import documents, following, inbox, ordering, problems
 from xueka.contexts.couriers.services.common import WORKER, locked, open_problem, pause_after, sender
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound, Refused, XuekaError
 from xueka.platform.crypto.fields import unseal
 from xueka.platform.database import home
 from xueka.platform.exchange import lines
+from xueka.platform.identity.actor import Actor
 
 log = structlog.get_logger("xueka.couriers")
 
@@ -160,6 +161,40 @@ def _intercept(shipment: Shipment) -> None:
     else:
         with transaction.atomic():
             problems.intercepted(shipment.id)
+
+
+def labels(actor: Actor, shipment_id: int) -> bytes:
+    """The labels of a shipment as one PDF, a page a waybill: SF's own where its account has a template for
+    them, else ours. Without SF's there is ours all the same: a parcel does not wait for paper.
+
+    Raises NotFound; Refused `NO_WAYBILL`, `ADDRESS_FORGOTTEN`.
+    """
+    with transaction.atomic():
+        shipment, kept = documents.take_label(actor, shipment_id)
+    if kept or shipment.courier != rules.SF:
+        return kept or documents.own_label(shipment)
+    made, why = _couriers_label(shipment)
+    with transaction.atomic():
+        shipment = documents.keep_label(shipment_id, made, why)
+    return made or documents.own_label(shipment)
+
+
+def _couriers_label(shipment: Shipment) -> tuple[bytes, str]:
+    """SF's, or why it made none; neither where it is not to make any."""
+    if not lines.may_call(SF):
+        return b"", "顺丰没有回应"
+    silent = ""
+    try:
+        made = _sf().label(documents.pieces(shipment))
+    except CourierUnavailable as error:
+        silent = _silence(error)
+        return b"", error.message
+    except CourierRefused as error:
+        return b"", error.message
+    else:
+        return made or b"", ""
+    finally:
+        lines.heard(SF, not silent, silent)
 
 
 def ask_routes(shipment_ids: Sequence[int]) -> None:

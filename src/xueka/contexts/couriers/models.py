@@ -42,7 +42,8 @@ class Shipment(models.Model):
     some days after the end; `mark` tells whether the family has changed it since. `status` is the last
     neutral word, at the courier's time. `next_try_at`: a call is to be made (again); `next_ask_at`: its
     way is asked; `unanswered_since`: that gives nothing. `unsent`: the courier has it, and what it comes from
-    does not say so yet.
+    does not say so yet. `label`: the courier's own, emptied with the address; `label_said`: why there is none
+    although the account has them.
     """
 
     number = models.CharField(max_length=20, unique=True)
@@ -79,6 +80,8 @@ class Shipment(models.Model):
     next_ask_at = models.DateTimeField(null=True)
     unanswered_since = models.DateTimeField(null=True)
     unsent = models.BooleanField(default=False, db_default=False)
+    label = models.ForeignKey("files.StoredFile", on_delete=models.PROTECT, null=True, related_name="+")
+    label_said = models.CharField(max_length=200, blank=True, db_default="")
 
     objects = Shipments.as_manager()
 

@@ -50,6 +50,14 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """One parcel of a shipment, for its label. `remark` tells the packer which box it is for."""
+
+    waybill: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A push, read. `confirmed`: signed by the courier, and so believed without a question.
 
@@ -90,6 +98,11 @@ class Courier(Pushes, Protocol):
 
     def routes(self, waybills: Sequence[str]) -> list[Heard]:
         """The whole way of at most AT_ONCE waybills. Raises CourierUnavailable."""
+
+    def label(self, pieces: Sequence[Piece]) -> bytes | None:
+        """The courier's own labels as one PDF, a page a parcel, the mother first; None where this account
+        has none. Raises CourierUnavailable, CourierRefused.
+        """
 
     def intercept(self, waybill: str) -> None:
         """Have it sent back to us. Raises CourierUnavailable, CourierRefused."""

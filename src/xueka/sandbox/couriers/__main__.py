@@ -25,6 +25,7 @@ from xueka.sandbox.common.store import Store
 from xueka.sandbox.common.struck import Calls, Words
 from xueka.sandbox.couriers import follower
 from xueka.sandbox.couriers.follower import Follower
+from xueka.sandbox.couriers.labels import Labels
 from xueka.sandbox.couriers.parcels import SCHEMA, Parcels
 
 PARTNER_ID, MONTHLY_CARD = "DEMOXK", "7551234567"
@@ -42,7 +43,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "heavy": {
         **struck.HEAVY, "push_lost": 0.2, "notice_drop": 0.2, "duplicate": 0.3, "shuffle": 0.3,
         "forged": 0.1, "no_service": 0.05, "by_hand": 0.1, "lost": 0.05, "returned": 0.1, "locker": 0.2,
-        "second_attempt": 0.1, "stale": 0.2, "drift": 0.3, "abort": 0.2,
+        "second_attempt": 0.1, "stale": 0.2, "drift": 0.3, "abort": 0.2, "label_refused": 0.1,
+        "label_broken": 0.05, "label_elsewhere": 0.05,
     },
 }  # fmt: skip
 
@@ -52,7 +54,7 @@ class House:
         home: Path = options.home
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.card, self._keys = home, home / "partner.json", home / "keys"
-        self._push_on = options.notices == "push"
+        self._push_on, self._hands_out_labels = options.notices == "push", options.labels
         self._keys.mkdir(exist_ok=True)
         self._keys.chmod(0o700)
         self.store = Store(home / "couriers.sqlite3", SCHEMA)
@@ -61,6 +63,7 @@ class House:
         self.calls = Calls(self.store, self.dial)
         self.notices = Notices(self.store, self.clock, self.dial, options.speed)
         self.parcels = Parcels(self.store, self.clock, self.dial, options.speed)
+        self.labels = Labels(self.store, self.clock, self.dial, PARTNER_ID, lambda: self.server.base)
         self.follower = Follower(self.store, self.dial, self.parcels, self.notices, self._kept("kuaidi100"))
         self.notices.manners = {
             "sf": Manner(SF_GAPS, self._letter, _taken),
@@ -94,10 +97,16 @@ class House:
                     "partner_id": PARTNER_ID,
                     "checkword": self._kept("checkword"),
                     "monthly_card": MONTHLY_CARD,
+                    **self._cloud_labels(base),
                 },
                 "kuaidi100": {"gateway": f"{base}/poll", "key": self._kept("kuaidi100")},
             },
         )
+
+    def _cloud_labels(self, base: str) -> dict[str, Any]:
+        if not self._hands_out_labels:
+            return {}
+        return {"label_template": self.labels.template, "label_hosts": [base.removeprefix("http://")]}
 
     def stop(self) -> None:
         self._stopping.set()
@@ -121,6 +130,8 @@ class House:
         return self.calls.struck("couriers", words, lambda: self._called(request))
 
     def _called(self, request: Request) -> Answer:
+        if request.method == "GET" and request.path.startswith("/print-file/"):
+            return self.labels.file(request.path.rpartition("/")[2], request.header("X-Auth-token"))
         try:
             form = request.form
         except ValueError:
@@ -145,15 +156,22 @@ class House:
             return self._sf_answer("A1006", None)
         try:
             message = json.loads(form["msgData"])
-            done = self._serve(form["serviceCode"], message)
+            done = self._done(form["serviceCode"], message)
         except (ValueError, TypeError, AttributeError, KeyError):
             return self._sf_answer("A1001", None)
-        if done is None:
-            return self._sf_answer("A1004", None)
-        code, data = done
+        return self._sf_answer("A1004" if done is None else "A1000", done)
+
+    def _done(self, service: str, message: dict[str, Any]) -> dict[str, Any] | None:
+        """`apiResultData`; None for no service of ours."""
+        if service == "COM_RECE_CLOUD_PRINT_WAYBILLS":
+            return self.labels.print(message)
+        served = self._serve(service, message)
+        if served is None:
+            return None
+        code, data = served
         good = code == "S0000"
         result = {"success": good, "errorCode": code, "errorMsg": None if good else f"错误 {code}"}
-        return self._sf_answer("A1000", {**result, "msgData": data})
+        return {**result, "msgData": data}
 
     def _serve(self, service: str, message: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
         parcels = self.parcels
@@ -299,7 +317,9 @@ def _taken(status: int, body: bytes) -> bool:
 
 
 def parser() -> argparse.ArgumentParser:
-    return process.parser("couriers", __doc__, speed="of parcels and pushes")
+    made = process.parser("couriers", __doc__, speed="of parcels and pushes")
+    made.add_argument("--labels", action="store_true", help="SF prints labels in its cloud for this account")
+    return made
 
 
 def main() -> None:

@@ -17,6 +17,10 @@ create table if not exists parcel (
     follower text not null default '', company text not null default '', called_back text not null default ''
 );
 create index if not exists parcel_of_order on parcel (order_id);
+create table if not exists printed (
+    file text primary key, token text not null, waybill text not null, template text not null,
+    pages text not null, made text not null
+);
 create table if not exists ordered (
     order_id text primary key, message text not null, made text not null, outcome text not null
 );

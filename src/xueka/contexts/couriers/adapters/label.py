@@ -18,6 +18,7 @@ def pdf(shipment: Shipment, sender: Address, receiver: Address) -> bytes:
     waybills = list(shipment.waybills.select_related("box").order_by("position"))
     data = {
         "title": shipment.number,
+        "instead": shipment.label_said and f"{shipment.carrier}没有给出面单，此为本系统面单",
         "carrier": shipment.carrier,
         "route": shipment.route_label,
         "sender": {"name": sender.name, "phone": sender.phone, "address": sender.address},

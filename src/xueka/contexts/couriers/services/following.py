@@ -24,6 +24,7 @@ from xueka.contexts.replacements import api as replacements
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
 from xueka.platform.crypto.fields import unseal
+from xueka.platform.files import services as files
 
 _UNANSWERED = "查不到轨迹"
 _YEARS = range(2000, 2100)
@@ -232,9 +233,14 @@ def answered(shipment_id: int) -> None:
 
 
 def forget() -> int:
-    """Addresses and pushes of what ended long ago."""
+    """Addresses, the labels that show them, and pushes of what ended long ago."""
     before = clock.now() - rules.FORGET_AFTER
-    old = Shipment.objects.filter(ended_at__lte=before).exclude(address=b"").update(address=b"")
+    ended = Shipment.objects.filter(ended_at__lte=before)
+    kept = [each.label for each in ended.exclude(label=None).select_related("label") if each.label]
+    ended.exclude(label=None).update(label=None)
+    for label in kept:
+        files.remove(label)
+    old = ended.exclude(address=b"").update(address=b"")
     return old + Push.objects.filter(judged_at__lte=before).exclude(raw=b"").update(raw=b"")
 
 

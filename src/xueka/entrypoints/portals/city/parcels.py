@@ -86,6 +86,7 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
             actions=_actions(found, bool(waybills)),
         ),
         "trouble": found.last_error,
+        "own_label": found.label_said,
         "events": events_of(found),
         "waybills": [
             (
@@ -109,15 +110,21 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
 
 
 @require_POST
+@portal_view(couriers.WORK, atomic=False)
+def label(request: StaffRequest, number: str) -> HttpResponse:
+    """The courier may be asked for it, so that this opens its transactions itself."""
+    found = couriers.shipment(request.actor.scope, number)
+    answer = HttpResponse(couriers.labels(request.actor, found.id), content_type="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{found.number}.pdf"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@require_POST
 @portal_view(couriers.WORK)
 def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     found = couriers.shipment(request.actor.scope, number)
     note = request.POST.get("note", "")
-    if verb == "label":
-        answer = HttpResponse(couriers.labels(request.actor, found.id), content_type="application/pdf")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{found.number}.pdf"'
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
     if verb == "hand":
         couriers.hand_over(request.actor, found.id)
         flash(request, f"{number} 已登记交给快递。")
@@ -235,14 +242,15 @@ def _actions(found: couriers.Shipment, numbered: bool) -> list[Action]:
         return reverse("city:parcel_act", args=[found.number, verb])
 
     shown = []
+    label = reverse("city:parcel_label", args=[found.number])
     ours = found.kind == "school"  # a card that goes home is the counter's to hand over
     if found.state == "ordered" and ours:
         shown += [
-            Action("打印面单", to("label"), "post", "printer", "primary"),
+            Action("打印面单", label, "post", "printer", "primary"),
             Action("交给快递", to("hand"), "post", "truck-delivery"),
         ]
     elif numbered and found.address and ours:
-        shown.append(Action("打印面单", to("label"), "post", "printer"))
+        shown.append(Action("打印面单", label, "post", "printer"))
     if found.state in ("asked", "ordered") and found.courier == "sf" and ours:
         cancel = Confirm("取消运件", "还没有揽收的可以取消；已经揽收的，承运商会照常派送。", "取消运件")
         shown.append(Action("取消", to("cancel"), "post", "x", "danger", confirm=cancel))

@@ -102,6 +102,7 @@ urlpatterns = [
     path("parcels/problems/<int:problem_id>/", parcels.settle, name="parcel_problem"),
     path("parcels/scorecard/", parcels.scorecard, name="scorecard"),
     path("parcels/<str:number>/", parcels.parcel, name="parcel"),
+    path("parcels/<str:number>/label/", parcels.label, name="parcel_label"),
     path("parcels/<str:number>/<slug:verb>/", parcels.act, name="parcel_act"),
     path("discrepancies/", discrepancies.listing, name="discrepancies"),
     path("discrepancies/<int:discrepancy_id>/", discrepancies.resolve, name="discrepancy"),

@@ -114,18 +114,21 @@ def order(request: StaffRequest, number: str) -> HttpResponse:
 
 
 @require_POST
+@portal_view(couriers.SEND, atomic=False)
+def shipment_label(request: StaffRequest, number: str) -> HttpResponse:
+    """The courier may be asked for it, so that this opens its transactions itself."""
+    _, ordered = _ordered(request.actor.scope, number)
+    answer = HttpResponse(couriers.labels(request.actor, ordered.id), content_type="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{ordered.number}.pdf"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@require_POST
 @portal_view(couriers.SEND)
 def shipment_act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
-    """What is done with an order at the courier: its label, the hand-over, cancelling."""
-    found = replacements.replacement(request.actor.scope, number)
-    ordered = couriers.open_for_replacement(found.id)
-    if ordered is None:
-        raise NotFound("SHIPMENT_NOT_FOUND", "没有在途的运件。", action="请刷新页面。")
-    if verb == "label":
-        answer = HttpResponse(couriers.labels(request.actor, ordered.id), content_type="application/pdf")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{ordered.number}.pdf"'
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+    """What is done with an order at the courier: the hand-over, cancelling."""
+    found, ordered = _ordered(request.actor.scope, number)
     if verb == "hand":
         couriers.hand_over(request.actor, ordered.id)
         flash(request, f"{found.student.name}的卡已交给{ordered.carrier}，家长会收到短信。")
@@ -260,6 +263,14 @@ def _page(
     return render(request, "counter/parcel.html", shown, status=status)
 
 
+def _ordered(scope: Scope, number: str) -> tuple[replacements.Replacement, couriers.Shipment]:
+    found = replacements.replacement(scope, number)
+    ordered = couriers.open_for_replacement(found.id)
+    if ordered is None:
+        raise NotFound("SHIPMENT_NOT_FOUND", "没有在途的运件。", action="请刷新页面。")
+    return found, ordered
+
+
 def _actions(
     found: replacements.Replacement, ordered: couriers.Shipment | None, *, to_post: bool, with_carrier: bool
 ) -> list[Action]:
@@ -306,10 +317,11 @@ def _to_send(found: replacements.Replacement, ordered: couriers.Shipment | None)
     def to(verb: str) -> str:
         return reverse("counter:shipment_act", args=[found.number, verb])
 
+    label = reverse("counter:shipment_label", args=[found.number])
     actions = []
     if ordered.state == "ordered":
         actions += [
-            Action("打印面单", to("label"), "post", "printer", "primary"),
+            Action("打印面单", label, "post", "printer", "primary"),
             Action("交给快递", to("hand"), "post", "mail"),
         ]
     if ordered.state in ("asked", "ordered"):

@@ -21,6 +21,7 @@ urlpatterns = [
     path("post/", parcels.parcels, name="parcels"),
     path("post/<str:number>/", parcels.parcel, name="parcel"),
     path("post/<str:number>/order/", parcels.order, name="parcel_order"),
+    path("post/<str:number>/parcel/label/", parcels.shipment_label, name="shipment_label"),
     path("post/<str:number>/parcel/<slug:verb>/", parcels.shipment_act, name="shipment_act"),
     path("post/<str:number>/<slug:verb>/", parcels.act, name="parcel_act"),
     path("blanks/", blanks.blanks, name="blanks"),
