@@ -11,6 +11,7 @@ from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
 from xueka.kernel.errors import BadInput
+from xueka.kernel.foreign import json_of
 
 Row = TypeVar("Row", bound=Model)
 
@@ -49,7 +50,7 @@ def _cursor(key: Sequence[object]) -> str:
 
 def _key(after: str, length: int) -> list[int | str]:
     try:
-        key = json.loads(base64.urlsafe_b64decode(after.encode("ascii", "replace")))
+        key = json_of(base64.urlsafe_b64decode(after.encode("ascii", "replace")))
     except (ValueError, binascii.Error):
         key = None
     if not (isinstance(key, list) and len(key) == length and all(type(part) in (int, str) for part in key)):

@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.query import ModelIterable
 
 from xueka.kernel.errors import BadInput
+from xueka.kernel.foreign import json_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _mark(row: Any, order: Sequence[str]) -> str:
 def _read(mark: str, length: int) -> list[Any]:
     try:
         padded = mark + "=" * (-len(mark) % 4)
-        values = json.loads(b64decode(padded, altchars=b"-_", validate=True))
+        values = json_of(b64decode(padded, altchars=b"-_", validate=True))
     except ValueError:
         values = None
     scalars = isinstance(values, list) and all(isinstance(v, str | int | float) for v in values)

@@ -3,7 +3,6 @@
 docs/interfaces/exchange.md is the contract. An acceptance says *kept*; applying is the worker's.
 """
 
-import json
 from collections.abc import Callable
 from functools import wraps
 
@@ -16,6 +15,7 @@ from xueka.contexts.interop import api as interop
 from xueka.entrypoints.rest.limits import machine_view
 from xueka.entrypoints.rest.problems import problem, refusal
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused, XuekaError
+from xueka.kernel.foreign import json_of
 from xueka.platform.exchange import receiving
 from xueka.platform.exchange.counterparts import Counterpart, counterpart
 from xueka.platform.identity.addresses import client_address
@@ -82,8 +82,8 @@ def reconcile(request: HttpRequest, partner: Counterpart, name: str) -> HttpResp
     """POST /api/interop/v1/<code>/reconcile/<dataset>: the counterpart compares its records with ours."""
     receiving.authenticate(partner, request.headers, request.body)
     try:
-        asked = json.loads(request.body)
-    except (ValueError, RecursionError):
+        asked = json_of(request.body)
+    except ValueError:
         asked = None
     if name not in partner.datasets:
         return problem(404, "DATASET_UNKNOWN", "没有这个数据集。", "请核对双方约定的数据集。")

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused, XuekaError
+from xueka.kernel.foreign import json_of
 from xueka.platform.crypto.fields import open_bytes
 from xueka.platform.exchange import codes
 from xueka.platform.exchange.models import APPLIED, DEAD, Incoming, IncomingFile, Stream
@@ -103,7 +104,7 @@ def read(message: Incoming) -> Message:
             raise Refused(codes.FILE_MISSING, codes.words(codes.FILE_MISSING), found=digest[:16])
         Incoming.objects.filter(id=message.id).update(file=kept.file_id)
         try:
-            data = json.loads(files.read(kept.file))
+            data = json_of(files.read(kept.file))
         except ValueError:
             raise Refused(codes.BODY_WRONG, "文件的内容不是 JSON。", where="file") from None
     return Message(

@@ -6,7 +6,6 @@ ours.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from django.db.models import F
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict
+from xueka.kernel.foreign import json_of
 from xueka.platform.crypto.fields import seal_bytes
 from xueka.platform.exchange.counterparts import Counterpart
 from xueka.platform.exchange.models import IN, Incoming, IncomingFile, Stream
@@ -131,8 +131,8 @@ class _Told:
 def _read(raw: bytes, message_id: str) -> _Told:
     """The head of a message; its `data` is the handler's affair."""
     try:
-        body: Any = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError):
+        body: Any = json_of(raw.decode("utf-8"))
+    except ValueError:
         raise _wrong("整个消息", "", "JSON 对象") from None
     if not isinstance(body, dict):
         raise _wrong("整个消息", type(body).__name__, "JSON 对象")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from xueka.kernel import clock
+from xueka.kernel.foreign import json_of
 from xueka.platform import outward
 from xueka.platform.exchange import codes
 from xueka.platform.exchange.counterparts import Counterpart
@@ -86,8 +87,8 @@ class Caller:
         """A question with an answer in JSON; None where there is none."""
         answer, said = self._send("POST", path, message_id, _json(value))
         try:
-            return said, json.loads(answer) if said.accepted else None
-        except (ValueError, RecursionError):
+            return said, json_of(answer) if said.accepted else None
+        except ValueError:
             return Said(said.status, codes.ERROR, "应答无法识别", said.ms), None
 
     def close(self) -> None:
@@ -151,8 +152,8 @@ def _code(status: int) -> str:
 
 def _problem(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body[:4096])
-    except (ValueError, RecursionError):
+        told = json_of(body[:4096])
+    except ValueError:
         return {}
     if not isinstance(told, dict):
         return {}

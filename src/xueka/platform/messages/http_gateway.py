@@ -15,6 +15,7 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Refused
+from xueka.kernel.foreign import json_of
 from xueka.platform import outward
 from xueka.platform.database import home
 from xueka.platform.messages.ports import (
@@ -136,7 +137,7 @@ class HttpGateway:
         try:
             return [
                 Report(str(each["key"]), str(each["message_id"]), _outcome(each))
-                for each in json.loads(body)["reports"]
+                for each in json_of(body)["reports"]
             ]
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("PUSH_UNREADABLE", "推送的内容无法识别。", found=type(error).__name__) from None
@@ -162,8 +163,8 @@ class HttpGateway:
         if not self._is_theirs(answer):
             raise Unreachable("短信网关的应答没有有效的签名。")
         try:
-            read = answer.json() if answer.content else {}
-        except (ValueError, RecursionError):
+            read = json_of(answer.content) if answer.content else {}
+        except ValueError:
             read = None
         if not isinstance(read, dict):
             raise Unreachable("短信网关的应答无法识别。")

@@ -22,6 +22,7 @@ from xueka.contexts.couriers.ports import (
     PushRefused,
     Told,
 )
+from xueka.kernel.foreign import json_of
 from xueka.platform import outward
 from xueka.platform.database import home
 
@@ -50,7 +51,7 @@ class Kuaidi100:
         }
         form = {"schema": "json", "param": json.dumps(param, ensure_ascii=False)}
         try:
-            got = outward.post(self._account["gateway"], form, _SECONDS).json()
+            got = json_of(outward.post(self._account["gateway"], form, _SECONDS).content)
             code, said = str(got["returnCode"]), str(got.get("message", ""))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise CourierUnavailable(

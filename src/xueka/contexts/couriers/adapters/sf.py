@@ -24,6 +24,7 @@ from xueka.contexts.couriers.ports import (
     Told,
 )
 from xueka.kernel import clock
+from xueka.kernel.foreign import json_of
 from xueka.platform import outward
 
 _SECONDS = 5
@@ -196,7 +197,7 @@ class Sf:
         }
         try:
             got = outward.post(self._account["gateway"], form, _SECONDS)
-            answer = got.json()
+            answer = json_of(got.content)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise CourierUnavailable("COURIER_SILENT", "顺丰没有回应。", found=type(error).__name__) from None
         if not isinstance(answer, dict):

@@ -5,10 +5,10 @@ Source of the facts: docs/interfaces/couriers.md §2.
 
 import base64
 import hashlib
-import json
 from typing import Any
 
 from xueka.contexts.couriers.domain import status as s
+from xueka.kernel.foreign import json_of
 
 #: What Java's URLEncoder leaves as it is. Python's quote_plus differs: it encodes `*` and leaves `~`.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-*_")
@@ -68,7 +68,7 @@ def result(answer: Any) -> dict[str, Any] | None:
     found = answer.get("apiResultData") if isinstance(answer, dict) else None
     if isinstance(found, str):
         try:
-            found = json.loads(found)
+            found = json_of(found)
         except ValueError:
             return None
     return found if isinstance(found, dict) else None

@@ -21,6 +21,7 @@ from joserfc.jwk import KeySet
 from requests.adapters import BaseAdapter
 
 from xueka.contexts.families.ports import Asked, Citizen, Over, SignOnDeclined, SignOnFailed
+from xueka.kernel.foreign import json_of
 from xueka.kernel.identifiers import phone_problem
 from xueka.platform import outward
 
@@ -133,10 +134,10 @@ def _read(text: str, keys: KeySet, kept: float = 0) -> jwt.Token:
     """Signed by Jingtong; its keys may have changed since we read them, if that is `kept` seconds ago."""
     try:
         return jwt.decode(text, keys, algorithms=ALGORITHMS)
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         try:
             return jwt.decode(text, _platform(kept)[1], algorithms=ALGORITHMS)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise _refused_token(type(error).__name__) from None
 
 
@@ -259,7 +260,7 @@ def _safe(address: str) -> str:
 def _json(address: str) -> dict[str, Any]:
     answer = outward.request("GET", address, _SECONDS)
     answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
+    found: dict[str, Any] = json_of(answer.content)
     return found
 
 

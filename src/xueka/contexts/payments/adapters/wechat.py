@@ -26,6 +26,7 @@ from xueka.contexts.payments.ports import (
     ToldRefund,
 )
 from xueka.kernel import clock
+from xueka.kernel.foreign import json_of
 
 _TIMEOUT = (3, 10)  # seconds, to connect and to read
 #: A notice whose timestamp is further away than this from when it came is a replay.
@@ -176,7 +177,7 @@ class WeChat:
     def _call(self, call: Callable[..., tuple[int, Any]], **arguments: Any) -> dict[str, Any]:
         found = self._raw(call, **arguments)
         try:
-            return json.loads(found) if found else {}
+            return json_of(found) if found else {}
         except ValueError:
             raise ChannelUnavailable("CHANNEL_ANSWER", "渠道的回答读不出来。") from None
 
@@ -192,7 +193,7 @@ class WeChat:
         if status < 300:
             return found
         try:
-            told = json.loads(found)
+            told = json_of(found)
             code, message = str(told["code"])[:40], str(told.get("message", ""))[:120]
         except (ValueError, KeyError, TypeError):
             raise ChannelUnavailable("CHANNEL_ANSWER", f"微信支付回答 {status}。") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from xueka.contexts.payments.adapters import downloads
 from xueka.contexts.payments.ports import ChannelUnavailable
+from xueka.kernel.foreign import json_of
 
 _NONE = 89503
 
@@ -51,7 +52,7 @@ def _said(content: bytes) -> dict[str, Any] | None:
     if not content.lstrip().startswith(b"{"):
         return None
     try:
-        found = json.loads(content)
+        found = json_of(content)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

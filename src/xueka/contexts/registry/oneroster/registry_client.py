@@ -17,6 +17,7 @@ from django.conf import settings
 
 from xueka.kernel import clock
 from xueka.kernel.errors import XuekaError
+from xueka.kernel.foreign import json_of
 from xueka.platform import outward
 
 SECONDS = 20
@@ -144,7 +145,7 @@ class RegistryClient:
             )
         _judge(answer)
         try:
-            return str(json.loads(answer.body)["access_token"])
+            return str(json_of(answer.body)["access_token"])
         except (ValueError, KeyError, TypeError):
             raise _unreadable("token", "没有 access_token", "OAuth 2 的令牌") from None
 
@@ -202,7 +203,7 @@ def _moment(text: str) -> datetime | None:
 def _said(answer: _Got) -> str:
     """The registry's own words: code and description of the standard's status, or of OAuth."""
     try:
-        value = json.loads(answer.body)
+        value = json_of(answer.body)
         minor = value.get("imsx_CodeMinor", {}).get("imsx_codeMinorField", [{}])[0]
         words = (minor.get("imsx_codeMinorFieldValue"), value.get("imsx_description"), value.get("error"))
     except (ValueError, AttributeError, IndexError, TypeError):
@@ -212,8 +213,8 @@ def _said(answer: _Got) -> str:
 
 def _read(kind: str, answer: _Got, offset: int) -> Answered:
     try:
-        value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        value = json_of(answer.body)
+    except ValueError:
         raise _unreadable(kind, "不是 JSON", "JSON 对象") from None
     records = value.get(kind) if isinstance(value, dict) else None
     if not isinstance(records, list):

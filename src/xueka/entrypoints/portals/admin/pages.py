@@ -1,7 +1,5 @@
 """Users, requests, lock-outs, the matrix of permissions, the notice on days off."""
 
-import json
-
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +16,7 @@ from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import BadInput
+from xueka.kernel.foreign import json_of
 from xueka.kernel.notices import load_notice, store_notice
 from xueka.platform.audit import queries as audit
 from xueka.platform.audit.services import record
@@ -268,7 +267,7 @@ def calendar(request: StaffRequest) -> HttpResponse:
     if request.method == "POST":
         file = request.FILES.get("file")
         try:
-            data = json.loads(file.read(200_000)) if file else None
+            data = json_of(file.read(200_000)) if file else None
         except ValueError:
             raise BadInput(
                 "CALENDAR_NOTICE_INVALID",
