@@ -1,5 +1,6 @@
 """`xueka sandbox`: any simulator by one command, which says where it is and where papers go."""
 
+import importlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from xueka.entrypoints.cli import sandbox_commands
 from xueka.entrypoints.cli.main import build
 from xueka.simulation import counterparts
 from xueka.simulation.counterparts import SIMULATORS
@@ -40,6 +42,32 @@ def test_it_starts_says_where_it_is_and_leaves_nothing() -> None:
         started.send_signal(signal.SIGTERM)
         started.communicate()
     assert not counterparts.listens(one.address())
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["transit", "--sign", "v1,v1sm2"], ["--sign", "v1,v1sm2"]),
+        (["welfare"], ["--sign", "v1"]),
+        (["couriers", "--labels"], ["--labels"]),
+    ],
+)
+def test_what_one_alone_takes_is_passed_on(
+    command: list[str], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(sandbox_commands, "_run", lambda one, more, speed: started.append(one.command(*more)))
+    result = CliRunner().invoke(build(), ["sandbox", *command])
+    assert result.exit_code == 0, result.output
+    [made] = started
+    assert made[-len(told) :] == told
+    module = importlib.import_module(made[made.index("-m") + 1] + ".__main__")
+    assert module.parser().parse_args(made[made.index("--home") :])
+
+
+def test_the_choice_of_signature_is_one_of_the_pages() -> None:
+    assert CliRunner().invoke(build(), ["sandbox", "transit", "--sign", "md5"]).exit_code == 2
+    assert CliRunner().invoke(build(), ["sandbox", "couriers", "--sign", "v1"]).exit_code == 2
 
 
 def test_one_that_needs_our_papers_says_so() -> None:

@@ -24,6 +24,19 @@ class Faults(StrEnum):
     heavy = "heavy"
 
 
+class Sign(StrEnum):
+    v1 = "v1"
+    v1sm2 = "v1sm2"
+    both = "v1,v1sm2"
+
+
+Port = Annotated[int, typer.Option(help="端口；0：上次的，或任一空闲的。", min=0, max=65535)]
+WhichFaults = Annotated[Faults, typer.Option(help="差错旋钮：none、light、heavy。")]
+Dial = Annotated[str, typer.Option(help="单项差错，如 drop=0.2,errors=0.1。")]
+Seed = Annotated[int, typer.Option(help="随机种子。", min=0)]
+Speed = Annotated[float, typer.Option(help="时间缩短的倍数。", min=0.001)]
+
+
 @app.callback()
 def _group() -> None:
     """对接方的模拟器：各是单独的进程，只认接口文档。"""
@@ -109,16 +122,43 @@ def _run(one: Simulator, more: list[str], speed: float) -> None:
 
 
 def _add(one: Simulator) -> None:
-    @app.command(one.name, help=f"{one.label}（docs/interfaces/{one.page}.md）。")
-    def start(
-        port: Annotated[int, typer.Option(help="端口；0：上次的，或任一空闲的。", min=0, max=65535)] = 0,
-        faults: Annotated[Faults, typer.Option(help="差错旋钮：none、light、heavy。")] = Faults.none,
-        dial: Annotated[str, typer.Option(help="单项差错，如 drop=0.2,errors=0.1。")] = "",
-        seed: Annotated[int, typer.Option(help="随机种子。", min=0)] = 1,
-        speed: Annotated[float, typer.Option(help="时间缩短的倍数。", min=0.001)] = 1.0,
-    ) -> None:
-        more = ["--port", str(port), "--faults", faults.value, "--seed", str(seed)]
+    """What all take; the counterparts of the exchange choose how is signed, SF whose labels are printed."""
+
+    def start(port: int, faults: Faults, dial: str, seed: int, speed: float, *own: str) -> None:
+        more = ["--port", str(port), "--faults", faults.value, "--seed", str(seed), *own]
         _run(one, more + (["--dial", dial] if dial else []), speed)
+
+    def plain(
+        port: Port = 0,
+        faults: WhichFaults = Faults.none,
+        dial: Dial = "",
+        seed: Seed = 1,
+        speed: Speed = 1.0,
+    ) -> None:
+        start(port, faults, dial, seed, speed)
+
+    def signing(
+        port: Port = 0,
+        faults: WhichFaults = Faults.none,
+        dial: Dial = "",
+        seed: Seed = 1,
+        speed: Speed = 1.0,
+        sign: Annotated[Sign, typer.Option(help="签名版本（docs/interfaces/exchange.md §3）。")] = Sign.v1,
+    ) -> None:
+        start(port, faults, dial, seed, speed, "--sign", sign.value)
+
+    def labelling(
+        port: Port = 0,
+        faults: WhichFaults = Faults.none,
+        dial: Dial = "",
+        seed: Seed = 1,
+        speed: Speed = 1.0,
+        labels: Annotated[bool, typer.Option("--labels", help="顺丰云打印面单。")] = False,
+    ) -> None:
+        start(port, faults, dial, seed, speed, *(["--labels"] if labels else []))
+
+    made = {"exchange": signing, "couriers": labelling}.get(one.module or one.name, plain)
+    app.command(one.name, help=f"{one.label}（docs/interfaces/{one.page}.md）。")(made)
 
 
 for _one in SIMULATORS.values():
