@@ -53,8 +53,11 @@ SINCE = Case(When(attempts=0, then=F("next_at")), default=F("created_at"))
 
 
 def oldest_waiting() -> datetime | None:
-    """Since when the oldest message that may go has waited; None while none does."""
-    waiting = Message.objects.filter(state=QUEUED, next_at__lte=clock.now())
+    """Since when the oldest message that may go has waited; None while none does. One that is too old to be
+    sent waits for nothing.
+    """
+    now = clock.now()
+    waiting = Message.objects.filter(state=QUEUED, next_at__lte=now, expires_at__gt=now)
     return waiting.aggregate(oldest=Min(SINCE))["oldest"]
 
 

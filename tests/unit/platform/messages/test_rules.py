@@ -15,7 +15,7 @@ from xueka.platform.invariants import check
 from xueka.platform.messages import opting, queries, rules, sending, templates
 from xueka.platform.messages.invariants import INVARIANTS
 from xueka.platform.messages.models import Message, OptOut
-from xueka.platform.messages.ports import Unreachable
+from xueka.platform.messages.ports import NotTaken, Unreachable
 from xueka.platform.messages.services import index_of, send
 from xueka.platform.messages.standing import standings
 
@@ -100,6 +100,34 @@ def test_what_waits_for_the_morning_is_no_trouble(settings: Any) -> None:
         assert (standing().waiting, standing().oldest_seconds) == (2, 3)
         since = queries.oldest_waiting()
         assert since is not None and clock.now() - since == timedelta(seconds=3)
+
+
+@pytest.mark.django_db
+def test_what_is_too_old_to_be_sent_neither_waits_nor_failed_and_is_counted_apart() -> None:
+    """A demo city wakes up with texts of last year: nobody is to look for a gateway that is slow."""
+
+    def standing() -> Standing:
+        return told([standings], clock.now() - timedelta(days=1))[0]
+
+    with clock.at(NOON) as moment:
+        send(PHONE, "REPLACEMENT_STOPPED", STOPPED, "tried")
+        sending.send_due(Fake(Unreachable("短信网关没有应答。")))
+        send("13900000002", "REPLACEMENT_STOPPED", STOPPED, "untried")
+        moment.advance(timedelta(minutes=10))
+        waiting = standing()
+        assert (waiting.waiting, waiting.failing, waiting.notes) == (2, 1, [])
+        assert waiting.health[0] != GOOD
+        moment.advance(timedelta(days=200))
+        old = standing()
+        assert (old.waiting, old.failing, old.oldest_seconds, old.failed) == (0, 0, 0, 0)
+        assert (old.health, old.notes) == ((GOOD, ""), [("过期未发", "2 条")])
+        assert queries.oldest_waiting() is None
+        assert sending.give_up_late() == 2
+        ended = standing()
+        assert (ended.waiting, ended.failed, ended.notes) == (0, 0, [("过期未发", "2 条")])
+        send("13900000003", "REPLACEMENT_STOPPED", STOPPED, "refused")
+        sending.send_due(Fake(NotTaken("空号")))
+        assert (standing().failed, standing().notes) == (1, [("过期未发", "2 条")])
 
 
 @pytest.mark.django_db
