@@ -173,3 +173,14 @@ def test_follows_her_parcel_step_by_step(
             assert_sound(page)
         picture(page, "jingtong-parcel")
         expect(steps.get_by_text("已揽收").first).to_be_visible()
+
+        desk.ahead(200)
+        desk.push()
+        sweep()
+        made.refresh_from_db()
+        assert made.state == "handed_out"
+        page.goto(jingtong.card["home"])
+        page.get_by_role("link", name="卡到哪了").click()
+        for word in ("已揽收", "派送中", "已签收"):
+            expect(steps.get_by_text(word).first).to_be_visible()
+        assert_sound(page)

@@ -80,6 +80,29 @@ def test_from_one_click_to_the_childs_hand(family: Families, desk: Desk) -> None
     sound()
 
 
+def test_a_family_that_asks_where_its_card_is_sees_the_way_it_went(family: Families, desk: Desk) -> None:
+    made, card = ready_to_post(family)
+    child = card.student
+    scope = family.parent(child).scope
+    shipment = ordered(made)
+
+    def followed() -> list[replacements.Replacement]:
+        return replacements.followed_of(scope, child.id)
+
+    asked(desk, 485)
+    assert state(made) == "handed_out" and replacements.open_of(scope, child.id) == []
+    assert followed() == [made]
+    assert [step.label for step in couriers.way(shipment)][-1] == "已揽收"
+    other = family.child()
+    assert replacements.followed_of(family.parent(other).scope, child.id) == []
+    desk.later(60 * 24 * 30 - 20)
+    assert followed() == [made]
+    again = family.handed_in(child)
+    assert followed() == [again, made], "what is on its way comes first"
+    desk.later(30)
+    assert followed() == [again]
+
+
 def test_pushes_that_come_again_change_nothing_twice(family: Families, desk: Desk) -> None:
     made, _ = ready_to_post(family)
     ordered(made)

@@ -31,6 +31,7 @@ from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.progress import Stage, timeline
 from xueka.contexts.replacements.queries import (
     Kept,
+    followed_of,
     messages_of_card,
     of_application,
     of_student,
@@ -95,6 +96,7 @@ __all__ = [
     "consent_missing",
     "deliver",
     "follow",
+    "followed_of",
     "lose",
     "masked_address",
     "may_go",

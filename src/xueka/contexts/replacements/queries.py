@@ -7,7 +7,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from xueka.contexts.cards.api import Card
 from xueka.contexts.replacements.domain import transitions as t
-from xueka.contexts.replacements.domain.rules import HOME, WATCHED_BEFORE
+from xueka.contexts.replacements.domain.rules import FOLLOWED_FOR, HOME, WATCHED_BEFORE
 from xueka.contexts.replacements.models import Replacement
 from xueka.contexts.replacements.services.common import key_begins
 from xueka.kernel import clock
@@ -44,6 +44,15 @@ def of_student(scope: Scope, student_id: int) -> list[Replacement]:
 def open_of(scope: Scope, student_id: int) -> list[Replacement]:
     """Those that are not over, newest first."""
     return [each for each in of_student(scope, student_id) if not t.REPLACEMENT.state(each.state).final]
+
+
+def followed_of(scope: Scope, student_id: int) -> list[Replacement]:
+    """Those whose card a family still asks for: what is not over, then what arrived within FOLLOWED_FOR."""
+    since = clock.now() - FOLLOWED_FOR
+    seen = of_student(scope, student_id)
+    arrived = [each for each in seen if each.delivered_at and each.delivered_at >= since]
+    going = [each for each in seen if not t.REPLACEMENT.state(each.state).final]
+    return going + [each for each in arrived if each not in going]
 
 
 def of_application(scope: Scope, application_id: int) -> Replacement | None:

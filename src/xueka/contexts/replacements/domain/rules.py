@@ -27,6 +27,8 @@ CONSENT_AGE = 14
 PROMISED_WORKING_DAYS = 7
 #: What nobody went on with is over after so long.
 LAPSES_AFTER = timedelta(days=30)
+#: So long after it arrived, a family that asks where its card is sees the way that it went.
+FOLLOWED_FOR = timedelta(days=30)
 #: How many working days before the promised day a replacement is watched.
 WATCHED_BEFORE = 2
 

@@ -89,8 +89,10 @@ def service(request: FamilyRequest, to: str) -> HttpResponse:
     """The page that a tile means: of the only child and the only card, else the list of the children."""
     scope = request.actor.scope
     if to in ("pay", "parcel"):
-        under_way = [each for child in sorted(scope.children) for each in replacements.open_of(scope, child)]
-        waiting = [each for each in under_way if to == "parcel" or each.state == "unpaid"]
+        follow = replacements.followed_of if to == "parcel" else replacements.open_of
+        found = [each for child in sorted(scope.children) for each in follow(scope, child)]
+        waiting = [each for each in found if to == "parcel" or each.state == "unpaid"]
+        waiting.sort(key=lambda each: each.delivered_at is not None)  # what has arrived comes last
         if waiting:
             page = "parent:pay" if to == "pay" else "parent:progress"
             return redirect(page, waiting[0].number)
