@@ -67,6 +67,7 @@ def build_demo_city() -> None:
         keys.note_platform_keys(Actor.system("demo"))
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
         partners.settle(school)
+    _ask_for_parcels()
     chain.seal()
 
 
@@ -126,8 +127,7 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
     issuing.produce(world, issuing.apply_for(world, on_the_road, "new", photos=True), "新生补办")
     with world.work(minutes=60):
         deliveries = logistics.prepare_deliveries(first)
-    by_hand = len(deliveries) * 3 // 4
-    for delivery in deliveries[:by_hand]:
+    for delivery in deliveries[: len(deliveries) * 3 // 4]:
         with world.work(minutes=5):
             logistics.dispatch(
                 first,
@@ -136,8 +136,6 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
                 waybill=f"SF{delivery.number[2:]}",
                 expected_on=clock.today() + timedelta(days=4),
             )
-    for delivery in deliveries[by_hand : by_hand + PARCELS]:
-        couriers.ask_school(first, delivery.number)  # ordered when the courier's simulator is there
     world.clock.advance(rest)
     accepted = issuing.apply_for(world, ordered, "new", photos=True)
     with world.work(minutes=30):
@@ -147,6 +145,14 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
     _at_the_counter(world)
     world.clock.advance(rest)
     issuing.submit(world, in_review, "new", photos=True)
+
+
+def _ask_for_parcels() -> None:
+    """Now: they are ordered, and picked up, as soon as the courier's simulator is there."""
+    packed = logistics.Delivery.objects.filter(state="packing").order_by("number")
+    for delivery in packed[:PARCELS]:
+        with transaction.atomic():
+            couriers.ask_school(staff.operator("a"), delivery.number)
 
 
 def _at_the_counter(world: World) -> None:
