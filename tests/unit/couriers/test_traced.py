@@ -94,7 +94,7 @@ def test_parcels_messages_and_files_stand_between_the_messages(
 
     page = operator.get(reverse("city:trace"), {"q": card.number}).content.decode()
     for word in (
-        "card.status",
+        "卡状态",
         "已揽收",
         "新卡寄出",
         "138****0001",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Link
+from xueka.entrypoints.portals.objects import shapes
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 from xueka.platform.messages import opting, queries, sending, templates
@@ -94,6 +95,7 @@ def phone(request: StaffRequest, index: str) -> HttpResponse:
         found = queries.open_phone(request.actor, key)
     if not found.shown:
         return render(request, "city/message_phone.html", {"empty": _NOTHING, "back": _back()})
+    names = shapes.Names()
     shown = {
         "phone": found.shown,
         "rows": [
@@ -112,11 +114,11 @@ def phone(request: StaffRequest, index: str) -> HttpResponse:
             (
                 row.at,
                 WAYS[row.way],
-                row.by,
+                names[row.by],
                 row.words,
                 row.ended_at,
                 WAYS.get(row.ended_way, ""),
-                row.ended_by,
+                names[row.ended_by],
                 _again(row) if request.actor.may(opting.MANAGE) and not row.ended_at else None,
             )
             for row in found.wishes
@@ -156,6 +158,7 @@ def rules(request: StaffRequest) -> HttpResponse:
     may = request.actor.may(opting.MANAGE)
     quiet, limits = sending.quiet_hours(), sending.limits()
     found = list(queries.opt_outs()[: SHOWN + 1])
+    names = shapes.Names()
     shown = {
         "facts": [
             ("免打扰时段", f"{quiet}，只发验证码" if quiet else "没有"),
@@ -171,7 +174,7 @@ def rules(request: StaffRequest) -> HttpResponse:
                 row.shown_to,
                 row.at,
                 WAYS[row.way],
-                row.by,
+                names[row.by],
                 row.words,
                 Badge("已恢复", "ended") if row.ended_at else Badge("不发提醒", "stop"),
                 row.ended_at,

@@ -12,6 +12,7 @@ from xueka.entrypoints.design import formats, states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Event, Fact, Link, ObjectHead
+from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel import clock
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
@@ -67,6 +68,7 @@ def listing(request: StaffRequest) -> HttpResponse:
 def parcel(request: StaffRequest, number: str) -> HttpResponse:
     found = couriers.shipment(request.actor.scope, number)
     waybills = list(found.waybills.select_related("box").order_by("position"))
+    names = shapes.Names()
     shown = {
         "found": found,
         "head": ObjectHead(
@@ -97,7 +99,7 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
             for each in waybills
         ],
         "custody": [
-            (couriers.HOLDERS[each.holder], each.at, each.by) for each in found.custody.order_by("seq")
+            (couriers.HOLDERS[each.holder], each.at, names[each.by]) for each in found.custody.order_by("seq")
         ],
         "problems": [
             (couriers.PROBLEMS[each.kind], each.said, each.opened_at, each.closed_at, each.note)

@@ -128,9 +128,10 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
         ],
         actions=_actions(actor, found),
     )
+    names = shapes.Names()
     shown = {
         "head": head,
-        "downloads": reporting.downloads(found),
+        "downloads": [(each.at, names[each.by], each.address) for each in reporting.downloads(found)],
         "back": Link("名单导出", reverse("objects:exports")),
     }
     return render(request, "objects/export.html", shown)
