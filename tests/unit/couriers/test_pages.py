@@ -36,7 +36,11 @@ def test_the_operator_sees_a_late_parcel_says_that_it_is_lost_and_calls_it_back(
     asked(desk, 60 * 24 * 4)
     jobs.watch()
     client = client_of("anning")  # four days later
-    assert "超过预计日期" in seen(client, "/city/parcels/problems/")
+    waiting = seen(client, "/city/parcels/problems/")
+    waybill = shipment.waybills.get().number
+    for word in ("超过预计日期", f"运单 {waybill}", "应到 ", "最近 ", "顺丰速运"):
+        assert word in waiting, word
+    assert "已处理" in seen(client, page)
     assert "已揽收" in seen(client, page)
     assert client.post(f"{page}lose/", {"note": ""}).status_code == 400
     assert client.post(f"{page}lose/", {"note": "确认遗失"}).status_code == 302

@@ -110,7 +110,8 @@ def held(card: Card, hands: Sequence[Custody]) -> Held | None:
 def problems(scope: Scope) -> QuerySet[Problem]:
     """What waits for a person."""
     seen = Problem.objects.filter(closed_at=None, shipment__in=Shipment.objects.visible_to(scope))
-    return seen.select_related("shipment__school__district", "shipment__delivery", "shipment__replacement")
+    seen = seen.select_related("shipment__school__district", "shipment__delivery", "shipment__replacement")
+    return seen.prefetch_related("shipment__waybills")
 
 
 def open_problems(scope: Scope) -> int:

@@ -17,6 +17,7 @@ from xueka.kernel import clock
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
+_MOST = 200  # problems on one page
 _GOOD = ("signed", "out_of_locker")
 _BAD = ("attempt_failed", "refused", "returning", "returned", "problem", "pickup_failed")
 
@@ -102,7 +103,14 @@ def parcel(request: StaffRequest, number: str) -> HttpResponse:
             (couriers.HOLDERS[each.holder], each.at, names[each.by]) for each in found.custody.order_by("seq")
         ],
         "problems": [
-            (couriers.PROBLEMS[each.kind], each.said, each.opened_at, each.closed_at, each.note)
+            (
+                couriers.PROBLEMS[each.kind],
+                _situation(each),
+                each.opened_at,
+                each.closed_at,
+                each.note,
+                None if each.closed_at else _settled(each),
+            )
             for each in found.problems.order_by("-id")
         ],
         "links": [_source(found)],
@@ -147,31 +155,24 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
 @require_GET
 @portal_view(couriers.WORK)
 def problems(request: StaffRequest) -> HttpResponse:
+    waiting = couriers.problems(request.actor.scope).order_by("opened_at", "id")
+    rows = list(waiting[: _MOST + 1])
     shown = {
         "rows": [
             (
                 Badge(couriers.PROBLEMS[each.kind], "bad"),
                 Link(each.shipment.number, reverse("city:parcel", args=[each.shipment.number])),
+                [waybill.number for waybill in each.shipment.waybills.all()][:1],
                 _to(each.shipment),
+                each.shipment.carrier,
                 states.badge("shipment", each.shipment.state),
-                each.said,
+                _situation(each),
                 formats.age(each.opened_at),
-                Action(
-                    "已处理",
-                    reverse("city:parcel_problem", args=[each.id]),
-                    "post",
-                    "check",
-                    confirm=Confirm(
-                        "已处理",
-                        couriers.PROBLEMS[each.kind],
-                        "已处理",
-                        "required",
-                        reason_label="怎么处理的",
-                    ),
-                ),
+                _settled(each),
             )
-            for each in couriers.problems(request.actor.scope).order_by("opened_at", "id")[:200]
+            for each in rows[:_MOST]
         ],
+        "more": f"先列最早的 {_MOST} 件，处理后后面的会接着出现。" if len(rows) > _MOST else "",
         "empty": Empty(
             "没有问题运件", "迟到、不动、拒收、退回、丢失和承运商不收的，会出现在这里。", icon="circle-check"
         ),
@@ -201,6 +202,7 @@ def scorecard(request: StaffRequest) -> HttpResponse:
             (
                 each.carrier,
                 each.handed_over,
+                each.delivered,
                 _share(each.on_time, each.delivered),
                 _share(each.first_attempt, each.delivered),
                 _share(each.lost, each.ended),
@@ -277,6 +279,26 @@ def _actions(found: couriers.Shipment, numbered: bool) -> list[Action]:
     return shown
 
 
+def _situation(problem: couriers.Problem) -> str:
+    """What whoever calls the courier has to know: why, by when, and what was heard last."""
+    shipment = problem.shipment
+    due = f"应到 {formats.short_day(shipment.expected_on)}" if problem.kind == "late" else ""
+    heard = _last(shipment)
+    return "；".join(part for part in (due, problem.said, heard and f"最近 {heard}") if part)
+
+
+def _settled(problem: couriers.Problem) -> Action:
+    return Action(
+        "已处理",
+        reverse("city:parcel_problem", args=[problem.id]),
+        "post",
+        "check",
+        confirm=Confirm(
+            "已处理", couriers.PROBLEMS[problem.kind], "已处理", "required", reason_label="怎么处理的"
+        ),
+    )
+
+
 def _to(row: couriers.Shipment) -> str:
     return row.school.name if row.kind == "school" else f"{row.school.name}学生家"
 
@@ -290,10 +312,10 @@ def _last(row: couriers.Shipment) -> str:
 def _source(found: couriers.Shipment) -> Link:
     if found.delivery:
         number = found.delivery.number
-        return Link(number, reverse("city:delivery", args=[number]), "配送单")
+        return Link(number, reverse("city:delivery", args=[number]), "配送单", "truck-delivery")
     assert found.replacement is not None
     number = found.replacement.number
-    return Link(number, reverse("objects:replacement", args=[number]), "补卡换卡")
+    return Link(number, reverse("objects:replacement", args=[number]), "补卡换卡", "refresh")
 
 
 def _share(part: int, whole: int) -> str:
