@@ -1,11 +1,15 @@
 """A package with every file of OneRoster 1.2: the published columns in their order and value forms."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.test import override_settings
 
 from tests.support.oneroster import OTHERS, STANDARD, Record, files_of, text_of, zip_of
 from tests.support.registry import OPERATOR, SCHOOLS, load_schools
 from xueka.contexts.registry.api import Student, import_oneroster
+from xueka.kernel import clock
 from xueka.platform.crypto.fields import unseal
 
 pytestmark = pytest.mark.django_db(databases=["default"])
@@ -94,3 +98,84 @@ def test_the_whole_standard_loads(db: None, every: Record) -> None:
     )
     sealed = unseal(bytes(student.envelope))
     assert (sealed["birth_date"], sealed["guardians"][0]["phone"]) == ("2018-04-05", "13800001234")
+
+
+def brought_in(lists: dict[str, list[Record]], mode: str = "bulk") -> Any:
+    with override_settings(REGISTRY_EDUCATION_ID_PATTERN=r"\d{8}"):
+        return import_oneroster(OPERATOR, zip_of(files_of(lists, mode)), "published.zip")
+
+
+@pytest.mark.parametrize("named", [(), ("orgs",), ("academicSessions", "courses")])
+def test_a_package_without_people_says_that_nothing_has_changed(db: None, named: tuple[str, ...]) -> None:
+    """A manifest alone means just that; and a file that stands on no other may come alone."""
+    load_schools()
+    assert brought_in(package()).created == 1
+    report = brought_in({name: package()[name] for name in named})
+    assert (report.rows, report.deleted, report.left_out) == (0, 0, 0), report.as_dict()
+    assert [each.code for each in report.warnings] == ["ONEROSTER_NOTHING"]
+
+
+def test_what_was_never_here_may_be_deleted(db: None) -> None:
+    """And every later package is read as before."""
+    load_schools()
+    gone = {"status": "tobedeleted", "dateLastModified": "2026-09-15T08:30:15.123Z"}
+    strangers = {
+        name: [{**package()[name][0], **gone, "sourcedId": f"never-{name}"}]
+        for name in ("orgs", "classes", "users", "enrollments", "demographics")
+    }
+    assert brought_in(strangers, "delta").rows == 0
+    assert brought_in(package()).created == 1
+    moved = [{**EVERY, **package()["enrollments"][0], "sourcedId": "e-9", "classSourcedId": "never-classes"}]
+    report = brought_in({"enrollments": moved}, "delta")
+    assert [each.code for each in report.errors] == ["ONEROSTER_REFERENCE"], report.as_dict()
+
+
+@pytest.mark.parametrize("word", ["tobedeleted", "inactive"])
+def test_a_record_is_deleted_in_the_words_of_any_edition(db: None, word: str) -> None:
+    load_schools()
+    assert brought_in(package()).created == 1
+    gone = [{**package()["users"][0], **EVERY, "status": word}]
+    report = brought_in({"users": gone}, "delta")
+    assert (report.deleted, report.rejected) == (1, 0), report.as_dict()
+
+
+@pytest.mark.parametrize(("days", "there"), [(0, 0), (1, 1)])
+def test_an_enrolment_is_over_on_the_day_of_its_end(db: None, days: int, there: int) -> None:
+    load_schools()
+    lists = package()
+    lists["enrollments"][0]["endDate"] = (clock.today() + timedelta(days=days)).isoformat()
+    report = brought_in(lists)
+    assert (report.created, report.rejected) == (there, 1 - there), report.as_dict()
+
+
+def test_words_that_may_be_added_to_are_read(db: None) -> None:
+    """`ext:` in front of a word of one's own: a role of no student, a kind of class. Such a sex is none."""
+    load_schools()
+    lists = package()
+    lists["roles"][2]["role"] = "ext:nurse"
+    lists["enrollments"][1]["role"] = "ext:helper"
+    lists["classes"][0]["classType"] = "ext:club"
+    lists["orgs"][0]["type"] = "ext:bureau"
+    assert brought_in(lists).created == 1
+    for sex in ("unspecified", "other", "ext:none"):
+        lists["demographics"][0]["sex"] = sex
+        report = brought_in(lists)
+        assert [(each.code, each.file) for each in report.errors] == [("GENDER_UNKNOWN", "demographics.csv")]
+
+
+def test_both_editions_of_the_users_are_read(db: None) -> None:
+    """The first edition has a column of resources that the corrected one has not."""
+    load_schools()
+    files = files_of(package())
+    assert b",resourceSourcedIds," in files["users.csv"]
+    header, *lines = files["users.csv"].decode().splitlines()
+    place = header.split(",").index("resourceSourcedIds")
+    assert all('"' not in line.split(",")[place] for line in lines)
+    with override_settings(REGISTRY_EDUCATION_ID_PATTERN=r"\d{8}"):
+        assert import_oneroster(OPERATOR, zip_of(files), "first.zip").created == 1
+        names = [name for name in header.split(",") if name != "resourceSourcedIds"]
+        rows = [[each.get(name, "") for name in names] for each in package()["users"]]
+        files["users.csv"] = text_of(names, rows)
+        report = import_oneroster(OPERATOR, zip_of(files), "corrected.zip")
+    assert (report.unchanged, report.rejected) == (1, 0), report.as_dict()
+    assert report.warnings == []

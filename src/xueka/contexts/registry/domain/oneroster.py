@@ -15,6 +15,8 @@ VERSION = "1.2"
 ABSENT, BULK, DELTA = "absent", "bulk", "delta"
 MODES = (ABSENT, BULK, DELTA)
 ACTIVE, DELETED = "active", "tobedeleted"
+FORMERLY = {"inactive": DELETED}
+"""A word of edition 1.0 that the standard still wants to be understood."""
 
 _EVERY = ("sourcedId", "status", "dateLastModified")
 _FILES = {

@@ -53,6 +53,7 @@ class Files:
         """Without records whose status or sourcedId is none, with moments in one form."""
         missing = [name for name in ("status", "dateLastModified") if name not in frame.columns]
         frame = frame.with_columns(*(pl.lit("").alias(name) for name in missing))
+        frame = frame.with_columns(pl.col("status").replace(o.FORMERLY))
         if file == "users":  # whoever is named at all is not missing, her row be right or wrong
             self.shown_users = self.named(frame.filter(pl.col("status") != o.DELETED))
         bad = frame.filter(~pl.col("status").is_in(["", o.ACTIVE, o.DELETED]))

@@ -200,7 +200,8 @@ class _Join(Files):
             name: pl.col(name) if name in frame.columns else pl.lit("")
             for name in ("beginDate", "endDate", "primary")
         }
-        running = ((dates["endDate"] == "") | (dates["endDate"] >= day)) & (dates["beginDate"] <= day)
+        # By the standard an enrolment runs from its first day, and no longer on the day of its end.
+        running = ((dates["endDate"] == "") | (dates["endDate"] > day)) & (dates["beginDate"] <= day)
         home = pl.concat(
             [classes.select("class", "class_type"), self._links.classes.select("class", "class_type")]
         )

@@ -36,9 +36,11 @@ class Links:
 def read_links(wanted: dict[str, pl.Series]) -> Links:
     """`wanted` gives the sourcedIds that a package names, by file."""
     of = {file: _read(kind, wanted.get(file)) for file, kind in KIND.items()}
-    users = of["users"].select("sourcedId", pl.col("value").alias("education_id"), "modified", "gone")
-    orgs = of["orgs"].select(pl.col("sourcedId").alias("org"), pl.col("value").alias("school_code"))
-    rows = of["classes"].select("sourcedId", "value").iter_rows()
+    # What was deleted before anything was known of it is remembered without a value.
+    said = {file: frame.filter(pl.col("value") != "") for file, frame in of.items()}
+    users = said["users"].select("sourcedId", pl.col("value").alias("education_id"), "modified", "gone")
+    orgs = said["orgs"].select(pl.col("sourcedId").alias("org"), pl.col("value").alias("school_code"))
+    rows = said["classes"].select("sourcedId", "value").iter_rows()
     classes = [(identity, *value.split(SEPARATOR)) for identity, value in rows]
     return Links(of, users, orgs, pl.DataFrame(classes, schema=_CLASSES, orient="row"))
 

@@ -111,14 +111,16 @@ def open_files(files: Mapping[str, bytes], others: list[str] | None = None) -> P
                 expected="清单与包里的文件一致",
                 action="请让导出方重新导出；本次没有改动任何数据。",
             )
-    if not {"users", "enrollments", "demographics"} & present.keys():
-        raise BadInput(
-            "ONEROSTER_NOTHING",
-            "包里没有学生：users、enrollments、demographics 三个文件都没有。",
-            action="请让导出方重新导出。",
-        )
     ignored = tuple(shown(name) for name in others or () if name not in _KNOWN)
-    return Package(present, {name: modes.get(name, o.ABSENT) for name in o.READ}, ignored)
+    silent = not {"users", "enrollments", "demographics"} & present.keys()
+    warnings = (_nobody(),) if silent else ()
+    return Package(present, {name: modes.get(name, o.ABSENT) for name in o.READ}, ignored, warnings=warnings)
+
+
+def _nobody() -> LineProblem:
+    """The standard lets a package say so: a manifest alone means that nothing has changed."""
+    text = "包里没有学生（users、enrollments、demographics 三个文件都没有）：没有变化，学生都没有改动。"
+    return LineProblem(1, "", "ONEROSTER_NOTHING", "", text, _MANIFEST)
 
 
 def _modes(manifest: bytes) -> dict[str, str]:
