@@ -15,9 +15,10 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 
-from tests.support.registry import clean, load_schools
+from tests.support.registry import SCHOOLS, clean, load_schools
 from tests.support.size import dial
 from tests.support.student_registry import OPERATOR, Registry, ours, person, registry_beside
+from xueka.contexts.interop.models import Comparison, Difference, SchoolRound
 from xueka.contexts.registry.api import INVARIANTS
 from xueka.contexts.registry.models import (
     Absence,
@@ -146,6 +147,47 @@ def test_killed_at_each_stage(full: bool, tmp_path: Path, settings: LazySettings
             assert registry.fetch().run
             change(registry, users, random.Random(SEED))
         die_all_the_way(registry)
+    sound()
+
+
+def test_the_comparison_of_the_schools_goes_on_after_each_death(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    load_schools()
+    with registry_beside(tmp_path / "registry", settings) as registry:
+        users = registry.enter(clean(PUPILS))
+        assert registry.fetch().run
+        gone = users[:2]
+        for user in gone:  # without a word: no night's changes tell of it
+            registry.roll.purge("users", user)
+            registry.roll.purge("enrollments", f"e-{user}")
+        told = [str(connection.settings_dict["NAME"]), str(registry.house.card)]
+        surroundings = {**os.environ, "DJANGO_SETTINGS_MODULE": "xueka.config.settings_for_tests"}
+
+        def compare(point: str) -> int:
+            command = [sys.executable, "-m", "tests.faults.schools_comparer", *told, point]
+            return subprocess.run(command, env=surroundings, timeout=300, check=False).returncode
+
+        done = []
+        for point in (
+            "after 1",
+            "read 1",
+            "before 1",
+            "after 1",
+        ):  # begun; then a school, lost twice and kept
+            assert compare(point) == -signal.SIGKILL, point
+            done.append(SchoolRound.objects.get().schools)
+        assert done == [0, 0, 0, 1], done
+        assert compare("end") == 0
+        found = SchoolRound.objects.get()
+        assert found.comparison and found.schools == len({row[0] for row in SCHOOLS[:2]})
+        assert (found.ours, found.theirs, found.comparison.differing) == (PUPILS, PUPILS - 2, 2)
+        keys = Difference.objects.values_list("key", flat=True)
+        assert sorted(key.partition("/")[2] for key in keys) == sorted(
+            each.removeprefix("u-") for each in gone
+        )
+        assert Comparison.objects.count() == 1 and compare("end") == 0
+        assert set(Difference.objects.values_list("times", flat=True)) == {1}
     sound()
 
 

@@ -276,6 +276,7 @@ INTEROP_TAKERS: dict[str, str] = {
     "transit-bindings": "xueka.contexts.transit.api.take_binding",
     "transit-validity": "xueka.contexts.transit.api.take_validity",
     "entitlements": "xueka.contexts.welfare.api.take_entitlement",
+    "students": "xueka.contexts.registry.api.take_theirs",
 }
 INTEROP_HOUR = int(os.environ.get("XUEKA_INTEROP_HOUR", "3"))  # from when the two sides are compared each day
 # Differences that the daily comparison tells the counterpart anew by itself, if there are no more; 0: none.
@@ -341,9 +342,8 @@ REGISTRY_TRANSFER_DAYS = int(os.environ.get("XUEKA_TRANSFER_DAYS", "10"))
 REGISTRY_TRANSFER_TIMING = os.environ.get("XUEKA_TRANSFER_TIMING", "warn")
 REGISTRY_TRANSFER_INSIDE_WAIVED = os.environ.get("XUEKA_TRANSFER_INSIDE_WAIVED", "") == "1"
 
-# OneRoster packages (docs/interfaces/oneroster.md): changes to where the columns stand and to the grade
-# codes, as JSON; days until a missing student may be treated as gone; more than so many at once, and than so
-# many of a hundred students of the schools named, wait for a person; days in which a run may be taken back.
+# OneRoster packages (docs/interfaces/oneroster.md): where the columns stand and what grade codes mean (JSON);
+# days until the missing may be treated as gone; so many at once, or of a hundred, wait for a person.
 ONEROSTER_COLUMNS = json.loads(os.environ.get("XUEKA_ONEROSTER_COLUMNS") or "{}")
 ONEROSTER_GRADES = json.loads(os.environ.get("XUEKA_ONEROSTER_GRADES") or "{}")
 ONEROSTER_LEAVER_DAYS = int(os.environ.get("XUEKA_ONEROSTER_LEAVER_DAYS", "14"))
@@ -351,13 +351,13 @@ ONEROSTER_LEAVERS = int(os.environ.get("XUEKA_ONEROSTER_LEAVERS", "100"))
 ONEROSTER_LEAVERS_PERCENT = float(os.environ.get("XUEKA_ONEROSTER_LEAVERS_PERCENT", "1"))
 ONEROSTER_BACK_DAYS = int(os.environ.get("XUEKA_ONEROSTER_BACK_DAYS", "30"))
 # By REST (§8): what the registry handed over; from which hour each night ("off": by hand only); days between
-# full walks; hours that each delta reaches back; records a page; whether a person applies every time
-# ("person") or only where something is doubtful ("auto"), such as more changes than so many of a hundred.
+# full walks; hours that a delta reaches back; who applies ("person", or "auto" where nothing is doubtful).
 ONEROSTER_PARTNER = Path(os.environ.get("XUEKA_ONEROSTER_PARTNER", XUEKA_HOME / "registry" / "partner.json"))
 ONEROSTER_HOUR = os.environ.get("XUEKA_ONEROSTER_HOUR", "4")
 ONEROSTER_FULL_DAYS = int(os.environ.get("XUEKA_ONEROSTER_FULL_DAYS", "7"))
 ONEROSTER_OVERLAP_HOURS = int(os.environ.get("XUEKA_ONEROSTER_OVERLAP_HOURS", "24"))
 ONEROSTER_LIMIT = int(os.environ.get("XUEKA_ONEROSTER_LIMIT", "1000"))
+ONEROSTER_CALLS_PER_SECOND = float(os.environ.get("XUEKA_ONEROSTER_CALLS_PER_SECOND", "20"))
 ONEROSTER_MOST = int(os.environ.get("XUEKA_ONEROSTER_MOST", "10000000"))
 ONEROSTER_APPLY = os.environ.get("XUEKA_ONEROSTER_APPLY", "auto")
 ONEROSTER_CHANGES_PERCENT = float(os.environ.get("XUEKA_ONEROSTER_CHANGES_PERCENT", "10"))

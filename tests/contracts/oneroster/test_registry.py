@@ -102,6 +102,35 @@ def test_records_are_those_of_the_standard(reader: Reader) -> None:
     assert (answer.status_code, code_of(answer)) == (404, "unknownobject")
 
 
+def test_lists_of_one_school(reader: Reader) -> None:
+    """Students attend a school while they have an enrolment in a class of it; its count is asked alone."""
+    users = {each["sourcedId"]: each for each in reader.get("users").json()["users"]}
+    schools = [each["sourcedId"] for each in reader.get("schools").json()["orgs"]]
+    found = {}
+    for school in schools:
+        counted = reader.get(f"schools/{school}/students", limit=1, filter="status='active'")
+        assert len(counted.json()["users"]) == 1
+        listed = [each["sourcedId"] for each in reader.get(f"schools/{school}/students").json()["users"]]
+        assert int(counted.headers["X-Total-Count"]) == len(listed)
+        found |= dict.fromkeys(listed, school)
+        classes = reader.get(f"schools/{school}/classes").json()["classes"]
+        assert {each["school"]["sourcedId"] for each in classes} == {school}
+        enrolments = reader.get(f"schools/{school}/enrollments").json()["enrollments"]
+        assert sorted(each["user"]["sourcedId"] for each in enrolments) == sorted(listed)
+    assert found.keys() == users.keys()
+    user = next(each for each in found if found[each] == schools[0])
+    reader.sim("POST", "change", {"act": "end_enrolment", "id": user})
+    assert user not in {
+        each["sourcedId"] for each in reader.get(f"schools/{schools[0]}/students").json()["users"]
+    }
+    gone = reader.get(f"schools/{schools[0]}/enrollments", filter="status='tobedeleted'").json()[
+        "enrollments"
+    ]
+    assert [each["user"]["sourcedId"] for each in gone] == [user]
+    answer = reader.get("schools/nowhere/students")
+    assert (answer.status_code, code_of(answer)) == (404, "unknownobject")
+
+
 def test_changes_are_filtered_by_their_moment(reader: Reader) -> None:
     users = reader.sim("GET", "users")
     reader.sim("POST", "clock", {"now": "2026-11-26T11:00:00+08:00"})

@@ -4,13 +4,14 @@ both sides, differences, measures.
 Messages themselves are the platform's (`platform.exchange`); its queries are offered here for the pages.
 """
 
-from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASET_NAMES, DATASETS
+from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASET_NAMES, DATASETS, STUDENT_REGISTRY
 from xueka.contexts.interop.domain.buckets import KINDS
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.contexts.interop.invariants import INVARIANTS
 from xueka.contexts.interop.jobs import (
     compare_asked,
     compare_daily,
+    compare_schools,
     follow_cards,
     measure_quality,
     sample_interfaces,
@@ -25,6 +26,7 @@ from xueka.contexts.interop.models import (
     NumberRequest,
     Quality,
     Sample,
+    SchoolRound,
     TongApplication,
 )
 from xueka.contexts.interop.queries import (
@@ -42,6 +44,7 @@ from xueka.contexts.interop.queries import (
     latest_quality,
     number_requests,
     quality,
+    school_round,
     standing_of,
     standings,
     status,
@@ -80,6 +83,7 @@ __all__ = [
     "NUMBER_REQUEST",
     "OUTCOMES",
     "READ",
+    "STUDENT_REGISTRY",
     "TONG_APPLICATION",
     "AskedComparison",
     "Comparison",
@@ -90,6 +94,7 @@ __all__ = [
     "NumberRequest",
     "Quality",
     "Sample",
+    "SchoolRound",
     "Span",
     "TongApplication",
     "ages",
@@ -102,6 +107,7 @@ __all__ = [
     "citizen_corrected",
     "compare_asked",
     "compare_daily",
+    "compare_schools",
     "comparisons",
     "corrections",
     "datasets",
@@ -127,6 +133,7 @@ __all__ = [
     "quality",
     "reconcile",
     "sample_interfaces",
+    "school_round",
     "send_again",
     "sendable",
     "settle_corrected",

@@ -2,6 +2,7 @@
 transactions.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,7 +14,15 @@ from xueka.contexts.interop.adapters.records import DATASETS
 from xueka.contexts.interop.domain.buckets import MISSING_THERE
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, OPEN, SENT
 from xueka.contexts.interop.models import AskedComparison, Comparison, Difference
-from xueka.contexts.interop.services import comparing, correcting, deciding, following, quality, sampling
+from xueka.contexts.interop.services import (
+    comparing,
+    comparing_schools,
+    correcting,
+    deciding,
+    following,
+    quality,
+    sampling,
+)
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused, XuekaError
 from xueka.platform.exchange.counterparts import Counterpart, counterpart, counterparts
@@ -28,6 +37,7 @@ WORKER = Actor.system("worker")
 AGAIN = timedelta(minutes=30)  # after a comparison that had no answer
 SOON = timedelta(minutes=10)  # after one that has told something itself
 PIECE = 1_000
+AT_ONCE = 20  # seconds of comparing schools in one sweep: others want the worker, too
 
 
 @every(3, "interop.follow")
@@ -54,6 +64,13 @@ def compare_daily() -> None:
         for dataset in partner.datasets:
             if dataset in DATASETS and _due(partner.code, dataset, due, now):
                 _compare(partner, dataset)
+
+
+@every(5, "interop.compare_schools")
+def compare_schools() -> None:
+    """With the student registry, after each fetch that was brought in."""
+    end = time.monotonic() + AT_ONCE
+    comparing_schools.advance(lambda: time.monotonic() > end)
 
 
 @every(3, "interop.compare_asked")

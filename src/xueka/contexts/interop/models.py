@@ -97,6 +97,45 @@ class AskedComparison(models.Model):
         indexes = [models.Index(fields=["counterpart", "dataset", "-id"], name="interop_asked_latest")]
 
 
+class SchoolRound(models.Model):
+    """One comparison with the student registry, school by school: how far it is, and what it found.
+
+    `up_to` is the code of the last school that was compared; `known` counts students that one side has alone,
+    by reason; `unlike` gives code, our count and theirs of schools whose counts did not explain each other.
+    `next_at` is when the next call is due, `tries` those in vain.
+    """
+
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    tries = models.SmallIntegerField(default=0)
+    problem = models.CharField(max_length=200, blank=True)
+    up_to = models.CharField(max_length=10, blank=True)
+    schools = models.IntegerField(default=0)
+    unasked = models.IntegerField(default=0)
+    ours = models.IntegerField(default=0)
+    theirs = models.IntegerField(default=0)
+    known = models.JSONField(default=dict)
+    unlike = models.JSONField(default=list)
+    calls = models.IntegerField(default=0)
+    comparison = models.OneToOneField(Comparison, on_delete=models.PROTECT, null=True, related_name="round")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ended_at"],
+                condition=Q(ended_at=None),
+                name="interop_one_school_round",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, comparison=None)
+                | Q(ended_at__isnull=False, comparison__isnull=False),
+                name="interop_school_round_ends",
+            ),
+        ]
+
+
 class Difference(models.Model):
     """A record on which the two sides do not agree. `envelope` opens to {ours, theirs}."""
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from xueka.contexts.cards import api as cards
-from xueka.contexts.interop.domain.transitions import GONE
+from xueka.contexts.interop.adapters.records import STUDENT_REGISTRY
+from xueka.contexts.interop.domain.transitions import GONE, LEFT, OPEN
 from xueka.contexts.interop.models import (
     Comparison,
     Correction,
@@ -16,6 +17,7 @@ from xueka.contexts.interop.models import (
     NumberRequest,
     Quality,
     Sample,
+    SchoolRound,
     TongApplication,
 )
 from xueka.contexts.registry import api as registry
@@ -143,7 +145,19 @@ def standings(actor: Actor) -> list[standing.Standing]:
     actor.require(READ)
     found = standing.standings(_start(clock.today()))
     measured = latest_qualities([each.code for each in found])
-    return [replace(each, quality=measured[each.code]) for each in found]
+    found = [replace(each, quality=measured[each.code]) for each in found]
+    if not any(each.code == STUDENT_REGISTRY for each in found):
+        return found
+    unsettled = Difference.objects.filter(counterpart=STUDENT_REGISTRY).exclude(state__in=[GONE, LEFT])
+    many = unsettled.aggregate(open=Count("id", filter=Q(state=OPEN)), all=Count("id"))
+    told = {"differences": many["open"], "settling": many["all"] - many["open"]}
+    return [replace(each, **told) if each.code == STUDENT_REGISTRY else each for each in found]
+
+
+def school_round(actor: Actor) -> SchoolRound | None:
+    """The newest comparison with the student registry, under way or done."""
+    actor.require(READ)
+    return SchoolRound.objects.select_related("comparison").order_by("-id").first()
 
 
 def standing_of(actor: Actor, code: str) -> standing.Standing:

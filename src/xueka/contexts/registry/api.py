@@ -48,13 +48,26 @@ from xueka.contexts.registry.models import (
 )
 from xueka.contexts.registry.naming import find_students, named
 from xueka.contexts.registry.oneroster.fetching import advance as advance_fetch
-from xueka.contexts.registry.oneroster.fetching import apply_fetch, drop_fetch, fetches, has_registry
+from xueka.contexts.registry.oneroster.fetching import (
+    apply_fetch,
+    drop_fetch,
+    fetches,
+    has_registry,
+    take_theirs,
+)
 from xueka.contexts.registry.oneroster.fetching import ask as ask_fetch
 from xueka.contexts.registry.oneroster.importing import OneRosterReport, import_oneroster
 from xueka.contexts.registry.oneroster.package import is_package
+from xueka.contexts.registry.oneroster.registry_client import (
+    RegistryClient,
+    RegistryRefused,
+    registry_client,
+)
 from xueka.contexts.registry.oneroster.reverting import NOTES as REVERT_NOTES
 from xueka.contexts.registry.oneroster.reverting import Reverted, revert_run
 from xueka.contexts.registry.oneroster.reverting import why_not as why_not_reverted
+from xueka.contexts.registry.oneroster.schools import KNOWN as KNOWN_ALONE
+from xueka.contexts.registry.oneroster.schools import compare_school, last_brought_in, registry_schools
 from xueka.contexts.registry.paging import Page
 from xueka.contexts.registry.queries import (
     Stay,
@@ -130,6 +143,7 @@ __all__ = [
     "ENROLLED",
     "GRADUATED",
     "INVARIANTS",
+    "KNOWN_ALONE",
     "LEFT",
     "PRESENT",
     "REVERT_NOTES",
@@ -156,6 +170,8 @@ __all__ = [
     "OneRosterReport",
     "Page",
     "Places",
+    "RegistryClient",
+    "RegistryRefused",
     "Reverted",
     "Rung",
     "School",
@@ -176,6 +192,7 @@ __all__ = [
     "changes",
     "classes",
     "close_school",
+    "compare_school",
     "confirm_transfer",
     "consent_counts",
     "consent_rows",
@@ -199,6 +216,7 @@ __all__ = [
     "import_runs",
     "import_schools",
     "is_package",
+    "last_brought_in",
     "last_consent",
     "last_grade",
     "mark_left",
@@ -216,6 +234,8 @@ __all__ = [
     "phone_index",
     "printed_changes",
     "record_consent",
+    "registry_client",
+    "registry_schools",
     "reject_transfer",
     "remove_empty_classes",
     "rename_school",
@@ -231,6 +251,7 @@ __all__ = [
     "student_rows",
     "students",
     "students_named",
+    "take_theirs",
     "transfer_rows",
     "transfers",
     "unmark_left",

@@ -21,7 +21,7 @@ from xueka.sandbox.common.control import Control, body
 from xueka.sandbox.common.dial import Clock, Dial
 from xueka.sandbox.common.http import HANG_UP, Answer, Request, json_answer
 from xueka.sandbox.common.store import Store
-from xueka.sandbox.registry.roll import COLLECTIONS, SCHEMA, BadQuery, Record, Roll, shown
+from xueka.sandbox.registry.roll import COLLECTIONS, OF_SCHOOL, SCHEMA, BadQuery, Record, Roll, shown
 
 ROOT = "/ims/oneroster/rostering/v1p2"
 SCOPES = tuple(
@@ -133,6 +133,11 @@ class House:
         collection, _, identity = request.path.removeprefix(f"{ROOT}/").partition("/")
         if request.method != "GET" or not request.path.startswith(ROOT) or collection not in COLLECTIONS:
             return _failure(404, "unknownobject", f"no such address: {request.path}")
+        school, _, part = identity.rpartition("/")
+        if collection == "schools" and part in OF_SCHOOL:
+            if self.roll.one("schools", school) is None:
+                return _failure(404, "unknownobject", f"no such object: {school}")
+            return self._page(OF_SCHOOL[part][0], request, what, school)
         return self._single(collection, identity) if identity else self._page(collection, request, what)
 
     def _token(self, request: Request) -> Answer:
@@ -169,7 +174,7 @@ class House:
         held = self.store.one("select 1 from token where value = ? and until >= ?", value, now)
         return scheme.lower() == "bearer" and held is not None
 
-    def _page(self, collection: str, request: Request, what: str) -> Answer:
+    def _page(self, collection: str, request: Request, what: str, school: str = "") -> Answer:
         query = request.query
         limit = min(int(query.get("limit") or 100), MOST)
         offset = int(query.get("offset") or 0)
@@ -179,7 +184,7 @@ class House:
         if what and offset and self.dial.strikes("again", what):
             self.dial.record("again", "registry", what)
             asked = max(0, offset - limit)  # the page before, once more
-        rows, total = self.roll.page(collection, query, asked, limit)
+        rows, total = self.roll.page(collection, query, asked, limit, school)
         records = [self._shown(row, what) for row in rows]
         if what and self.dial.strikes("shuffle", what):
             self.dial.record("shuffle", "registry", what)

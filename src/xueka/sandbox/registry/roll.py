@@ -19,6 +19,7 @@ create table if not exists record (
     former text not null default '', primary key (kind, id)
 );
 create index if not exists record_modified on record (kind, modified);
+create index if not exists record_school on record (kind, json_extract(body, '$.school.sourcedId'));
 """
 #: Address → the kind that is answered from, its name in the answer, and what narrows it.
 COLLECTIONS = {
@@ -31,6 +32,18 @@ COLLECTIONS = {
     "students": ("users", "users", "json_extract(body, '$.roles[0].role') = 'student'"),
     "enrollments": ("enrollments", "enrollments", ""),
     "demographics": ("demographics", "demographics", ""),
+}
+#: What is asked of one school (`schools/{sourcedId}/…`): the collection that is narrowed, and how. Students
+#: attend a school while they have an enrolment in a class of it.
+OF_SCHOOL = {
+    "students": (
+        "students",
+        "id in (select json_extract(e.body, '$.user.sourcedId') from record e where e.kind = 'enrollments'"
+        " and e.status = 'active' and json_extract(e.body, '$.role') = 'student'"
+        " and json_extract(e.body, '$.school.sourcedId') = ?)",
+    ),
+    "enrollments": ("enrollments", "json_extract(body, '$.school.sourcedId') = ?"),
+    "classes": ("classes", "json_extract(body, '$.school.sourcedId') = ?"),
 }
 _COLUMNS = {"sourcedId": "id", "status": "status", "dateLastModified": "modified"}
 _TERM = re.compile(r"\s*(\w+)\s*(!=|>=|<=|=|>|<|~)\s*'([^']*)'\s*")
@@ -69,13 +82,16 @@ class Roll:
     # ---- asked for
 
     def page(
-        self, collection: str, query: Mapping[str, str], offset: int, limit: int
+        self, collection: str, query: Mapping[str, str], offset: int, limit: int, school: str = ""
     ) -> tuple[list[sqlite3.Row], int]:
-        """Rows of one page and how many there are in all. Raises BadQuery."""
+        """Rows of one page and how many there are in all; of one school if it is given. Raises BadQuery."""
         kind, _, narrow = COLLECTIONS[collection]
         where, values = ["kind = ?"], [kind]
         if narrow:
             where.append(narrow)
+        if school:
+            where.append(OF_SCHOOL[collection][1])
+            values.append(school)
         if text := query.get("filter", ""):
             term, further = _filter(text)
             where.append(term)

@@ -13,6 +13,8 @@ MOST = 100_000  # records or buckets in one answer; one more where there are mor
 CARD_STATUS = "card-status"
 TRANSIT_BINDINGS, TRANSIT_HOT_LIST = "transit-bindings", "transit-hot-list"
 TRANSIT_VALIDITY = "transit-validity"
+STUDENTS = "students"  # compared school by school, with the student registry alone
+STUDENT_REGISTRY = "oneroster"  # no counterpart of the exchange
 ENTITLED_CARDS, ENTITLEMENTS = "entitled-cards", "entitlements"
 _STATUS = (
     "CASE c.state " + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in OUTSIDE.items()) + " END"
@@ -52,6 +54,7 @@ DATASET_NAMES = {
     TRANSIT_VALIDITY: "公交有效期",
     ENTITLED_CARDS: "享受权益的卡",
     ENTITLEMENTS: "民生卡权益",
+    STUDENTS: "在籍学生",
 }
 _HASHED = """
     WITH hashed AS (

@@ -64,7 +64,7 @@ def _reconcile(actor: Actor, partner: Counterpart, dataset: str, ours: Side) -> 
         found.differing.pop(key, None)
     with transaction.atomic():
         made = _kept(partner, dataset, begun, found, on_the_way, "")
-        _keep_differences(actor, partner.code, dataset, found, on_the_way)
+        keep_differences(actor, partner.code, dataset, found, on_the_way)
         detail = {"dataset": dataset, "lines": found.ours, "differing": len(found.differing)}
         record(actor, "interop.reconcile", "counterpart", partner.code, detail=detail)
     return made
@@ -126,12 +126,17 @@ def _kept(
     )
 
 
-def _keep_differences(actor: Actor, code: str, dataset: str, found: Compared, on_the_way: set[str]) -> None:
+def keep_differences(
+    actor: Actor, code: str, dataset: str, found: Compared, on_the_way: set[str], begins: str = ""
+) -> None:
+    """Bring what stands as different to what was found, in the caller's transaction; of the records alone
+    whose keys begin so.
+    """
     now = clock.now()
     standing = {
         each.key: each
         for each in Difference.objects.select_for_update()
-        .filter(counterpart=code, dataset=dataset)
+        .filter(counterpart=code, dataset=dataset, key__startswith=begins)
         .exclude(state=GONE)
         .order_by("id")
     }

@@ -24,6 +24,7 @@ from xueka.contexts.registry.oneroster.registry_client import (
     RegistryRefused,
     RegistryUnavailable,
     partner,
+    registry_client,
 )
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Conflict, NotFound, Refused, XuekaError
@@ -117,10 +118,7 @@ def advance(fetch_id: int, *, until: Callable[[], bool] = lambda: False, say: Sa
     """
     fetch = OneRosterFetch.objects.get(id=fetch_id)
     try:
-        where = partner()
-        if where is None:
-            raise RegistryRefused("ONEROSTER_NO_PARTNER", "学籍系统的参数文件不在了。")
-        with RegistryClient(where) as client:
+        with registry_client() as client:
             while fetch.ended_at is None and fetch.fetched_at is None and not until():
                 fetch = _one_page(client, fetch)
                 if say:
@@ -380,3 +378,12 @@ def forget_pages() -> int:
     last = clock.now() - timedelta(days=settings.ONEROSTER_PAGES_DAYS)
     old = OneRosterPage.objects.filter(fetch__ended_at__lt=last).order_by("id").values_list("id", flat=True)
     return OneRosterPage.objects.filter(id__in=list(old[:500])).delete()[0]
+
+
+def take_theirs(actor: Actor, key: str, theirs: str, seen_at: datetime) -> None:
+    """A difference is settled in the registry's favour as everything is: by fetching all of it, once for any
+    number of them (`settings.INTEROP_TAKERS`). Raises as `ask`.
+    """
+    actor.require(runs.PERMISSION)
+    if not OneRosterFetch.objects.filter(ended_at=None, full=True).exists():
+        ask(actor, full=True)

@@ -54,18 +54,21 @@ class Joined:
     others: int = 0
 
 
-def join(package: Package, reading: Reading, today: date) -> Joined:
-    """Read and join the files of a package. Raises BadInput where a file cannot be read as a whole."""
-    return _Join(package, reading, today).result()
+def join(package: Package, reading: Reading, today: date, *, as_it_is: bool = False) -> Joined:
+    """Read and join the files of a package. Raises BadInput where a file cannot be read as a whole.
+
+    `as_it_is`: with what is older than what was applied.
+    """
+    return _Join(package, reading, today, as_it_is=as_it_is).result()
 
 
 class _Join(Files):
-    def __init__(self, package: Package, reading: Reading, today: date) -> None:
+    def __init__(self, package: Package, reading: Reading, today: date, *, as_it_is: bool) -> None:
         super().__init__(package, reading)
         self._today = today
         self._links = read_links(self._wanted())
-        for file in KIND:
-            self.frames[file] = self._current(file)
+        if not as_it_is:
+            self.frames |= {file: self._current(file) for file in KIND}
 
     def _wanted(self) -> dict[str, pl.Series]:
         """The sourcedIds that this package names, by file; all orgs and classes, for they are few."""

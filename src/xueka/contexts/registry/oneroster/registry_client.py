@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from django.conf import settings
@@ -36,7 +36,12 @@ class RegistryUnavailable(XuekaError):
 
 
 class RegistryRefused(XuekaError):
-    """The registry has answered, and the answer is no: asking again does not help."""
+    """The registry has answered, and the answer is no: asking again does not help.
+
+    `unknown`: there is no such thing.
+    """
+
+    unknown = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,14 @@ def partner() -> Partner | None:
     return made
 
 
+def registry_client() -> "RegistryClient":
+    """A connection to the registry. Raises RegistryRefused where it has handed over nothing usable."""
+    where = partner()
+    if where is None:
+        raise RegistryRefused("ONEROSTER_NO_PARTNER", "学籍系统的参数文件不在了。")
+    return RegistryClient(where)
+
+
 class RegistryClient:
     """Holds a connection and a token; a token that is refused is fetched anew once."""
 
@@ -120,6 +133,16 @@ class RegistryClient:
             query["filter"] = f"dateLastModified>'{since}'"
         answer = self._get(f"{self._partner.base.rstrip('/')}/{kind}", query)
         return _read(kind, answer, offset)
+
+    def of_school(self, org: str, kind: str, offset: int, limit: int, where: str) -> Answered:
+        """The same of one school: its students (`users`), `enrollments`, `classes`, that `where` lets pass.
+
+        Raises besides RegistryRefused with `unknown` where the registry has no such school, or no such list.
+        """
+        query = {"limit": str(limit), "offset": str(offset), "sort": "sourcedId", "orderBy": "asc"}
+        part = "students" if kind == "users" else kind
+        address = f"{self._partner.base.rstrip('/')}/schools/{quote(org, safe='')}/{part}"
+        return _read(kind, self._get(address, {**query, "filter": where}), offset)
 
     def _get(self, address: str, query: Mapping[str, str]) -> _Got:
         for fresh in (False, True):
@@ -174,13 +197,15 @@ def _judge(answer: _Got) -> None:
         away = RegistryUnavailable("ONEROSTER_AWAY", "学籍系统暂时不能应答。", found=found)
         away.wait = _asked_to_wait(answer.headers)
         raise away
-    raise RegistryRefused(
+    refused = RegistryRefused(
         "ONEROSTER_REFUSED",
         "学籍系统拒绝了请求。",
         where=answer.address,
         found=found,
         action="请与登记方核对接口文档第 8 节。",
     )
+    refused.unknown = status == 404
+    raise refused
 
 
 def _asked_to_wait(headers: httpx.Headers) -> float:

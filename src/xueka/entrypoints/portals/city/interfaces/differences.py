@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.interop import api as interop
+from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import states
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.listing import Bulk, Column, DataList, Filter, Rows, Selection, narrow
@@ -126,15 +127,21 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
             actions=[*actions, *asking],
         ),
         "sides": [Fact("本方", ours or "没有这条记录"), Fact("对方", theirs or "没有这条记录")],
-        "links": [
-            Link("这张卡的消息", f"{reverse('city:trace')}?q={found.key.partition('/')[0]}"),
-        ],
+        "links": _links(found),
         "events": shapes.steps(
             history.timeline({"disagreement": [found.id]}), labels | {"create": "核对发现"}
         ),
         "back": Link("核对差异", reverse("city:interface_differences")),
     }
     return render(request, "city/interfaces/difference.html", shown)
+
+
+def _links(found: interop.Difference) -> list[Link]:
+    card, _, further = found.key.partition("/")
+    if found.counterpart != interop.STUDENT_REGISTRY:
+        return [Link("这张卡的消息", f"{reverse('city:trace')}?q={card}")]
+    student = [Link("这名学生", shapes.student_url(further))] if found.kind != "missing_here" else []
+    return [*student, Link("学籍导入", reverse("city:imports"))]
 
 
 @require_POST
@@ -220,14 +227,15 @@ def _chosen(request: StaffRequest, selection: Selection) -> list[Any]:
     return found
 
 
-def _of_card(rows: Rows, text: str) -> Rows:
-    """A key is a card's number, alone or with a slash and what the card has."""
-    card = text.strip()
-    return rows.filter(Q(key=card) | Q(key__startswith=f"{card}/"))
+def _of_number(rows: Rows, text: str) -> Rows:
+    """A key is a card's number, alone or with a slash and what the card has; or a school's and hers."""
+    number = text.strip()
+    return rows.filter(Q(key=number) | Q(key__startswith=f"{number}/") | Q(key__endswith=f"/{number}"))
 
 
 def _called() -> dict[str, str]:
-    return {code: words.name_of(code) for code in codes()}
+    known = [*codes(), *([interop.STUDENT_REGISTRY] if registry.has_registry() else [])]
+    return {code: words.name_of(code) for code in known}
 
 
 def _filters() -> list[Filter]:
@@ -246,5 +254,5 @@ def _filters() -> list[Filter]:
             list(_called().items()),
         ),
         Filter("kind", "差异", lambda rows, code: rows.filter(kind=code), list(interop.KINDS.items())),
-        Filter("q", "卡号", _of_card, kind="search"),
+        Filter("q", "号码", _of_number, kind="search", placeholder="卡号、学校标识码、教育ID"),
     ]

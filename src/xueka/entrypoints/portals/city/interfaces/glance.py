@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from xueka.contexts.interop import api as interop
+from xueka.contexts.registry import api as registry
 from xueka.entrypoints.design import formats
 from xueka.entrypoints.design.age_strip import AgeStrip
 from xueka.entrypoints.design.flashes import flash
@@ -20,12 +21,14 @@ from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.exchange import own_keys
 from xueka.platform.exchange import queries as exchange
 from xueka.platform.exchange.counterparts import counterpart
-from xueka.platform.exchange.standing import EXCHANGE, KINDS, Standing
+from xueka.platform.exchange.standing import EXCHANGE, KINDS, REGISTRY, Standing
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
 SHOWN = 20
+_COMPARED = (EXCHANGE, REGISTRY)
+_UNLIKE = 5  # schools named on the page
 
 
 @require_GET
@@ -61,6 +64,7 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
         "days": [(f"{clock.local(each.begins):%-m-%-d}", each) for each in interop.days(request.actor, code)],
         **_quality(request, found),
         "is_exchange": is_exchange,
+        "is_compared": found.kind in _COMPARED,
         "back": Link("接口总览", reverse("city:interfaces")),
     }
     here = reverse("city:interface", args=[code])
@@ -74,6 +78,8 @@ def one(request: StaffRequest, code: str) -> HttpResponse:
             **_comparing(request, code),
             **_keys(code),
         }
+    elif found.kind == REGISTRY:
+        shown |= _comparing_schools(request, code)
     return render(request, "city/interfaces/one.html", shown)
 
 
@@ -108,7 +114,7 @@ def _row(actor: Actor, each: Standing, ages: list[tuple[datetime, int | None]]) 
             each.in_time,
         ),
         "dead": Link(f"{each.dead:,}", to["dead"]),
-        "differences": Link(f"{each.differences:,}", to["differences"]) if each.kind == EXCHANGE else "—",
+        "differences": Link(f"{each.differences:,}", to["differences"]) if each.kind in _COMPARED else "—",
         "settling": each.settling,
         "moved": Link(f"{each.sent:,} / {each.received:,}", to["moved"]),
         "answered": each.answered_at,
@@ -143,7 +149,7 @@ def _head(request: StaffRequest, found: Standing) -> ObjectHead:
                     Fact("核对差异", Link(f"{found.differences:,}", to["differences"])),
                     Fact("已办，待核对", f"{found.settling:,}"),
                 ]
-                if found.kind == EXCHANGE
+                if found.kind in _COMPARED
                 else []
             ),
             Fact("通路", words.breaker(found)),
@@ -173,6 +179,46 @@ def _comparing(request: StaffRequest, code: str) -> dict[str, object]:
         "comparing": any(each.runs for each in found),
         "comparing_url": reverse("city:interface_comparing", args=[code]),
         "may_compare": request.actor.may(words.MANAGE),
+    }
+
+
+def _comparing_schools(request: StaffRequest, code: str) -> dict[str, object]:
+    """The same of the student registry, which is compared by itself after each fetch."""
+    found = interop.school_round(request.actor)
+    done = interop.comparisons(request.actor, code)[:10]
+    return {
+        "datasets": [_round(found)] if found else [],
+        "comparisons": [(interop.DATASET_NAMES[each.dataset], each) for each in done],
+        "comparing": False,
+        "may_compare": False,
+    }
+
+
+def _round(found: interop.SchoolRound) -> dict[str, object]:
+    last = found.comparison
+    if last is None:
+        state = Badge(f"正在核对，已 {found.schools:,} 校", "progress")
+    elif last.problem:
+        state = Badge("没有核对成", "bad")
+    else:
+        state = Badge(f"{last.differing:,} 项差异", "wait") if last.differing else Badge("一致", "ok")
+    said = [found.problem] if found.problem else []
+    if found.known:
+        reasons = (f"{registry.KNOWN_ALONE[why]} {many:,} 人" for why, many in sorted(found.known.items()))
+        said.append(f"一边没有而原因已知：{'、'.join(reasons)}。")
+    if found.unlike:
+        named = "、".join(
+            f"{code}（本方 {ours:,}，学籍 {theirs:,}）" for code, ours, theirs, _ in found.unlike[:_UNLIKE]
+        )
+        more = f" 等 {len(found.unlike)} 校" if len(found.unlike) > _UNLIKE else ""
+        said.append(f"有差异的学校：{named}{more}。")
+    if found.unasked:
+        said.append(f"{found.unasked:,} 校学籍系统没有名单。")
+    return {
+        "name": "在籍学生（按校）",
+        "state": state,
+        "words": " ".join(said),
+        "at": last.finished_at if last else None,
     }
 
 

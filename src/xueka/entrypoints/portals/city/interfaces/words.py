@@ -113,7 +113,9 @@ def key(name: str) -> str:
 
 
 def name_of(code: str) -> str:
-    """What a counterpart of the exchange is called. Raises NotFound `COUNTERPART_UNKNOWN`."""
+    """What a counterpart is called. Raises NotFound `COUNTERPART_UNKNOWN`."""
+    if code == interop.STUDENT_REGISTRY:
+        return "学籍系统"
     try:
         return counterpart(code).name
     except BadInput:
@@ -194,6 +196,7 @@ def places(actor: Actor, standing: Standing) -> dict[str, str]:
         found |= {"waiting": reverse("city:absences")} | dict.fromkeys(
             ("dead", "moved"), reverse("city:imports")
         )
+        found["differences"] = f"{reverse('city:interface_differences')}?{urlencode({'of': standing.code})}"
     return {name: each if _may_go(actor, each) else page for name, each in found.items()} | {"page": page}
 
 
