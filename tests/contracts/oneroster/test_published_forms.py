@@ -139,6 +139,20 @@ def test_a_record_is_deleted_in_the_words_of_any_edition(db: None, word: str) ->
     assert (report.deleted, report.rejected) == (1, 0), report.as_dict()
 
 
+def test_a_record_dated_in_the_future_does_not_outrank_what_is_said_later(db: None) -> None:
+    load_schools()
+    assert brought_in(package()).created == 1
+    user = {**package()["users"][0], "status": "active"}
+    report = brought_in(
+        {"users": [{**user, "familyName": "赵", "dateLastModified": "2099-01-01T00:00:00Z"}]}, "delta"
+    )
+    assert (report.updated, [each.code for each in report.warnings]) == (1, ["ONEROSTER_DATE"])
+    tomorrow = (clock.now() + timedelta(hours=1)).isoformat()
+    report = brought_in({"users": [{**user, "familyName": "钱", "dateLastModified": tomorrow}]}, "delta")
+    assert (report.updated, report.warnings) == (1, []), report.as_dict()
+    assert Student.objects.get().name == "钱子涵"
+
+
 @pytest.mark.parametrize(("days", "there"), [(0, 0), (1, 1)])
 def test_an_enrolment_is_over_on_the_day_of_its_end(db: None, days: int, there: int) -> None:
     load_schools()

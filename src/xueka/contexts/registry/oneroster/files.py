@@ -1,5 +1,7 @@
 """The files of a package, read one by one: what is wrong with a single record is said here."""
 
+from datetime import timedelta
+
 import polars as pl
 
 from xueka.contexts.registry.domain import oneroster as o
@@ -7,7 +9,11 @@ from xueka.contexts.registry.domain.oneroster import Reading
 from xueka.contexts.registry.domain.report import shown
 from xueka.contexts.registry.oneroster.frames import LINE, empty_frame, read_frame
 from xueka.contexts.registry.oneroster.package import Package
+from xueka.kernel import clock
 from xueka.kernel.errors import LineProblem
+
+AHEAD = timedelta(days=1)
+"""Clocks differ by less. A record dated later would outrank every change until that day comes."""
 
 
 class Files:
@@ -69,18 +75,23 @@ class Files:
         written = pl.col("dateLastModified")
         if frame.filter(written != "").is_empty():
             return frame
+        now = clock.now()
         moment = written.str.to_datetime("%+", time_unit="ms", time_zone="UTC", strict=False)
+        ahead = (moment > now + AHEAD).fill_null(value=False)
         frame = frame.with_columns(
-            moment.dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").fill_null("").alias("_moment")
-        )
-        for line, text in (
-            frame.filter((written != "") & (pl.col("_moment") == "")).select(LINE, written).iter_rows()
-        ):
-            what = f"{file}.csv 第 {line} 行「dateLastModified」：时间无法识别（{shown(text)}），当作没有写。"
+            pl.when(ahead).then(pl.lit(now)).otherwise(moment)
+            .dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").fill_null("").alias("_moment"),
+            ahead.alias("_ahead"),
+        )  # fmt: skip
+        odd = frame.filter((written != "") & ((pl.col("_moment") == "") | pl.col("_ahead")))
+        for line, text, later in odd.select(LINE, written, "_ahead").iter_rows():
+            why = "时间在将来" if later else "时间无法识别"
+            taken = "当作现在" if later else "当作没有写"
+            what = f"{file}.csv 第 {line} 行「dateLastModified」：{why}（{shown(text)}），{taken}。"
             self.warnings.append(
                 LineProblem(line, "dateLastModified", "ONEROSTER_DATE", shown(text), what, f"{file}.csv")
             )
-        return frame.with_columns(pl.col("_moment").alias("dateLastModified")).drop("_moment")
+        return frame.with_columns(pl.col("_moment").alias("dateLastModified")).drop("_moment", "_ahead")
 
     def named(self, users: pl.DataFrame) -> pl.DataFrame:
         """Of users: the sourcedId, and the education ID where they say it themselves."""
