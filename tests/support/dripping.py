@@ -1,8 +1,9 @@
-"""A server that answers for ever, a byte at a time: each read is in time, and the whole never ends."""
+"""Servers that answer slowly: for ever a byte at a time, or whole in two parts; each read is in time."""
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 #: The begin of an answer of which the rest drips.
@@ -43,3 +44,30 @@ def dripping(begins: bytes = HEAD) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 door.shutdown(socket.SHUT_RDWR)
     assert not waited.is_set(), "only the test itself ended the call"
+
+
+@contextlib.contextmanager
+def halved(body: bytes, pause: float) -> Iterator[int]:
+    """The port of a server that answers whole, its head after one pause and its body after another."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+
+    def answer(visitor: socket.socket) -> None:
+        with visitor, contextlib.suppress(OSError):
+            visitor.recv(65_536)
+            for part in (head, body):
+                time.sleep(pause)
+                visitor.sendall(part)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                visitor, _ = door.accept()
+                threading.Thread(target=answer, args=[visitor], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield door.getsockname()[1]
+        finally:
+            with contextlib.suppress(OSError):
+                door.shutdown(socket.SHUT_RDWR)

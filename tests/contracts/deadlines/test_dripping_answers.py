@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from tests.support.dripping import HEAD, dripping
+from tests.support.dripping import HEAD, dripping, halved
 from xueka.contexts.families import api as families
 from xueka.contexts.families.adapters import jingtong
 from xueka.contexts.payments.adapters import downloads, finance, wechat_nontax
 from xueka.contexts.payments.ports import ChannelUnavailable
 from xueka.contexts.registry.oneroster import registry_client
+from xueka.contexts.transit.adapters import asking
+from xueka.platform.exchange.counterparts import Counterpart
+from xueka.platform.exchange.signatures import Keys
 
 BEGINS = [HEAD, b"HTTP/1.1 200 OK\r\nX-Long: "]  # its body drips, or its head
 
@@ -64,6 +67,16 @@ def test_the_sign_on_of_citizens(begins: bytes, tmp_path: Path, settings: Settin
         with pytest.raises(families.SignOnFailed) as no_token:
             families.hear_sign_on(asked, {"state": "state", "code": "1"}, "http://127.0.0.1:9/back/")
         assert no_token.value.code == "SIGN_ON_SILENT"
+
+
+def test_a_whole_answer_of_the_transit_company_after_the_deadline_is_none() -> None:
+    """Each of its reads is in time, and all of it is there before the other end of a patient call."""
+    asked = {"card": "1", "transit_number": "2"}
+    said = {**asked, "fare": "ordinary", "valid_until": None, "as_of": "2026-09-01T08:30:00+08:00"}
+    with halved(json.dumps(said).encode(), 0.75) as port:
+        partner = Counterpart("transit", "t", f"http://127.0.0.1:{port}", sending=Keys((b"k" * 24,)))
+        assert asking.ask(partner, "1", "2", 30)[0] == "answered"
+        assert asking.ask(partner, "1", "2", 1)[0] == "silent"
 
 
 def test_a_frame_of_the_finance_office() -> None:

@@ -127,7 +127,7 @@ def test_signs_on_pays_in_the_container_and_sees_the_ways(
     Validity.objects.update(heard_at=clock.now() - timedelta(days=3))
     monkeypatch.setattr(validity, "FRESH", timedelta(0))  # a minute later
     page.get_by_role("button", name="现在向一卡通公司查询").click()
-    expect(page.get_by_text("暂时没有答复")).to_be_visible()
+    expect(page.get_by_text("没有及时答复")).to_be_visible()
     expect(page.get_by_text("可能已有变化")).to_be_visible()
     expect(page.get_by_text("2099年8月31日")).to_be_visible()
     company.dial(drop=0)

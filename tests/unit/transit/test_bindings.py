@@ -1,6 +1,7 @@
 """Real-name binding and hot-list follow the cards: bound when handed out, released and listed when lost."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -240,6 +241,31 @@ def test_a_record_that_is_none_is_not_taken(company: Company, known: cards.Card,
     with pytest.raises(Refused) as refused:
         transit.take_validity(SYSTEM, known.number, text, clock.now())
     assert refused.value.code == "TRANSIT_CARD" and not Validity.objects.exists()
+
+
+def test_cards_of_before_are_found_by_a_round_of_pieces(company: Company, city: City) -> None:
+    """However many cards there are, a beat looks at some; the next round comes a day after this one's end."""
+    ids = city.students(5)
+    documented(ids)
+    made = city.active(ids)
+    transit.follow(SYSTEM)
+    places = []
+    for _ in range(5):
+        transit.catch_up(SYSTEM, most=1, piece=2)
+        places.append((Follower.objects.get().caught_up_to, Binding.objects.count()))
+    assert places == [(each, at) for at, each in enumerate(made, 1)]
+    assert Follower.objects.get().caught_up_at is None
+    transit.catch_up(SYSTEM, most=1, piece=2)
+    assert (Follower.objects.get().caught_up_to, Follower.objects.get().caught_up_at is None) == (0, False)
+
+    Binding.objects.filter(card=made[-1]).delete()
+    assert transit.catch_up(SYSTEM, most=9, piece=2) == 0  # not before tomorrow
+    with clock.at(clock.now() + timedelta(days=1, seconds=1)):
+        assert transit.catch_up(SYSTEM, most=9, piece=2) == 0
+        assert Follower.objects.get().caught_up_to == made[1]  # nothing is lacking here, and on it goes
+        while Follower.objects.get().caught_up_to:
+            transit.catch_up(SYSTEM, most=9, piece=2)
+    assert Binding.objects.count() == 5
 
 
 def test_some_that_lack_something_for_years_keep_no_other_waiting(company: Company, city: City) -> None:

@@ -1,11 +1,12 @@
 """Extensions, ranges, the schedule, hand-overs, the whole hot-list and scripts, to the company and back."""
 
 import hashlib
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.db import transaction
 
+from tests.unit.personalization import test_machines as made_up
 from tests.unit.personalization.test_scripts import script_text
 from tests.unit.transit.conftest import OPERATOR, SYSTEM, City, Company, documented
 from xueka.contexts.cards import api as cards
@@ -13,7 +14,16 @@ from xueka.contexts.numbers import api as numbers
 from xueka.contexts.personalization import api as personalization
 from xueka.contexts.transit import api as transit
 from xueka.contexts.transit.domain.transitions import PAPER
-from xueka.contexts.transit.models import Binding, Extension, Paper, ScriptNotice, Validity
+from xueka.contexts.transit.models import (
+    Binding,
+    Extension,
+    Follower,
+    Paper,
+    ScriptNotice,
+    ScriptReport,
+    Validity,
+)
+from xueka.contexts.transit.services import scripts
 from xueka.contexts.transit.services.extensions import next_end
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, Refused
@@ -195,3 +205,47 @@ def test_a_script_comes_as_it_was_and_is_a_draft(company: Company, city: City) -
     company.deliver()
     assert Incoming.objects.get(state="dead").code == "SCRIPT_DIGEST"
     assert transit.report_results(SYSTEM) == 0
+
+
+def test_a_beat_looks_at_no_run_of_a_script_that_an_earlier_one_has_done_with(
+    company: Company, city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = script_text("field")
+    late = personalization.load_script(SYSTEM, text.encode())  # known here before the company announces it
+    known = made_up.script("in_force")
+    ScriptNotice.objects.create(code=known.code, version=known.version, sha256="0", heard_at=clock.now())
+    transit.follow(SYSTEM)
+    before, now = clock.now() - timedelta(days=9), clock.now()
+
+    def run(script: personalization.CardScript, state: str, at: datetime) -> personalization.Upgrade:
+        [card] = city.active(city.students(1))
+        session = made_up.session("verified")
+        return personalization.Upgrade.objects.create(
+            card_id=card, script=script, session=session, state=state, at=at
+        )
+
+    def reported() -> tuple[int, int]:
+        return transit.report_results(SYSTEM), Follower.objects.get().reported_up_to
+
+    first, running, third = (
+        run(known, "done", before),
+        run(known, "running", before),
+        run(known, "done", before),
+    )
+    other, today = run(late, "done", before), run(known, "failed", now)
+    monkeypatch.setattr(scripts, "AT_ONCE", 2)
+    assert reported() == (2, first.id)  # one that has not ended holds the place
+    monkeypatch.setattr(scripts, "AT_ONCE", 500)
+    assert reported() == (1, first.id)
+    personalization.Upgrade.objects.filter(id=running.id).update(state="done")
+    assert reported() == (1, other.id)  # a run of today may still have an earlier one beside it
+    with clock.at(now + timedelta(days=2)):
+        assert reported() == (0, today.id)
+    assert set(ScriptReport.objects.values_list("upgrade_id", flat=True)) == {
+        each.id for each in (first, running, third, today)
+    }
+
+    told = {"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    company.house._tell({"kind": "script.announced", "key": "script:x", "data": told})
+    company.deliver()
+    assert transit.report_results(SYSTEM) == 1 == ScriptReport.objects.filter(upgrade_id=other.id).count()

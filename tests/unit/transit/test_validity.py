@@ -6,16 +6,24 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.urls import reverse
 
-from tests.unit.transit.conftest import OPERATOR, Company
+from tests.support.families import PHONE, with_guardian
+from tests.unit.transit.conftest import OPERATOR, City, Company
 from xueka.contexts.cards import api as cards
+from xueka.contexts.families import api as families
+from xueka.contexts.families.models import FamilyAccount
+from xueka.contexts.registry import api as registry
 from xueka.contexts.transit import api as transit
 from xueka.contexts.transit.domain import validity
 from xueka.contexts.transit.models import LookUp, Validity
 from xueka.contexts.transit.services import validity as services
+from xueka.entrypoints.portals.objects.transit import said_of_look_up
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
 from xueka.platform.audit.models import Entry
+from xueka.platform.crypto.fields import seal
 from xueka.platform.exchange.models import Incoming
 from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.scope import Scope
@@ -78,6 +86,51 @@ def test_nobody_asks_a_company_that_is_silent(company: Company, card: cards.Card
     assert outcomes == ["silent"] * 3 + ["resting"]
     with clock.at(clock.now() + timedelta(seconds=31)):
         assert transit.look_up(OPERATOR, card.number).outcome == "silent"
+
+
+def test_a_late_answer_is_none_and_the_parent_is_told_so(
+    company: Company, city: City, card: cards.Card, settings: Any
+) -> None:
+    """By the company's dial, later than the deadline; the child's other card is not waited for."""
+    [other_id] = city.active(city.students(1))
+    other_kind = cards.CardKind.objects.exclude(code=card.kind_id).order_by("code")[0]
+    cards.Card.objects.filter(id=other_id).update(student_id=card.student_id, kind=other_kind)
+    first, second = card, cards.Card.objects.get(id=other_id)
+    child = with_guardian(card.student_id)
+    account = FamilyAccount.objects.create(
+        phone_index=registry.phone_index(PHONE), envelope=seal({"phone": PHONE}), created_at=clock.now()
+    )
+    client = Client()
+    client.cookies["xk_family"] = families.begin_session(account, "", "")
+    address = reverse("parent:transit", args=[child.education_id])
+    settings.TRANSIT_DEADLINE = 0.2
+    company.dial(delay=1, delay_ms=1_000)
+    assert "没有及时答复，还没有可以显示的数据" in client.post(address, follow=True).content.decode()
+    assert list(LookUp.objects.values_list("card", "outcome")) == [(first.id, "silent")]
+
+    company.dial(delay=0)
+    settings.TRANSIT_DEADLINE = 20
+    for each in (first, second):
+        company.fare(each, UNTIL)
+    assert "已是一卡通公司现在的数据" in client.post(address, follow=True).content.decode()
+    settings.TRANSIT_DEADLINE = 0.2
+    company.dial(delay=1)
+    page = client.post(address, follow=True).content.decode()
+    assert "没有及时答复，显示的是上次的数据" in page and "2027年8月31日" in page
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        (["answered", "silent"], "有的卡已是现在的数据"),
+        (["answered", "older"], "比已有的旧"),
+        (["answered", "answered"], "已是一卡通公司现在的数据"),
+        (["unknown", "resting"], "半分钟后再查"),
+        ([], "没有这张卡的记录"),
+    ],
+)
+def test_what_is_said_of_several_cards(outcomes: list[str], words: str) -> None:
+    assert words in said_of_look_up(outcomes, True)[0]
 
 
 def test_an_answer_of_just_now_is_not_asked_for_again(

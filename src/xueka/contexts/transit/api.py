@@ -58,7 +58,7 @@ from xueka.contexts.transit.services.hot_list import (
 from xueka.contexts.transit.services.papers import REVIEW, ask_range, leave, take, tell_papers
 from xueka.contexts.transit.services.papers import hear as hear_paper
 from xueka.contexts.transit.services.scripts import hear_script, report_results
-from xueka.contexts.transit.services.validity import READ, Answer, hear_validity, look_up
+from xueka.contexts.transit.services.validity import READ, Answer, hear_validity, look_up, look_up_all
 
 __all__ = [
     "AWAITED",
@@ -119,6 +119,7 @@ __all__ = [
     "late_extensions",
     "leave",
     "look_up",
+    "look_up_all",
     "open_blocks",
     "paper",
     "paper_rows",

@@ -67,14 +67,19 @@ class LookUp(models.Model):
 
 
 class Follower(models.Model):
-    """How far the history of cards has been read (docs/adr/0230). `caught_up_at`: when last no card was found
-    that had been handed out, or had died, before we began to read.
+    """How far the history of cards has been read (docs/adr/0230).
+
+    `caught_up_to`: the last card of the round that looks for those handed out, or dead, before we began to
+    read; `caught_up_at`: when a round last came to the end. `reported_up_to`: of the runs of scripts up to
+    this one none is left to be reported.
     """
 
     read_up_to = models.BigIntegerField()
     pending_up_to = models.BigIntegerField(default=0)
     pending_xid = models.BigIntegerField(default=0)
     caught_up_at = models.DateTimeField(null=True)
+    caught_up_to = models.BigIntegerField(default=0, db_default=0)
+    reported_up_to = models.BigIntegerField(default=0, db_default=0)
 
 
 class Binding(models.Model):
@@ -179,7 +184,10 @@ class Extension(models.Model):
                 fields=["card"], condition=Q(state=ASKED), name="transit_one_open_extension"
             ),
         ]
-        indexes = [models.Index(fields=["state", "id"], name="transit_extension_work")]
+        indexes = [
+            models.Index(fields=["state", "id"], name="transit_extension_work"),
+            models.Index(fields=["asked_at", "id"], name="transit_extension_latest"),
+        ]
 
 
 #: What papers are about.

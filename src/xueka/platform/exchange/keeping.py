@@ -50,9 +50,9 @@ _OUT = """
     UPDATE exchange_outgoing SET envelope = '' WHERE id IN (
         SELECT id FROM exchange_outgoing
          WHERE state = 'delivered' AND ended_at < %s AND envelope <> ''
-         LIMIT %s FOR UPDATE SKIP LOCKED)"""
+         ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)"""
 _IN = """
     UPDATE exchange_incoming SET raw = '' WHERE id IN (
         SELECT id FROM exchange_incoming
          WHERE state IN ('applied', 'passed') AND ended_at < %s AND raw <> ''
-         LIMIT %s FOR UPDATE SKIP LOCKED)"""
+         ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)"""

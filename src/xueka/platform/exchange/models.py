@@ -134,6 +134,11 @@ class Outgoing(models.Model):
                 name="exchange_out_file_to_empty",
             ),
             models.Index(fields=["id"], condition=Q(state=DEAD), name="exchange_dead_letters"),
+            models.Index(  # what has not ended is few among millions; the keys alone do not tell the planner
+                fields=["stream", "seq"],
+                condition=Q(state__in=[QUEUED, DEAD]),
+                name="exchange_out_unfinished",
+            ),
             models.Index(fields=["created_at"], name="exchange_created_at"),
         ]
 
@@ -193,6 +198,11 @@ class Incoming(models.Model):
         indexes = [
             models.Index(fields=["received_at"], name="exchange_received_at"),
             models.Index(fields=["id"], condition=Q(state=DEAD), name="exchange_incoming_dead"),
+            models.Index(
+                fields=["stream", "seq"],
+                condition=Q(state__in=[WAITING, DEAD]),
+                name="exchange_in_unfinished",
+            ),
             models.Index(
                 fields=["ended_at"],
                 condition=Q(state__in=[APPLIED, PASSED]) & ~Q(raw=b""),

@@ -1,6 +1,7 @@
 """The cards' history becomes bindings and hot-list entries: each card is looked at after its steps."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -12,7 +13,7 @@ from xueka.kernel import clock
 from xueka.platform.history.following import Place, horizon, moved
 from xueka.platform.identity.actor import Actor
 
-AT_ONCE = 1_000
+AT_ONCE, PIECE = 1_000, 5_000
 LOOK_AGAIN = timedelta(days=1)
 _STEPS = """
     SELECT id, object_id FROM history_transition
@@ -20,14 +21,16 @@ _STEPS = """
        AND (to_state IN ('active', 'lost', 'cancelled', 'void', 'destroyed')
             OR from_state IN ('active', 'lost', 'cancelled', 'void'))
      ORDER BY id LIMIT %s"""
-#: Handed out, or dead, before we began to read.
+#: Of the next piece of all cards: its last one, and those handed out, or dead, before we began to read.
 _BEHIND = """
-    SELECT c.id FROM cards_card c
-     WHERE c.transit_number <> ''
-       AND (c.state = 'active' AND NOT EXISTS (SELECT 1 FROM transit_binding b WHERE b.card_id = c.id)
-            OR c.state IN ('lost', 'cancelled')
-               AND NOT EXISTS (SELECT 1 FROM transit_hotcard h WHERE h.card_id = c.id))
-     ORDER BY c.id LIMIT %s"""
+    WITH piece AS (
+        SELECT id, state, transit_number FROM cards_card WHERE id > %(after)s ORDER BY id LIMIT %(piece)s)
+    SELECT max(p.id), count(*), (array_agg(p.id ORDER BY p.id) FILTER (
+           WHERE p.transit_number <> ''
+             AND (p.state = 'active' AND NOT EXISTS (SELECT 1 FROM transit_binding b WHERE b.card_id = p.id)
+                  OR p.state IN ('lost', 'cancelled')
+                     AND NOT EXISTS (SELECT 1 FROM transit_hotcard h WHERE h.card_id = p.id))))[:%(most)s]
+      FROM piece p"""
 
 
 def follow(actor: Actor) -> int:
@@ -51,8 +54,8 @@ def follow(actor: Actor) -> int:
     return changed
 
 
-def catch_up(actor: Actor, most: int = AT_ONCE) -> int:
-    """Cards of before, some at a time; once there are none left, looked for again a day later."""
+def catch_up(actor: Actor, most: int = AT_ONCE, piece: int = PIECE) -> int:
+    """Cards of before, by a round over all cards, a piece at a time; the next round begins a day after it."""
     follower = Follower.objects.select_for_update().filter(id=1).first()
     if partner() is None or follower is None:
         return 0
@@ -60,10 +63,16 @@ def catch_up(actor: Actor, most: int = AT_ONCE) -> int:
     if follower.caught_up_at is not None and follower.caught_up_at > now - LOOK_AGAIN:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(_BEHIND, [most])
-        ids = [row[0] for row in cursor.fetchall()]
-    if len(ids) < most:
-        Follower.objects.filter(id=1).update(caught_up_at=now)
+        cursor.execute(_BEHIND, {"after": follower.caught_up_to, "piece": piece, "most": most})
+        last, count, ids = cursor.fetchone()
+    ids = ids or []
+    if len(ids) == most:
+        place: dict[str, Any] = {"caught_up_to": ids[-1]}
+    elif count == piece:
+        place = {"caught_up_to": last}
+    else:
+        place = {"caught_up_to": 0, "caught_up_at": now}
+    Follower.objects.filter(id=1).update(**place)
     return _settle(actor, ids)
 
 

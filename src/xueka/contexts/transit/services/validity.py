@@ -1,5 +1,6 @@
 """The validity of the student fare: kept from what the company tells, asked for when somebody wants it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from xueka.contexts.transit.models import ANSWERED, OLDER, RESTING, SILENT, Look
 from xueka.contexts.transit.services.common import card_told, partner
 from xueka.kernel import clock
 from xueka.kernel.errors import Refused
+from xueka.platform import outward
 from xueka.platform.audit.services import record
 from xueka.platform.exchange.applying import Message
 from xueka.platform.identity.actor import Actor
@@ -87,3 +89,15 @@ def look_up(actor: Actor, number: str) -> Answer:
         LookUp.objects.create(card=card, at=now, by=actor.username, outcome=outcome, ms=took)
         record(actor, "transit.look_up", "card", card.number, detail={"outcome": outcome})
     return Answer(outcome, Validity.objects.filter(card=card).first())
+
+
+def look_up_all(actor: Actor, numbers: Sequence[str]) -> list[str]:
+    """How the look-ups of these cards ended, in this order, all within the one deadline: a person waits. When
+    nobody answers for one of them, the later ones are not asked for.
+    """
+    outcomes: list[str] = []
+    with outward.within(settings.TRANSIT_DEADLINE):
+        for number in numbers:
+            missed = outcomes and outcomes[-1] in (SILENT, RESTING)
+            outcomes.append(outcomes[-1] if missed else look_up(actor, number).outcome)
+    return outcomes

@@ -33,7 +33,9 @@ _PIECE = """
                CASE WHEN s.status = ANY(%(present)s) THEN 'enrolled' ELSE 'left' END AS holder,
                t.state AS told_state, t.holder AS told_holder
           FROM piece p JOIN registry_student s ON s.id = p.student_id
-          LEFT JOIN welfare_entitledcard t ON t.card_id = p.id)
+          LEFT JOIN welfare_entitledcard t ON t.card_id = p.id
+           -- so that those of the piece alone are read, not all that ever were told
+           AND t.card_id BETWEEN %(after)s AND (SELECT max(id) FROM piece))
     SELECT count(*), max(id), array_agg(id ORDER BY id) FILTER (WHERE
                CASE WHEN told_state IS NULL THEN named AND state = 'active' AND holder = 'enrolled'
                     ELSE state IS NOT NULL AND (state, holder) <> (told_state, told_holder) END)

@@ -1,5 +1,7 @@
 """Transit validity for whoever serves a family: found by card or student, looked up there, audited."""
 
+from collections.abc import Sequence
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,18 +18,23 @@ from xueka.platform.identity.web import portal_view
 _MOST = 20
 _TONES = {"valid": "ok", "ending": "wait", "ended": "bad", "never": "neutral"}
 _SAID = {
-    "answered": ("已是一卡通公司现在的数据。", "ok"),
-    "older": ("一卡通公司这次答复的数据比已有的旧，仍显示较新的一份。", "wait"),
-    "unknown": ("一卡通公司没有这张卡的记录。请过一天再查，仍没有请联系客服。", "wait"),
-    "silent": ("一卡通公司暂时没有答复，显示的是上次的数据。请稍后再查。", "wait"),
-    "unusable": ("一卡通公司的答复无法识别，显示的是上次的数据。请稍后再查。", "wait"),
-    "resting": ("一卡通公司暂时没有答复，显示的是上次的数据。请半分钟后再查。", "wait"),
+    "answered": "已是一卡通公司现在的数据。",
+    "older": "一卡通公司这次答复的数据比已有的旧，仍显示较新的一份。",
+    "unknown": "一卡通公司没有这张卡的记录。请过一天再查，仍没有请联系客服。",
+    "silent": "一卡通公司没有及时答复，{shown}请稍后再查。",
+    "unusable": "一卡通公司的答复无法识别，{shown}请稍后再查。",
+    "resting": "一卡通公司几次没有答复，暂不查询，{shown}请半分钟后再查。",
 }
+_PARTLY = "有的卡已是现在的数据；其余的一卡通公司没有及时答复，请稍后再查。"
 
 
-def said_of_look_up(outcome: str) -> tuple[str, str]:
-    """Words and tone of how a look-up ended."""
-    return _SAID[outcome]
+def said_of_look_up(outcomes: Sequence[str], known: bool) -> tuple[str, str]:
+    """Words and tone of how look-ups ended, the worst of them; `known`: there is something to show."""
+    worst = next((each for each in reversed(_SAID) if each in outcomes), "unknown")
+    if worst in ("silent", "resting") and "answered" in outcomes:
+        return _PARTLY, "wait"
+    shown = "显示的是上次的数据。" if known else "还没有可以显示的数据。"
+    return _SAID[worst].format(shown=shown), "ok" if worst == "answered" else "wait"
 
 
 def standing_badge(known: transit.Known | None) -> Badge:
@@ -64,7 +71,7 @@ def page(request: StaffRequest) -> HttpResponse:
 def ask(request: StaffRequest, number: str) -> HttpResponse:
     """Ask the company now."""
     done = transit.look_up(request.actor, number)
-    flash(request, *said_of_look_up(done.outcome))
+    flash(request, *said_of_look_up([done.outcome], done.known is not None))
     return redirect(f"{reverse('objects:transit')}?q={number}")
 
 

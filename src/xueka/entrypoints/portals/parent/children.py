@@ -75,10 +75,9 @@ def transit(request: FamilyRequest, education_id: str) -> HttpResponse:
     student = registry.student(request.actor.scope, education_id)
     held = [each.card for each in _held(request, student)]
     if request.method == "POST":
-        outcomes = [
-            company.look_up(request.actor, card.number).outcome for card in held if card.transit_number
-        ]
-        flash(request, *said_of_look_up(outcomes[0] if outcomes else "unknown"))
+        asked = [card for card in held if card.transit_number]
+        outcomes = company.look_up_all(request.actor, [card.number for card in asked])
+        flash(request, *said_of_look_up(outcomes, any(company.known_of([card.id for card in asked]))))
         return redirect("parent:transit", education_id)
     known = company.known_of([each.id for each in held])
     shown = {
