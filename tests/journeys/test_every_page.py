@@ -71,6 +71,7 @@ NO_LINK_HERE = {
     "city:interface_messages",
     "city:interface_received",
     "city:matter",
+    "city:matter_file",
     "custodian:delivery",
     "custodian:part",
     "city:profile",

@@ -121,6 +121,14 @@ def test_a_stuck_message_is_found_understood_and_replayed(
     send()
 
     page.goto(matter)
+    letter = {"name": "复函.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 a letter"}
+    page.get_by_label("文件").set_input_files(letter)
+    page.get_by_label("说明（可不填）").fill("对方的复函")
+    page.get_by_role("button", name="加附件").click()
+    expect(page.get_by_text("复函.pdf 已收下")).to_be_visible()
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="复函.pdf").click()
+    assert taken.value.path().read_bytes() == letter["buffer"]
     say(page, "办结", "三条都已送达")
     expect(page.get_by_text("已办结").first).to_be_visible()
     assert_sound(page)

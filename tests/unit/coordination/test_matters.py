@@ -1,5 +1,7 @@
 """Matters with the counterpart groups: due days, steps, files; what is wrong is caught."""
 
+import io
+import zipfile
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -7,9 +9,12 @@ from django.db import DatabaseError, connection, transaction
 
 from tests.support.machines import assert_every_pair
 from xueka.contexts.coordination import api as coordination
-from xueka.contexts.coordination.models import Line, Matter
+from xueka.contexts.coordination.domain import attachments
+from xueka.contexts.coordination.models import Attachment, Line, Matter
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused
+from xueka.platform.audit.models import Entry
+from xueka.platform.files.models import StoredFile
 from xueka.platform.history import services as history
 from xueka.platform.identity import services as identity
 from xueka.platform.identity.actor import Actor
@@ -19,6 +24,7 @@ from xueka.platform.invariants import check
 pytestmark = pytest.mark.django_db
 ACTOR = Actor.in_role("operator", "王芳", "city_operator", Scope("city"))
 SCOPE = ACTOR.scope
+PDF = b"%PDF-1.7 a letter"
 #: The Friday before the National Day holiday of 2026 (1 to 7 October; 10 October is worked).
 FRIDAY = datetime(2026, 9, 25, 10, tzinfo=clock.SHANGHAI)
 
@@ -62,6 +68,7 @@ def test_from_the_question_to_the_end_with_everything_on_file() -> None:
     found = opened(about_kind="interface", about="sms", text="请确认")
     coordination.step(ACTOR, found.id, "ask", "发函")
     coordination.note(ACTOR, found.id, "电话催问")
+    coordination.attach(ACTOR, found.id, "函.pdf", PDF)
     coordination.step(ACTOR, found.id, "answer", "下周一")
     assert coordination.pressing(SCOPE) == 1
     coordination.step(ACTOR, found.id, "ask", "周一太晚")
@@ -69,13 +76,93 @@ def test_from_the_question_to_the_end_with_everything_on_file() -> None:
     coordination.set_due(ACTOR, found.id, found.due_on + timedelta(days=7), "对方放假")
     done = coordination.step(ACTOR, found.id, "finish", "已到货")
     assert [each.kind for each in coordination.file_of(done)] == [
-        "due", "step", "note", "step", "step", "owner", "due", "step",
+        "due", "step", "note", "file", "step", "step", "owner", "due", "step",
     ]  # fmt: skip
     assert coordination.about(SCOPE, "interface", "sms") == [done] and done.owner == "second"
     with pytest.raises(Refused):
         coordination.assign(ACTOR, found.id, "second")
     assert [each.name for each in coordination.INVARIANTS if check(each).violated] == []
     assert all(check(each).checked for each in coordination.INVARIANTS)
+
+
+def test_a_file_lies_sealed_on_file_and_every_hand_on_it_is_on_record() -> None:
+    found = opened()
+    made = coordination.attach(ACTOR, found.id, "C:\\函\\排产 函.PDF", PDF, "盖章件")
+    coordination.step(ACTOR, found.id, "finish", "已办")
+    coordination.attach(ACTOR, found.id, "说明.txt", "李雨桐".encode("gb18030"))  # also after the end
+    assert [each.text for each in coordination.file_of(found) if each.kind == "file"] == [
+        "排产 函.pdf：盖章件", "说明.txt",
+    ]  # fmt: skip
+    assert [each.file.name for each in coordination.attachments_of(found)] == ["排产 函.pdf", "说明.txt"]
+    kept = StoredFile.objects.get(id=made.file_id)
+    assert kept.sealed and PDF not in bytes(kept.content)
+    assert coordination.read_attachment(ACTOR, found.number, made.id) == ("排产 函.pdf", PDF)
+    said = Entry.objects.filter(object_id=found.number, action__in=["matter.attach", "matter.download"])
+    assert list(said.order_by("id").values_list("action", "detail__file")) == [
+        ("matter.attach", "排产 函.pdf"), ("matter.attach", "说明.txt"), ("matter.download", "排产 函.pdf"),
+    ]  # fmt: skip
+    assert [each.name for each in coordination.INVARIANTS if check(each).violated] == []
+
+    other = opened()
+    with pytest.raises(NotFound):
+        coordination.read_attachment(ACTOR, other.number, made.id)
+    for stranger in (
+        Actor.in_role("x", "x", "school_officer", Scope("school", "110101", "2111010001")),
+        Actor.in_role("y", "y", "finance", Scope("city")),
+    ):
+        with pytest.raises(Forbidden):
+            coordination.read_attachment(stranger, found.number, made.id)
+        with pytest.raises(Forbidden):
+            coordination.attach(stranger, found.id, "a.pdf", PDF)
+
+
+def document(*parts: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for each in parts:
+            made.writestr(each, "x")
+    return out.getvalue()
+
+
+TYPES = "[Content_Types].xml"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("a.pdf", b"", "FILE_EMPTY"),
+        ("a.pdf", b"MZ\x90", "FILE_TYPE"),
+        ("a.exe", PDF, "FILE_TYPE"),
+        ("a.html", b"<script>", "FILE_TYPE"),
+        ("pdf", PDF, "FILE_TYPE"),
+        (".pdf", PDF, "FILE_TYPE"),
+        ("a.doc", b"\xd0\xcf\x11\xe0", "FILE_TYPE"),
+        ("a.txt", b"a\x00b", "FILE_TYPE"),
+        ("a.csv", b"\xff\xff\xff", "FILE_TYPE"),
+        ("a.docx", b"PK\x03\x04broken", "FILE_TYPE"),
+        ("a.docx", document("x.txt"), "FILE_TYPE"),
+        ("a.xlsx", document(TYPES, "word/document.xml"), "FILE_TYPE"),
+        ("a.docx", document(TYPES, "word/document.xml", "word/vbaProject.bin"), "FILE_MACROS"),
+        ("a.xlsx", document(TYPES, "xl/workbook.xml", "xl/embeddings/a.bin"), "FILE_MACROS"),
+        ("a.pdf", PDF + b"0" * (coordination.LARGEST_MB << 20), "FILE_TOO_LARGE"),
+    ],
+)
+def test_what_no_letter_is_is_not_taken(name: str, content: bytes, code: str) -> None:
+    found = opened()
+    with pytest.raises(BadInput) as refused:
+        coordination.attach(ACTOR, found.id, name, content)
+    assert refused.value.code == code
+    assert not StoredFile.objects.exists() and not Attachment.objects.exists()
+
+
+def test_documents_without_macros_are_taken_up_to_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = opened()
+    coordination.attach(ACTOR, found.id, "a.docx", document(TYPES, "word/document.xml"))
+    coordination.attach(ACTOR, found.id, "b.xlsx", document(TYPES, "xl/workbook.xml"))
+    monkeypatch.setattr(attachments, "MOST", 2)
+    with pytest.raises(Refused) as full:
+        coordination.attach(ACTOR, found.id, "c.pdf", PDF)
+    assert full.value.code == "ATTACHMENTS_FULL"
 
 
 def test_overdue_ones_come_first_and_count() -> None:
@@ -142,6 +229,8 @@ def test_a_file_is_never_changed_and_a_matter_never_deleted() -> None:
     for sql in (
         f"UPDATE coordination_line SET text = 'x' WHERE matter_id = {found.id}",
         f"DELETE FROM coordination_matter WHERE id = {found.id}",
+        "DELETE FROM coordination_attachment",
+        "UPDATE coordination_attachment SET file_id = 1",
     ):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql)
@@ -154,6 +243,9 @@ def test_each_invariant_is_violated_once() -> None:
         "matter_state_equals_last_history_row": lambda: Matter.objects.update(state="done"),
         "matter_files_are_whole": lambda: Line.objects.create(
             matter=found, seq=9, kind="note", text="x", at=clock.now(), by="x"
+        ),
+        "matter_attachments_are_on_file": lambda: Line.objects.create(
+            matter=found, seq=3, kind="file", text="x.pdf", at=clock.now(), by="x"
         ),
         "matter_steps_allowed": lambda: history._write(
             "matter", [(found.id, "asked", "open")], "answer", ACTOR

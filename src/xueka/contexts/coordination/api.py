@@ -1,11 +1,13 @@
 """Coordination with the seven counterpart groups: who asked what of whom, until when, and what came of it."""
 
+from xueka.contexts.coordination.domain.attachments import KINDS, LARGEST_MB
 from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES, Kind, Party
 from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, READ, WORK
 from xueka.contexts.coordination.invariants import INVARIANTS
-from xueka.contexts.coordination.models import LINES, Line, Matter
+from xueka.contexts.coordination.models import LINES, Attachment, Line, Matter
 from xueka.contexts.coordination.queries import (
     about,
+    attachments_of,
     counts,
     days_for,
     file_of,
@@ -14,23 +16,36 @@ from xueka.contexts.coordination.queries import (
     matters,
     pressing,
 )
-from xueka.contexts.coordination.services.matters import assign, note, open_matter, set_due, step
+from xueka.contexts.coordination.services.matters import (
+    assign,
+    attach,
+    note,
+    open_matter,
+    read_attachment,
+    set_due,
+    step,
+)
 
 __all__ = [
     "ABOUT",
     "ENDED",
     "INVARIANTS",
+    "KINDS",
+    "LARGEST_MB",
     "LINES",
     "MATTER",
     "PARTIES",
     "READ",
     "WORK",
+    "Attachment",
     "Kind",
     "Line",
     "Matter",
     "Party",
     "about",
     "assign",
+    "attach",
+    "attachments_of",
     "counts",
     "days_for",
     "file_of",
@@ -40,6 +55,7 @@ __all__ = [
     "note",
     "open_matter",
     "pressing",
+    "read_attachment",
     "set_due",
     "step",
 ]

@@ -15,4 +15,11 @@ INVARIANTS: list[Invariant] = [
         "    WHERE h.machine = 'matter' AND h.object_id = m.id AND h.seq > 1)"
         "  FROM coordination_matter m LEFT JOIN coordination_line l ON l.matter_id = m.id GROUP BY m.id",
     ),
+    from_rows(
+        "matter_attachments_are_on_file",
+        "协调事项的每个附件在经过里有一条，每条附件都有文件",
+        "SELECT l.id, l.kind <> 'file' OR a.id IS NULL"
+        "  FROM coordination_line l LEFT JOIN coordination_attachment a ON a.line_id = l.id"
+        " WHERE l.kind = 'file' OR a.id IS NOT NULL",
+    ),
 ]

@@ -5,11 +5,12 @@ from django.db.models import Q
 
 from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES
 from xueka.contexts.coordination.domain.transitions import ANSWERED, ENDED, MATTER
+from xueka.platform.files.models import StoredFile
 from xueka.platform.identity.scope import CityWork
 
 #: What a line of a matter's file tells of.
-NOTE, STEP, OWNER, DUE = "note", "step", "owner", "due"
-LINES = {NOTE: "记事", STEP: "办理", OWNER: "负责人", DUE: "期限"}
+NOTE, STEP, OWNER, DUE, FILE = "note", "step", "owner", "due", "file"
+LINES = {NOTE: "记事", STEP: "办理", OWNER: "负责人", DUE: "期限", FILE: "附件"}
 
 
 class Matter(models.Model):
@@ -73,3 +74,12 @@ class Line(models.Model):
             models.CheckConstraint(condition=Q(kind__in=list(LINES)), name="coordination_line_kind"),
             models.CheckConstraint(condition=Q(seq__gte=1), name="coordination_line_seq"),
         ]
+
+
+class Attachment(models.Model):
+    """A file that a line brings: a letter, a list, a picture. Its line says what it is, when and by whom."""
+
+    append_only = True
+
+    line = models.OneToOneField(Line, on_delete=models.PROTECT, related_name="attachment")
+    file = models.OneToOneField(StoredFile, on_delete=models.PROTECT, related_name="+")

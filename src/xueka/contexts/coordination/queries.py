@@ -7,7 +7,7 @@ from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from xueka.contexts.coordination.domain.parties import PARTIES
 from xueka.contexts.coordination.domain.transitions import ANSWERED, ENDED
-from xueka.contexts.coordination.models import Line, Matter
+from xueka.contexts.coordination.models import Attachment, Line, Matter
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.identity.scope import Scope
@@ -36,6 +36,12 @@ def matter(scope: Scope, number: str) -> Matter:
 def file_of(matter_: Matter) -> list[Line]:
     """What was said and done, oldest first."""
     return list(matter_.lines.order_by("seq"))
+
+
+def attachments_of(matter_: Matter) -> QuerySet[Attachment]:
+    """Its files without their contents, in their order."""
+    rows = Attachment.objects.filter(line__matter=matter_).select_related("line", "file")
+    return rows.defer("file__content").order_by("line__seq")
 
 
 def about(scope: Scope, kind: str, name: str) -> list[Matter]:

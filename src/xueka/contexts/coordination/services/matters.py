@@ -2,16 +2,18 @@
 
 from datetime import date, timedelta
 
+from xueka.contexts.coordination.domain import attachments
 from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES
-from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, WORK
-from xueka.contexts.coordination.models import DUE, NOTE, OWNER, STEP, Line, Matter
-from xueka.contexts.coordination.queries import days_for
+from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, READ, WORK
+from xueka.contexts.coordination.models import DUE, FILE, NOTE, OWNER, STEP, Attachment, Line, Matter
+from xueka.contexts.coordination.queries import attachments_of, days_for, matter
 from xueka.contexts.coordination.services.about import must_be_there
 from xueka.kernel import clock
 from xueka.kernel.calendar import Calendar
 from xueka.kernel.errors import BadInput, NotFound, Refused, XuekaError
 from xueka.kernel.text import normalise
 from xueka.platform.audit.services import record
+from xueka.platform.files import services as files
 from xueka.platform.history.services import apply, begin
 from xueka.platform.identity import accounts
 from xueka.platform.identity.actor import Actor
@@ -105,6 +107,40 @@ def note(actor: Actor, matter_id: int, text: str) -> Matter:
     return found
 
 
+def attach(actor: Actor, matter_id: int, name: str, content: bytes, text: str = "") -> Attachment:
+    """A file to its file, also after the end; kept sealed, since letters name people. Raises what
+    `attachments.checked` does, Refused `ATTACHMENTS_FULL`.
+    """
+    found = _locked(actor, matter_id)
+    name, media_type = attachments.checked(name, content)
+    if Attachment.objects.filter(line__matter=found).count() >= attachments.MOST:
+        raise Refused(
+            "ATTACHMENTS_FULL",
+            "这个事项的附件已满。",
+            expected=f"至多 {attachments.MOST} 个",
+            action="请合并后再上传，或另提一个事项。",
+        )
+    kept = files.store(actor, name, media_type, content, personal=True)
+    line = _write(actor, found, FILE, "：".join(filter(None, (name, text.strip()[:500]))))
+    made = Attachment.objects.create(line=line, file=kept)
+    _audit(actor, "attach", found, file=name, size=str(len(content)))
+    return made
+
+
+def read_attachment(actor: Actor, number: str, attachment_id: int) -> tuple[str, bytes]:
+    """Name and content; who took it is on record. Raises NotFound `ATTACHMENT_NOT_FOUND`, what `matter` and
+    `files.read` do.
+    """
+    actor.require(READ)
+    found = matter(actor.scope, number)
+    row = attachments_of(found).filter(id=attachment_id).first()
+    if row is None:
+        raise NotFound("ATTACHMENT_NOT_FOUND", "没有这个附件。", action="请刷新页面后再试。")
+    content = files.read(row.file)
+    _audit(actor, "download", found, file=row.file.name)
+    return row.file.name, content
+
+
 def assign(actor: Actor, matter_id: int, owner: str) -> Matter:
     """Whose it is from now on. Raises NotFound `USER_NOT_FOUND`, Refused `OWNER_CANNOT`, `MATTER_ENDED`."""
     found = _open(actor, matter_id)
@@ -181,10 +217,12 @@ def _due(days: int) -> tuple[date, bool]:
     return day, True
 
 
-def _write(actor: Actor, found: Matter, kind: str, text: str) -> None:
+def _write(actor: Actor, found: Matter, kind: str, text: str) -> Line:
     """Under the lock of the matter, so that the lines are numbered without gap."""
     seq = Line.objects.filter(matter=found).count() + 1
-    Line.objects.create(matter=found, seq=seq, kind=kind, text=text[:1000], at=clock.now(), by=actor.username)
+    return Line.objects.create(
+        matter=found, seq=seq, kind=kind, text=text[:1000], at=clock.now(), by=actor.username
+    )
 
 
 def _audit(actor: Actor, verb: str, found: Matter, **detail: str) -> None:

@@ -3,6 +3,8 @@
 from datetime import date
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,12 +13,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from xueka.contexts.coordination import api as coordination
 from xueka.entrypoints.design import formats, states
+from xueka.entrypoints.design.downloads import attachment
 from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Event, Fact, Link, ObjectHead
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, XuekaError
+from xueka.platform.identity.actor import Actor
 from xueka.platform.identity.sessions import StaffRequest
 from xueka.platform.identity.web import portal_view
 
@@ -33,7 +37,7 @@ _STEPS = {
     "finish": ("办结", "check", "结果", "default"),
     "cancel": ("取消", "x", "为什么取消", "danger"),
 }
-_TONES = {"note": "neutral", "step": "progress", "owner": "neutral", "due": "wait"}
+_TONES = {"note": "neutral", "step": "progress", "owner": "neutral", "due": "wait", "file": "neutral"}
 
 
 class MatterForm(WordedForm):
@@ -192,6 +196,13 @@ def one(request: StaffRequest, number: str) -> HttpResponse:
         "events": [_event(each, names[each.by]) for each in reversed(coordination.file_of(found))],
         "may": may,
         "is_open": found.state not in coordination.ENDED,
+        "files": [
+            (Link(each.file.name, reverse("city:matter_file", args=[number, each.id])), each)
+            for each in coordination.attachments_of(found)
+        ],
+        "accept": ",".join(f".{each}" for each in coordination.KINDS),
+        "most": coordination.LARGEST_MB,
+        "attach_url": reverse("city:matter_act", args=[number, "attach"]),
         "note_url": reverse("city:matter_act", args=[number, "note"]),
         "due_url": reverse("city:matter_act", args=[number, "due"]),
         "assign_url": reverse("city:matter_act", args=[number, "assign"]),
@@ -211,6 +222,9 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     elif verb == "note":
         coordination.note(actor, found.id, told.get("note", ""))
         flash(request, "已记下。")
+    elif verb == "attach":
+        made = _attach(actor, found, request.FILES.get("file"), told.get("note", ""))
+        flash(request, f"{made.file.name} 已收下。")
     elif verb == "assign":
         coordination.assign(actor, found.id, told.get("owner", "") or actor.username)
         flash(request, "负责人已更换。")
@@ -220,6 +234,24 @@ def act(request: StaffRequest, number: str, verb: str) -> HttpResponse:
     else:
         raise Http404
     return redirect("city:matter", number)
+
+
+@require_GET
+@portal_view(coordination.READ)
+def download(request: StaffRequest, number: str, attachment_id: int) -> HttpResponse:
+    """To be saved, never shown here: others have made it."""
+    with transaction.atomic():
+        name, content = coordination.read_attachment(request.actor, number, attachment_id)
+    return attachment(name, content, "application/octet-stream")
+
+
+def _attach(
+    actor: Actor, found: coordination.Matter, file: UploadedFile | None, note: str
+) -> coordination.Attachment:
+    if file is None:
+        raise BadInput("FILE_MISSING", "没有收到文件。", action="请选择文件后再上传。")
+    content = file.read((coordination.LARGEST_MB << 20) + 1)  # one more than may be: then it is refused
+    return coordination.attach(actor, found.id, file.name or "", content, note)
 
 
 def about_link(kind: str, name: str) -> Link | None:

@@ -32,6 +32,7 @@ patterns = [
     path("coordination/", matters.listing, name="matters"),
     path("coordination/new/", matters.new, name="matter_new"),
     path("coordination/<str:number>/", matters.one, name="matter"),
+    path("coordination/<str:number>/files/<int:attachment_id>/", matters.download, name="matter_file"),
     path("coordination/<str:number>/<slug:verb>/", matters.act, name="matter_act"),
     path("interfaces/at/<slug:code>/", glance.one, name="interface"),
     path("interfaces/at/<slug:code>/comparing/", glance.comparing, name="interface_comparing"),
