@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.test_backup import environment
+from tests.support import prepared_home
 
 
 def home_in(tmp_path: Path) -> Path:
     tmp_path.chmod(0o711)  # the database's user passes through
     for above in tmp_path.parents[:2]:
         above.chmod(0o711)
-    return tmp_path / "home"
+    return prepared_home.lay_out(tmp_path / "home")
 
 
 @contextmanager

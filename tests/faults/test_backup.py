@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import prepared_home
+
 SEED = 20261125
 WORDS = "correct horse battery"
 
@@ -44,6 +46,7 @@ def secret(tmp_path: Path) -> str:
 
 def test_under_writes_killed_and_brought_back(tmp_path: Path, secret: str) -> None:
     first, second, kept = tmp_path / "first", tmp_path / "second", tmp_path / "kept"
+    prepared_home.lay_out(first)
     busy = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.busy_city"],
         env=environment(first),

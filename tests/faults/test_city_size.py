@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import prepared_home
 from tests.support.size import dial
 
 STUDENTS = dial(4_000, 20_000)
@@ -103,7 +104,7 @@ def _city(home: Path, seed: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    home = tmp_path_factory.mktemp("whole-city")
+    home = prepared_home.lay_out(tmp_path_factory.mktemp("whole-city"))
     return home, _city(home, seed=5)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.test_backup import environment
+from tests.support import prepared_home
 
 WHOLE = {"state": "retired", "stored": ["local/1", "local/2"], "open": 0, "findings": [], "violated": []}
 ON_ITS_WAY = {**WHOLE, "state": "destroyed", "open": 1}
@@ -33,7 +34,7 @@ def test_killed_before_between_and_after(tmp_path: Path) -> None:
     tmp_path.chmod(0o711)  # the database's user passes through
     for above in tmp_path.parents[:2]:
         above.chmod(0o711)
-    home = tmp_path / "home"
+    home = prepared_home.lay_out(tmp_path / "home")
     assert destroyer(home, "decided", -signal.SIGKILL) == [WHOLE]
     assert destroyer(home, "committed", -signal.SIGKILL) == [WHOLE]  # the kill before took nothing
     assert destroyer(home, "gone", -signal.SIGKILL) == [ON_ITS_WAY]

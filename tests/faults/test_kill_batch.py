@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.faults.dying_worker import STEPS
 from tests.faults.factory_floor import KINDS
+from tests.support import prepared_home
 from tests.support.size import dial
 
 KILLS = int(os.environ.get("XUEKA_FAULT_KILLS", dial(5, 200)))
@@ -24,6 +25,7 @@ SEED = os.environ.get("XUEKA_FAULT_SEED", "1")
 def test_nothing_is_lost_or_doubled() -> None:
     with tempfile.TemporaryDirectory(prefix="xueka-test-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)  # the database server may run as another user
+        prepared_home.lay_out(Path(home))
         report = _run(home)
     sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
     cards, batches = report["cards"], report["batches"]

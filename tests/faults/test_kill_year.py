@@ -9,12 +9,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.support import prepared_home
+
 SCHOOLS, STUDENTS, KILLS = 8, 6, 2
 
 
 def test_a_killed_promotion_goes_on() -> None:
     with tempfile.TemporaryDirectory(prefix="xueka-test-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)  # the database server may run as another user
+        prepared_home.lay_out(Path(home))
         environment = {**os.environ, "XUEKA_HOME": home, "DJANGO_SETTINGS_MODULE": "xueka.config.settings"}
         environment.pop("DATABASE_URL", None)
         command = [sys.executable, "-m", "tests.faults.test_kill_year"]
@@ -39,7 +42,7 @@ def main() -> None:
         django.setup()
         from xueka.platform.database import migrate
 
-        migrate.prepare()
+        migrate.prepare_if_needed()
         number = _city()
         kills = 0
         while kills < KILLS:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from psycopg.pq import Ping
 
+from tests.support import prepared_home
 from xueka.platform.database import location, server
 
 COMMAND = [sys.executable, "-m", "xueka", "serve", "--empty", "--port", "0"]
@@ -50,9 +51,10 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[location.Place]:
-    """A data home of its own, where the database server's user can go."""
+    """A prepared home of its own, where the database server's user can go."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="xueka-test-") as folder:
         Path(folder).chmod(0o711)
+        prepared_home.lay_out(Path(folder))
         patch.setenv("XUEKA_HOME", folder)
         patch.setenv("XUEKA_STATIC", f"{folder}/static")
         patch.setenv("XUEKA_DATABASE_DURABLE", "off")
@@ -117,6 +119,7 @@ def test_a_command_beside_it_uses_its_server_and_leaves_it_running(
 
 
 def test_a_port_in_use_is_replaced(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty home: the one that makes its server and its database itself."""
     with tempfile.TemporaryDirectory(prefix="xueka-test-") as folder:
         Path(folder).chmod(0o711)
         monkeypatch.setenv("XUEKA_HOME", folder)

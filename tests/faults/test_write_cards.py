@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import pcsc
+from tests.support import pcsc, prepared_home
 from tests.support.size import dial
 
 CARDS = int(os.environ.get("XUEKA_WRITE_CARDS", dial(6, 200)))
@@ -26,6 +26,7 @@ def test_every_card_ends_verified_or_void(profile: str) -> None:
     pcsc.require()
     with tempfile.TemporaryDirectory(prefix="xueka-test-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)  # the database server may run as another user
+        prepared_home.lay_out(Path(home))
         report = _run(home, profile)
     sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
     assert set(report["sessions"]) <= {"verified", "void"}

@@ -41,7 +41,7 @@ def main() -> None:
         from xueka.config import assets
         from xueka.platform.database import migrate
 
-        migrate.prepare()
+        migrate.prepare_if_needed()
         assets.collect_if_changed()
         sys.stdout.write(json.dumps(run(options), ensure_ascii=False) + "\n")
 

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.pq import Ping
 
+from tests.support import prepared_home
 from xueka.platform.database import address, location, server
 from xueka.platform.database.address import Role
 
@@ -217,9 +218,11 @@ def test_a_pid_file_that_names_a_stranger_is_stale(place: location.Place) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_command_that_is_told_to_end_stops_the_server(place: location.Place, number: int) -> None:
-    assert Holder(COMMAND).signal(number) != 0
-    assert server.state(place) == Ping.NO_RESPONSE
+def test_a_command_that_is_told_to_end_stops_the_server(number: int) -> None:
+    with _temporary_home() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XUEKA_HOME", str(prepared_home.lay_out(home)))
+        assert Holder(COMMAND).signal(number) != 0
+        assert server.state(location.place()) == Ping.NO_RESPONSE
 
 
 def test_a_first_start_that_was_interrupted_begins_anew() -> None:
