@@ -121,6 +121,8 @@ def test_a_stuck_message_is_found_understood_and_replayed(
     send()
 
     page.goto(matter)
+    expect(page.get_by_text("（卡状态，卡 ")).to_be_visible()
+    expect(page.get_by_role("link", name="发出的 1", exact=True)).to_be_visible()
     letter = {"name": "复函.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 a letter"}
     page.get_by_label("文件").set_input_files(letter)
     page.get_by_label("说明（可不填）").fill("对方的复函")

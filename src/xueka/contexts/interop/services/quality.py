@@ -127,7 +127,7 @@ QUALITY = Source(
             COMPLETE: Meaning("当天最后一次核对：两边都有的记录 ÷ 任一边有的"),
             VALID: Meaning("当天判过的消息里，内容被接受的 ÷ 接受和因内容被拒的（两个方向）"),
             ACCURATE: Meaning("当天最后一次核对：两边一致的记录 ÷ 两边都有的"),
-            TIMELY: Meaning("当天的消息里，约定时间（in_time）内送到的 ÷ 已送到和已超时的"),
+            TIMELY: Meaning("当天的消息里，约定时间内送到的 ÷ 已送到和已超时的"),
         }
     },
     _measured,

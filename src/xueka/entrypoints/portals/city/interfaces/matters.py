@@ -18,6 +18,7 @@ from xueka.entrypoints.design.flashes import flash
 from xueka.entrypoints.design.forms import WordedForm
 from xueka.entrypoints.design.listing import Column, DataList, Filter
 from xueka.entrypoints.design.ui import Action, Badge, Confirm, Empty, Event, Fact, Link, ObjectHead
+from xueka.entrypoints.portals.city.interfaces import words
 from xueka.entrypoints.portals.objects import shapes
 from xueka.kernel.errors import BadInput, XuekaError
 from xueka.platform.identity.actor import Actor
@@ -258,15 +259,17 @@ def about_link(kind: str, name: str) -> Link | None:
     """Where a matter's object is looked at; its bare name where there is no page."""
     if not kind:
         return None
+    said = name
     if kind == "message":
         way, _, message = name.partition(":")
         page, arguments = "city:interface_message", [way, message]
+        said = f"{words.WAYS.get(way, way)}的 {message}"
     else:
         page, arguments = _PAGES[kind], [name]
     try:
-        return Link(name, reverse(page, args=arguments))
+        return Link(said, reverse(page, args=arguments))
     except NoReverseMatch:
-        return Link(name)
+        return Link(said)
 
 
 def _actions(request: StaffRequest, found: coordination.Matter) -> list[Action]:

@@ -199,7 +199,8 @@ def _actions(request: StaffRequest, way: str, found: Any) -> list[Action]:
         found.stream.counterpart,
         ("message", f"{way}:{found.id}"),
         f"{words.key(found.stream.key)} 的消息{words.message_state(way, found.state).text}",
-        f"消息 {found.message_id}（{found.kind}，{words.key(found.stream.key)} 第 {found.seq} 条）"
+        f"消息 {found.message_id}（{words.kind_of_message(found.kind)}，{words.key(found.stream.key)} "
+        f"第 {found.seq} 条）"
         f"{words.why(found.code, found.problem)}",
     )
     shown: list[Action] = []
