@@ -1,5 +1,6 @@
 """A family follows its parcel; a lost one turns into a card that is made again; the operator sees both."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,24 @@ def test_a_family_follows_its_parcel_and_a_lost_one_is_made_again(
     with couriers_beside(tmp_path / "couriers", settings, None) as desk:
         desk.ahead(-24 * 60)  # what couriers tell of has been
         town.log_in(page, "counter")
+        page.goto("/counter/post/")
+        page.get_by_role("link", name="本区收寄地址").click()
+        assert_sound(page)
+        page.get_by_role("link", name="东城区").click()
+        page.get_by_role("button", name="登记").click()
+        expect(page.get_by_text("请填写地址").first).to_be_visible()
+        assert_sound(page)
+        for label, text in (("地址", "东城区某街 9 号"), ("联系人", "钱老师"), ("电话", "010-64000001")):
+            page.get_by_label(label, exact=True).fill(text)
+        page.get_by_role("button", name="登记").click()
+        expect(page.get_by_role("cell", name="东城区某街 9 号")).to_be_visible()
+        assert_sound(page)
+        picture(page, "counter-place")
         page.goto(f"/counter/post/{made.number}/")
         page.get_by_role("button", name="向顺丰取运单").click()
         expect(page.get_by_text("顺丰速运已给运单")).to_be_visible()
+        [message] = desk.house.store.all("select message from ordered")
+        assert json.loads(message["message"])["contactInfoList"][0]["address"] == "东城区某街 9 号"
         assert_sound(page)
         picture(page, "counter-waybill")
         with page.expect_download() as label:

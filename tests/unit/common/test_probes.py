@@ -159,6 +159,7 @@ def place_of(town: Town, short: str, mark: str) -> Place:
         "class_id": students[0].school_class_id,
         "school_class": students[0].school_class_id,
         "school_code": school.code,
+        "district": school.district_id,
         "code": school.code,
         "username": officer.username,
         "grant_id": grant.pk,

@@ -242,7 +242,7 @@ def test_an_order_whose_answer_is_lost_is_one_order(family: Families, desk: Desk
     assert state(shipment) == "ordered" and len(desk.parcels()) == 1
     # Another process had not heard that it was asked: 8016, and the first order holds.
     Shipment.objects.filter(id=shipment.id).update(tries=0)
-    placed = sf.connect().order(Parcel(shipment.number, 1, sender(), sender()))
+    placed = sf.connect().order(Parcel(shipment.number, 1, sender(shipment), sender(shipment)))
     assert placed.waybills == (shipment.waybills.get().number,)
 
 
@@ -281,7 +281,7 @@ def test_what_the_courier_took_after_all_is_taken_off_again_or_told(family: Fami
         shipment = couriers.ask_home(COUNTER, made.number)
         couriers.cancel(COUNTER, shipment.id)
     assert couriers.call(shipment.id) == "cancelled"
-    answer = sf.connect().order(Parcel(shipment.number, 1, sender(), sender()))
+    answer = sf.connect().order(Parcel(shipment.number, 1, sender(shipment), sender(shipment)))
     with transaction.atomic():
         ordering.placed(shipment.id, answer)
     sweep()
@@ -291,7 +291,7 @@ def test_what_the_courier_took_after_all_is_taken_off_again_or_told(family: Fami
         again = couriers.ask_home(COUNTER, made.number)
         couriers.cancel(COUNTER, again.id)
     couriers.call(again.id)
-    answer = sf.connect().order(Parcel(again.number, 1, sender(), sender()))
+    answer = sf.connect().order(Parcel(again.number, 1, sender(again), sender(again)))
     desk.later(30)
     with transaction.atomic():
         ordering.placed(again.id, answer)

@@ -131,7 +131,7 @@ def _ordered(shipment: Shipment, known: bool) -> Placed:
         if found is not None:
             return found
     where = unseal(bytes(shipment.address))
-    parcel = Parcel(shipment.number, shipment.pieces, sender(), Address(**where))
+    parcel = Parcel(shipment.number, shipment.pieces, sender(shipment), Address(**where))
     try:
         return courier.order(parcel)
     except CourierRefused as error:

@@ -2,7 +2,7 @@
 
 from xueka.contexts.logistics.domain.transitions import BOX, DELIVERY
 from xueka.contexts.logistics.invariants import INVARIANTS
-from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy, Scan
+from xueka.contexts.logistics.models import Box, BoxCard, Delivery, Discrepancy, DistrictPlace, Scan
 from xueka.contexts.logistics.queries import (
     Counts,
     box,
@@ -21,6 +21,7 @@ from xueka.contexts.logistics.queries import (
 )
 from xueka.contexts.logistics.services.documents import packing_list_pdf, packing_list_xlsx
 from xueka.contexts.logistics.services.packing import cancel_delivery, dispatch, prepare_deliveries
+from xueka.contexts.logistics.services.places import KEEP, district, keep_place, place, places
 from xueka.contexts.logistics.services.receiving import (
     RESOLUTIONS,
     Receipt,
@@ -37,12 +38,14 @@ __all__ = [
     "BOX",
     "DELIVERY",
     "INVARIANTS",
+    "KEEP",
     "RESOLUTIONS",
     "Box",
     "BoxCard",
     "Counts",
     "Delivery",
     "Discrepancy",
+    "DistrictPlace",
     "Receipt",
     "Scan",
     "box",
@@ -59,12 +62,16 @@ __all__ = [
     "discrepancies",
     "discrepancies_of",
     "dispatch",
+    "district",
     "find_deliveries",
     "hand_out",
+    "keep_place",
     "open_discrepancies",
     "packing_list_pdf",
     "packing_list_xlsx",
+    "place",
     "place_of",
+    "places",
     "prepare_deliveries",
     "preview_hand_out",
     "receive_box",

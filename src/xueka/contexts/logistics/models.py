@@ -21,6 +21,18 @@ class ScopedBySchool(models.QuerySet):
         return self.filter(scope.filter(district="school__district_id", school="school__code"))
 
 
+class DistrictPlace(models.Model):
+    """Where a district's counter is: couriers fetch there what it sends, and families collect there."""
+
+    district = models.OneToOneField("registry.District", on_delete=models.PROTECT, related_name="+")
+    address = models.CharField(max_length=200)
+    consignee = models.CharField(max_length=64)
+    phone = models.CharField(max_length=32)
+    hours = models.CharField(max_length=100, blank=True)
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=80)
+
+
 class Delivery(models.Model):
     """The boxes that go to one school together, with the address as it was on that day."""
 

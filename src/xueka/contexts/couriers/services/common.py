@@ -10,6 +10,7 @@ from django.db.models import Max
 from xueka.contexts.couriers.domain import rules
 from xueka.contexts.couriers.domain.transitions import SHIPMENT
 from xueka.contexts.couriers.models import ENDED, Custody, Problem, Shipment
+from xueka.contexts.logistics import api as logistics
 from xueka.kernel import clock
 from xueka.kernel.errors import NotFound
 from xueka.platform.history.services import apply
@@ -83,8 +84,14 @@ def close_problems(shipment: Shipment, by: str, note: str = "", kinds: tuple[str
     return rows.update(closed_at=clock.now(), closed_by=by, note=note[:200])
 
 
-def sender() -> rules.Address:
-    """Who sends, as waybills and labels say (`settings.COURIER_SENDER`: name, phone, address)."""
+def sender(shipment: Shipment) -> rules.Address:
+    """Who sends, as waybills and labels say, and where the courier fetches it: what goes home lies at the
+    counter of the child's district. The boxes of schools, and where the counter's place is not known, are
+    the city's (`settings.COURIER_SENDER`: name, phone, address).
+    """
+    place = logistics.place(shipment.school.district_id) if shipment.kind == rules.HOME else None
+    if place:
+        return rules.Address(place.consignee, place.phone, place.address)
     name, phone, address = settings.COURIER_SENDER
     return rules.Address(name, phone, address)
 

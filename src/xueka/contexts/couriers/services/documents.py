@@ -37,7 +37,7 @@ def pieces(shipment: Shipment) -> list[Piece]:
 
 def own_label(shipment: Shipment) -> bytes:
     """Ours, a page a waybill; it says so where the courier was to make one and did not."""
-    return label.pdf(shipment, sender(), Address(**unseal(bytes(shipment.address))))
+    return label.pdf(shipment, sender(shipment), Address(**unseal(bytes(shipment.address))))
 
 
 def keep_label(shipment_id: int, content: bytes, why: str) -> Shipment:

@@ -58,7 +58,10 @@ def listing(request: StaffRequest) -> HttpResponse:
     shown = {
         "title": "运件跟踪",
         "sub": "每个运件装了哪些卡、现在在谁手里。签收以承运商查询证实的为准，入柜不算。",
-        "actions": [Action("承运商评分", reverse("city:scorecard"), icon="chart-bar")],
+        "actions": [
+            Action("承运商评分", reverse("city:scorecard"), icon="chart-bar"),
+            Action("区级收寄地址", reverse("objects:district_places"), icon="home"),
+        ],
         "list": rows,
     }
     return render(request, "objects/list.html", shown)

@@ -83,6 +83,7 @@ ACTS = {
     "replacement.label": "打印邮寄面单",
     "replacement.lose": "登记邮件丢失",
     "replacement.receive": "确认收到新卡",
+    "district.place": "登记区级收寄地址",
     "shipment.ask": "向承运商下单",
     "shipment.hand_over": "交给快递",
     "shipment.intercept": "要求拦截退回",

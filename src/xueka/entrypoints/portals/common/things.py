@@ -3,6 +3,7 @@
 #: object_type of an entry → what it is.
 THINGS = {
     "break": "对账差异",
+    "district": "区",
     "to_post": "待入账款项",
     "channel": "支付渠道",
     "close": "周结",

@@ -83,6 +83,7 @@ def parcels(request: StaffRequest) -> HttpResponse:
         "title": "邮寄到家",
         "sub": "打印面单，装好交给快递，扫运单号。退回、丢失、签收也在这里登记。",
         "list": listing,
+        "actions": [Action("本区收寄地址", reverse("objects:district_places"), icon="home")],
         "back": Link("即时制卡", reverse("counter:home")),
     }
     return render(request, "objects/list.html", shown)

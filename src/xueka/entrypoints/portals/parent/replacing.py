@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from xueka.contexts.couriers import api as couriers
+from xueka.contexts.logistics import api as logistics
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
 from xueka.contexts.replacements import api as replacements
@@ -70,7 +71,7 @@ def where(request: FamilyRequest, number: str) -> HttpResponse:
     chosen = delivery or found.delivery or replacements.SCHOOL
     words = {
         replacements.SCHOOL: f"{found.student.school.name}，由老师发给孩子。",
-        replacements.DISTRICT: f"{found.student.school.district.name}卡管部门柜台，做好后短信通知。",
+        replacements.DISTRICT: f"{_counter(found)}，做好后短信通知。",
         replacements.HOME: "快递送到您填的地址，收到后请在本页面确认。",
     }
     open_ = replacements.may_go(found.state, found.to_counter)
@@ -170,10 +171,21 @@ def _told(found: replacements.Replacement) -> dict[str, object]:
         "found": found,
         "what": replacements.REASONS[found.reason][0],
         "delivery": replacements.DELIVERIES.get(found.delivery, ""),
+        "counter": _counter(found) if found.delivery == replacements.DISTRICT else "",
         "purse": replacements.purse_words(found.reason),
         "state": replacements.REPLACEMENT.state(found.state).label,
         "back": reverse("parent:child", args=[found.student.education_id]),
     }
+
+
+def _counter(found: replacements.Replacement) -> str:
+    """Where a card is collected: the counter of the child's district, as far as it is known where that is."""
+    district = found.student.school.district
+    place = logistics.place(district.code)
+    if place is None:
+        return f"{district.name}卡管部门柜台"
+    told = (f"{district.name}卡管部门柜台：{place.address}", f"电话 {place.phone}", place.hours)
+    return "，".join(part for part in told if part)
 
 
 def _promise() -> replacements.Promise:
