@@ -102,6 +102,7 @@ def test_every_counterpart_holds_what_we_hold(city: City) -> None:
     assert {name: each["differing"] for name, each in lines.items()} == dict.fromkeys(lines, 0)
     assert all(each["compared"] and each["faults"] for each in lines.values()), lines
     assert city.result["parcels"]
+    assert city.result["fetched_changes"], "pupils of whom no file told"
 
 
 def test_the_same_seed_gives_the_same_city(cities: tuple[City, City]) -> None:

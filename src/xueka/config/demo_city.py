@@ -80,7 +80,7 @@ def ports() -> dict[str, int]:
     return {
         name: each.port()
         for name, each in counterparts.SIMULATORS.items()
-        if each.in_demo and name != "bureau"
+        if name != "bureau" and (each.card.exists() or not each.told)
     }
 
 

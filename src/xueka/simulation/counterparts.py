@@ -20,7 +20,8 @@ from xueka.platform.database import home
 class Simulator:
     """`folder` is below XUEKA_HOME, `module` below xueka.sandbox; each is the name where nothing is said.
     `page`: its page of docs/interfaces. `of_site`: it is told where this site is. `paced`: its times can be
-    divided. `needs`: what of the city must lie in `city/` before it starts. `in_demo`: a demo city starts it.
+    divided. `needs`: what of the city must lie in `city/` before it starts. `told`: a demo city starts it
+    only if it was told of the city's people when that was made.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Simulator:
     of_site: bool = False
     paced: bool = True
     needs: Sequence[str] = ()
-    in_demo: bool = True
+    told: bool = False
 
     @property
     def home(self) -> Path:
@@ -90,8 +91,7 @@ SIMULATORS = {
         Simulator("jingtong", "京通模拟器", "jingtong"),
         Simulator("couriers", "承运商模拟器", "couriers"),
         Simulator("mail", "邮件服务器模拟器", "messages"),
-        # Empty until its control is told who is there; the students of a demo city came by file.
-        Simulator("registry", "学籍系统模拟器", "oneroster", paced=False, in_demo=False),
+        Simulator("registry", "学籍系统模拟器", "oneroster", paced=False, told=True),
         _exchanging("beijing-tong", "北京通模拟器", "beijing-tong", "card-status"),
         _exchanging(
             "transit",

@@ -30,11 +30,13 @@ from xueka.simulation import (
     issuing,
     partners,
     people,
+    registry_roll,
     staff,
     tills,
     year,
 )
 from xueka.simulation.people import SyntheticStudent
+from xueka.simulation.registrar import Registrar
 from xueka.simulation.world import World
 
 STUDENTS, SCHOOLS, SEED, FAULTS = 2_400, 32, 2025, "light"
@@ -45,10 +47,11 @@ PARCELS = 2
 def build_demo_city() -> None:
     """Play the year, then leave newcomers at every stage of the line, and make one account per role."""
     plan = year.Plan(students=STUDENTS, seed=SEED, schools=SCHOOLS, faults=FAULTS, whole=False)
-    year.simulate(plan, bureau_home(), _tell)
+    registrar = Registrar()
+    year.simulate(plan, bureau_home(), _tell, registrar)
     monday = closing.monday_of(clock.today()) - timedelta(days=7)
     start = min(year.ENDS, datetime.combine(monday, time(8), SHANGHAI))
-    world = World(SEED, SimulatedClock(start), _tell)
+    world = World(SEED, SimulatedClock(start), _tell, registrar=registrar)
     with (
         bureau.running(bureau_home(), seed=SEED, faults=FAULTS),
         tills.running(seed=SEED, faults=FAULTS) as bank,
@@ -68,6 +71,7 @@ def build_demo_city() -> None:
         accounts.make_demo_accounts(district=school.district_id, school=school.code)
         partners.settle(school)
     _ask_for_parcels()
+    registry_roll.settle(world, _holders(school))
     chain.seal()
 
 
@@ -120,6 +124,7 @@ def _leave_work(world: World, newcomers: list[SyntheticStudent], rest: timedelta
     first, second = staff.operator("a"), staff.operator("b")
     with world.work(minutes=30):
         registry.import_roster(first, files.roster_csv(newcomers), "roster-newcomers.csv")
+    world.registrar.write(newcomers)
     found = registry.Student.objects.filter(education_id__in=[student.education_id for student in newcomers])
     students = list(found.select_related("school", "school_class").order_by("school__code", "education_id"))
     on_the_road, ordered, in_review = (students[quarter::4] for quarter in range(3))
@@ -168,6 +173,12 @@ def _at_the_counter(world: World) -> None:
     accepted = issuing.apply_for(world, students, "lost", photos=False)
     with world.work(minutes=5):
         cards.to_counter(staff.district_officer(district), accepted[:2])
+
+
+def _holders(school: registry.School) -> list[str]:
+    """Three pupils with a card."""
+    found = cards.Card.objects.filter(state="active", kind_id=issuing.KIND, school=school).order_by("number")
+    return list(found.values_list("student__education_id", flat=True)[:3])
 
 
 def _tell(line: str) -> None:

@@ -41,6 +41,26 @@ ROSTER_HEAD = [
     "现住址",
 ]
 
+#: What the control of the registry's simulator calls these columns (docs/interfaces/oneroster.md §10).
+_WORDS = [
+    "school_code",
+    "school_name",
+    "stage",
+    "grade",
+    "class_name",
+    "name",
+    "sex",
+    "birth_date",
+    "id_type",
+    "id_number",
+    "national_number",
+    "education_id",
+    "status",
+    "guardian_name",
+    "guardian_phone",
+    "address",
+]
+
 
 def schools_csv(schools: Iterable[SyntheticSchool]) -> bytes:
     """UTF-8 with a byte-order mark, as spreadsheet programs save it."""
@@ -110,6 +130,11 @@ def roster_row(s: SyntheticStudent, status: str = "在校") -> list[str]:
         s.phone,
         s.address,
     ]
+
+
+def person(student: SyntheticStudent) -> dict[str, str]:
+    """What the roster says of somebody, as the registry's simulator is told it."""
+    return dict(zip(_WORDS, roster_row(student), strict=True))
 
 
 def _csv(rows: Iterable[list[str]]) -> str:

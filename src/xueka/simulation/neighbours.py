@@ -14,7 +14,7 @@ from xueka.contexts.interop import api as interop
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import XuekaError
-from xueka.simulation.agreement import SIDES, Exchanging, Line, Side, tell_couriers
+from xueka.simulation.agreement import SIDES, Exchanging, Line, Registry, Side, tell_couriers
 from xueka.simulation.beside import running_beside
 from xueka.simulation.counterparts import SIMULATORS
 from xueka.simulation.world import World
@@ -31,6 +31,10 @@ _LIMITS = json.dumps({"per_second": 5_000, "retry_base": 0, "breaker_base": 0})
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     sides: Sequence[Side]
+
+    @property
+    def registry(self) -> Registry:
+        return next(each for each in self.sides if isinstance(each, Registry))
 
     def sweep(self) -> None:
         for each in self.sides:

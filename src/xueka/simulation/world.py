@@ -10,6 +10,7 @@ from random import Random
 from django.db import transaction
 
 from xueka.kernel.clock import SHANGHAI, SimulatedClock
+from xueka.simulation.registrar import Registrar
 
 COUNTED = (
     "photos",
@@ -21,6 +22,7 @@ COUNTED = (
     "replacements",
     "found_again",
     "transfers",
+    "fetched_changes",
     "refused_rows",
     "late_paid",
     "double_paid",
@@ -35,6 +37,7 @@ COUNTED = (
 #: What happens to how many in a year.
 LOST, DAMAGED, DATA_CHANGE, TRANSFER = 0.04, 0.01, 0.01, 0.02
 ACROSS_DISTRICTS = 0.25
+BY_INTERFACE = 0.5
 LOST_BOXES = 0.002
 BAD_ROWS = 0.02
 
@@ -54,6 +57,7 @@ class World:
     clock: SimulatedClock
     tell: Callable[[str], None]
     rest: Callable[[], None] = go_on
+    registrar: Registrar = field(default_factory=Registrar)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
     def dice(self, purpose: str) -> Random:

@@ -36,11 +36,13 @@ from xueka.simulation import (
 )
 from xueka.simulation.agreement import Line
 from xueka.simulation.digest import business_digest
-from xueka.simulation.people import SyntheticStudent
+from xueka.simulation.people import SyntheticSchool, SyntheticStudent
+from xueka.simulation.registrar import Registrar
 from xueka.simulation.tills import Tills
 from xueka.simulation.world import (
     ACROSS_DISTRICTS,
     BAD_ROWS,
+    BY_INTERFACE,
     DAMAGED,
     DATA_CHANGE,
     LOST,
@@ -75,10 +77,13 @@ class Plan:
         return self.schools or max(FEWEST_SCHOOLS, round(self.students / STUDENTS_PER_SCHOOL))
 
 
-def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+def simulate(
+    plan: Plan, home: Path, tell: Callable[[str], None], registrar: Registrar | None = None
+) -> dict[str, Any]:
     """Play the year on the present database, which must be empty; the answer is that of `xueka simulate`.
 
-    `home` is where the bureau's process keeps its things. Raises Refused `HOME_NOT_EMPTY`.
+    `home` is where the bureau's process keeps its things; `registrar` knows afterwards who is on the roll.
+    Raises Refused `HOME_NOT_EMPTY`.
     """
     if registry.Student.objects.exists():
         raise Refused(
@@ -88,7 +93,7 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
         )
     began = time.monotonic()
     clock = SimulatedClock(datetime(SCHOOL_YEAR, 8, 25, 9, tzinfo=SHANGHAI))
-    world = World(plan.seed, clock, tell)
+    world = World(plan.seed, clock, tell, registrar=registrar or Registrar())
     lines: list[Line] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(simulated(clock))
@@ -99,6 +104,7 @@ def simulate(plan: Plan, home: Path, tell: Callable[[str], None]) -> dict[str, A
             others = stack.enter_context(neighbours.running(seed=plan.seed, faults=plan.faults))
             others.sweep()  # they are told of what comes from now on
             world.rest = partial(others.rest, world)
+            world.registrar.side = others.registry
         city = people_of_the_city(world, plan)
         prepare(world, plan, card)
         enrol(world, city)
@@ -162,6 +168,7 @@ def enrol(world: World, city: list[SyntheticStudent]) -> None:
     if mended:
         with world.work():
             registry.import_roster(operator, files.roster_csv(mended), "roster-mended.csv")
+    world.registrar.write(city)
     consenting = [
         student.id
         for student in registry.Student.objects.order_by("education_id")
@@ -185,19 +192,24 @@ def first_issue(world: World, plan: Plan) -> None:
 
 def incidents(world: World, city: list[SyntheticStudent], bank: Tills) -> None:
     """The rest of the year: some lose their card, break it, change their name or their school."""
-    by_id = {student.education_id: student for student in city}
+    schools = sorted({student.school for student in city}, key=lambda school: school.code)
+    on_roll = world.registrar.students
     for month, day, year in ((11, 10, SCHOOL_YEAR), (3, 16, SCHOOL_YEAR + 1), (5, 18, SCHOOL_YEAR + 1)):
         world.tell(f"{year} 年 {month} 月：对账、周结；挂失、换卡、转学")
         weeks.live_until(world, bank, datetime(year, month, day, 9, tzinfo=SHANGHAI))
         season = f"{year}-{month:02d}"
         fates = _fates(world, season)
-        wishes = []
-        for reason, education_ids in (
-            ("lost", _lose(world, season, fates["lost"])),
-            ("damaged", fates["damaged"]),
-            ("data_change", _rename(world, [by_id[i] for i in fates["data_change"]])),
-            ("transfer", _move(world, city, [by_id[i] for i in fates["transfer"]])),
-        ):
+        wishes, by_interface = [], world.counts["fetched_changes"]
+        causes = {
+            "lost": _lose(world, season, fates["lost"]),
+            "damaged": fates["damaged"],
+            "data_change": _rename(world, on_roll(fates["data_change"])),
+            "transfer": _move(world, schools, on_roll(fates["transfer"])),
+        }
+        if world.counts["fetched_changes"] > by_interface:
+            world.rest()  # until it is here
+        _confirm_transfers(world)
+        for reason, education_ids in causes.items():
             found = registry.Student.objects.filter(education_id__in=education_ids)
             students = list(found.select_related("school", "school_class").order_by("education_id"))
             wishes.append((reason, students))
@@ -243,17 +255,31 @@ def _lose(world: World, season: str, education_ids: list[str]) -> list[str]:
 
 
 def _rename(world: World, students: list[SyntheticStudent]) -> list[str]:
-    """The registration system sends the changed names; the education ID stays."""
+    """The registration system says the changed names; the education ID stays."""
     changed = [replace(student, name=f"{student.name[0]}更名") for student in students]
-    if changed:
-        with world.work():
-            registry.import_roster(staff.operator("a"), files.roster_csv(changed), "roster-changes.csv")
+    _say(world, changed, "roster-changes.csv")
     return [student.education_id for student in changed]
 
 
-def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticStudent]) -> list[str]:
-    """Transfers inside a district and across districts; both districts confirm the latter."""
-    schools = sorted({student.school for student in city}, key=lambda school: school.code)
+def _say(world: World, changed: list[SyntheticStudent], name: str) -> None:
+    """By a file; where the registry's interface runs, some wait there for the next fetch."""
+    if not changed:
+        return
+    world.registrar.write(changed)
+    by_file = [each for each in changed if not _by_interface(world, each)]
+    world.count("fetched_changes", len(changed) - len(by_file))
+    if by_file:
+        with world.work():
+            registry.import_roster(staff.operator("a"), files.roster_csv(by_file), name)
+
+
+def _by_interface(world: World, student: SyntheticStudent) -> bool:
+    runs = world.registrar.side is not None
+    return runs and world.happens(f"by interface {student.education_id}", BY_INTERFACE)
+
+
+def _move(world: World, schools: list[SyntheticSchool], students: list[SyntheticStudent]) -> list[str]:
+    """To another school of the district, or of another one."""
     moved = []
     for student in students:
         dice = world.dice(f"transfer {student.education_id}")
@@ -268,11 +294,15 @@ def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticSt
         options = options or [school for school in schools if school.stage == student.school.stage][1:]
         if options:
             moved.append(replace(student, school=dice.choice(options), class_name="1班"))
-    if not moved:
-        return []
-    with world.work():
-        registry.import_roster(staff.operator("a"), files.roster_csv(moved), "roster-transfers.csv")
-    for transfer in registry.transfers(staff.CITY, limit=10_000).rows:
+    _say(world, moved, "roster-transfers.csv")
+    world.count("transfers", len(moved))
+    return [student.education_id for student in moved]
+
+
+def _confirm_transfers(world: World) -> None:
+    """Both districts confirm who goes from the one to the other."""
+    asked = registry.transfers(staff.CITY, limit=10_000).rows
+    for transfer in sorted(asked, key=lambda each: each.student.education_id):
         with world.work(minutes=60):
             registry.confirm_transfer(
                 staff.district_officer(transfer.from_school.district_id), transfer.id, "release"
@@ -281,5 +311,3 @@ def _move(world: World, city: list[SyntheticStudent], students: list[SyntheticSt
             registry.confirm_transfer(
                 staff.district_officer(transfer.to_school.district_id), transfer.id, "accept"
             )
-    world.count("transfers", len(moved))
-    return [student.education_id for student in moved]

@@ -9,6 +9,7 @@ from xueka.platform.audit import services as audit
 from xueka.platform.database import migrate, server
 from xueka.platform.identity.actor import Actor
 from xueka.simulation import demo
+from xueka.simulation.counterparts import SIMULATORS
 
 pytestmark = pytest.mark.django_db
 
@@ -78,5 +79,9 @@ def test_the_counterparts_of_a_built_city_have_places_and_phones_to_look_at(
     exchanging = {"beijing-tong", "transit", "welfare"}
     assert set(ports) == exchanging | {"channels", "finance", "messages", "jingtong", "couriers", "mail"}
     assert all(ports.values())
+    card = SIMULATORS["registry"].card
+    card.parent.mkdir()
+    card.write_text("{}")
+    assert set(demo_city.ports()) == {*ports, "registry"}, "it was told of the people of this city"
     phones = f"http://127.0.0.1:{ports['messages']}/phones"
     assert any(line.endswith(phones) for line in demo_city.logins(ports))

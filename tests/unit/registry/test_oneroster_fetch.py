@@ -100,6 +100,19 @@ def test_after_a_bad_day_both_sides_agree(registry: Registry) -> None:
     assert registry.agrees()
 
 
+def test_a_copy_that_lags_behind_does_not_keep_a_pupil_in_her_former_class(registry: Registry) -> None:
+    """Both enrolments are active there, the former one on the later line: the later change counts."""
+    rows = clean(3)
+    users = registry.enter(rows)
+    registry.fetch()
+    later(registry, 5)
+    registry.roll.move(users[0], {**person(rows[0]), "class_name": "99班"})
+    registry.turn(stale=1, shuffle=1)
+    registry.fetch()
+    assert {each["kind"] for each in registry.house.dial.recorded()} == {"stale", "shuffle"}
+    assert Student.objects.filter(school_class__name="99班").count() == 1
+
+
 def test_drift_is_said_of_record_and_property(registry: Registry) -> None:
     registry.enter(clean(3))
     body = registry.roll._body("users", registry.roll.users()[0])

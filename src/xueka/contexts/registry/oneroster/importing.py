@@ -7,7 +7,7 @@ missing.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from xueka.contexts.registry.importing import runs
 from xueka.contexts.registry.importing.roster_import import Progress, bring_in
 from xueka.contexts.registry.models import ImportRun
 from xueka.contexts.registry.oneroster import absences, known, links
+from xueka.contexts.registry.oneroster.changed import changed
 from xueka.contexts.registry.oneroster.frames import FIRST_LINE, LINE
 from xueka.contexts.registry.oneroster.joining import AT, KEYS, Joined, join, texts
 from xueka.contexts.registry.oneroster.links import Links
@@ -38,7 +39,8 @@ from xueka.platform.identity.actor import Actor
 class OneRosterReport(ImportReport):
     """A roster's report, and of the package: who is missing (`deleted`, `left_out`, `unenrolled`) and who
     is back (`returned`), whether so many are missing that a person has to say it (`held`, beyond `allowed`),
-    and how many users are no students (`others`). Problems carry the file they stand in.
+    and how many users are no students (`others`); `changed` says of whom what (`oneroster.changed`). Problems
+    carry the file they stand in.
     """
 
     deleted: int = 0
@@ -48,6 +50,7 @@ class OneRosterReport(ImportReport):
     held: bool = False
     allowed: int = 0
     others: int = 0
+    changed: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         missing = {
@@ -58,6 +61,7 @@ class OneRosterReport(ImportReport):
             "held": self.held,
             "allowed": self.allowed,
             "others": self.others,
+            "changed": self.changed,
         }
         return {**ImportReport.as_dict(self), **missing}
 
@@ -179,6 +183,7 @@ class _Work:
             self._name_records()
         links.keep_links(joined.frames, joined.rows, joined.orgs, joined.classes, self._links)
         self._notice(run)
+        report.changed = changed(run)
 
     def _notice(self, run: ImportRun) -> None:
         joined, package = self._joined, self._package

@@ -193,7 +193,9 @@ class _Join(Files):
         return found.with_columns(pl.col("sex").replace(o.SEXES)) if "sex" in found.columns else found
 
     def _enrolled(self, classes: pl.DataFrame) -> pl.DataFrame:
-        """The one class of each student: a home room before others, the primary one, the later line."""
+        """The one class of each student: a home room before others, the primary one, the later change (where
+        a copy lags behind, the former one is there too), the later line.
+        """
         frame = self.frames["enrollments"].filter(pl.col("status") != o.DELETED)
         schema = {"sourcedId": pl.String, "class": pl.String, AT["enrollments"]: pl.Int64}
         if "userSourcedId" not in frame.columns:
@@ -213,12 +215,13 @@ class _Join(Files):
             .select(
                 pl.col("userSourcedId").alias("sourcedId"),
                 pl.col("classSourcedId").alias("class"),
+                "dateLastModified",
                 (dates["primary"] == "true").alias("primary"),
                 pl.col(LINE).alias(AT["enrollments"]),
             )
             .join(home.unique("class"), on="class", how="left")
             .with_columns((pl.col("class_type") == o.HOMEROOM).fill_null(value=False).alias("home"))
-            .sort("home", "primary", AT["enrollments"])
+            .sort("home", "primary", "dateLastModified", AT["enrollments"])
             .unique("sourcedId", keep="last", maintain_order=True)
             .select(*schema)
         )

@@ -31,6 +31,14 @@ _LISTS = {
     "enrollments": "在读",
     "demographics": "人口信息",
 }
+_CHANGED = {
+    "new": "新学生",
+    "name": "姓名",
+    "sex": "性别",
+    "school": "学校",
+    "class": "班级",
+    "status": "学籍状态",
+}
 SHOWN = 500
 
 
@@ -131,9 +139,9 @@ def _fetch_actions(fetches: list[registry.OneRosterFetch]) -> list[Action]:
 @require_POST
 @portal_view("city:registry:import")
 def fetch(request: StaffRequest) -> HttpResponse:
-    """Have the worker fetch from the student registry now."""
-    made = registry.ask_fetch(request.actor, full=request.POST.get("full") == "1")
-    flash(request, f"第 {made.id} 次获取已开始；没有疑问的差异随即导入。")
+    """Have the worker fetch from the student registry now; whoever asks sees the differences first."""
+    made = registry.ask_fetch(request.actor, full=request.POST.get("full") == "1", check_only=True)
+    flash(request, f"第 {made.id} 次获取已开始；取齐后先看差异，再应用。")
     return redirect("city:imports")
 
 
@@ -181,12 +189,43 @@ def result(request: StaffRequest, run_id: int) -> HttpResponse:
             *([Fact("撤回", run.reverted_at, shapes.actor_name(run.reverted_by))] if run.reverted_at else []),
         ],
         "missing": _missing(run),
+        "changed": _changed(request, run),
         "actions": _actions(request, run),
         "errors": errors[:SHOWN],
         "more_errors": max(0, len(errors) - SHOWN),
         "warnings": warnings[:SHOWN],
     }
     return render(request, "city/import_run.html", shown)
+
+
+def _changed(request: StaffRequest, run: registry.ImportRun) -> list[tuple[object, str, str]]:
+    """Of whom a package says what: the student, which values, and from which school to which."""
+    said = run.report.get("changed", [])
+    moves = {each["education_id"]: each for each in run.report["differences"]} if said else {}
+    ids = [each["education_id"] for each in said]
+    links = {
+        each.education_id: shapes.student_link(each)
+        for each in registry.student_rows(request.actor.scope).filter(education_id__in=ids)
+    }
+    names = registry.school_names(
+        {each[side] for each in moves.values() for side in ("from_school", "to_school")}
+    )
+    return [
+        (
+            links.get(one, one),
+            "、".join(_CHANGED[each] for each in row["columns"]) or ("" if one in moves else "其他信息"),
+            _way(moves.get(one), names),
+        )
+        for row in said
+        for one in [row["education_id"]]
+    ]
+
+
+def _way(move: dict[str, str] | None, names: dict[str, str]) -> str:
+    if move is None:
+        return ""
+    there, here = (names.get(move[side], move[side]) for side in ("to_school", "from_school"))
+    return f"{here} → {there}{'（跨区，待双方确认）' if move['pending'] else ''}"
 
 
 def _missing(run: registry.ImportRun) -> list[Fact]:
