@@ -331,5 +331,10 @@ def test_a_night_without_a_fetch_is_not_in_time(registry: Registry, settings: La
     settings.ONEROSTER_HOUR = "4"
     with clock.at(clock.now().astimezone(clock.SHANGHAI).replace(hour=8, minute=10)):
         assert quality()["timely"] == (0, 1)
+        registry.enter(clean(3))
+        registry.fetch()
+        assert quality()["timely"] == (0, 0), "the night was over before the registry was first asked"
+    with clock.at((clock.now() + timedelta(days=1)).astimezone(clock.SHANGHAI).replace(hour=8, minute=10)):
+        assert quality()["timely"] == (0, 1)
         settings.ONEROSTER_HOUR = "off"
         assert quality()["timely"] == (0, 0)

@@ -49,6 +49,7 @@ def test_four_changes_wait_and_are_applied_by_a_person(world: World) -> None:
         told = {each["education_id"]: each["columns"] for each in fetch.check_run.report["changed"]}
         assert told.pop(renamed) == ["name"]
         assert told.pop(moved) == []  # two districts have to confirm first
+        assert told.pop(gone) == ["deleted"]
         assert list(told.values()) == [["new"]]
         assert fetch.check_run.report["deleted"] == 1
         assert registry.Student.objects.count() == 40

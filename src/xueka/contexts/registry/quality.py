@@ -28,10 +28,13 @@ def _measured(first: datetime, last: datetime) -> Mapping[str, Mapping[str, Shar
 
 
 def _in_time(first: datetime, last: datetime) -> Share:
-    """One fetch is due each night where the registry handed over its file."""
+    """One fetch is due each night where the registry handed over its file, from the first of all on."""
     if settings.ONEROSTER_HOUR == "off" or not settings.ONEROSTER_PARTNER.exists():
         return 0, 0
     due = first + timedelta(hours=int(settings.ONEROSTER_HOUR))
+    began = OneRosterFetch.objects.order_by("id").values_list("started_at", flat=True).first()
+    if began and began >= due + IN_TIME:
+        return 0, 0
     done = OneRosterFetch.objects.filter(
         started_at__gte=due, ended_at__lte=min(due + IN_TIME, last), run__isnull=False
     ).exists()

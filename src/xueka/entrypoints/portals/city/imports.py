@@ -38,6 +38,9 @@ _CHANGED = {
     "school": "学校",
     "class": "班级",
     "status": "学籍状态",
+    "deleted": "登记方删除，记为缺失",
+    "left_out": "全量中没有，记为缺失",
+    "no_class": "没有在读班级，记为缺失",
 }
 SHOWN = 500
 
@@ -148,9 +151,10 @@ def fetch(request: StaffRequest) -> HttpResponse:
 @require_POST
 @portal_view("city:registry:import")
 def fetch_apply(request: StaffRequest, number: int) -> HttpResponse:
+    """Bring in what was looked at, and go where its consequences are."""
     report = registry.apply_fetch(request.actor, number)
     flash(request, f"已应用：新建 {report.created}，更新 {report.updated}，拒收 {report.rejected}。")
-    return redirect("city:imports")
+    return redirect("city:import_run", registry.fetches(request.actor, limit=1)[0].run_id)
 
 
 @require_POST
@@ -213,7 +217,7 @@ def _changed(request: StaffRequest, run: registry.ImportRun) -> list[tuple[objec
     return [
         (
             links.get(one, one),
-            "、".join(_CHANGED[each] for each in row["columns"]) or ("" if one in moves else "其他信息"),
+            "、".join(_CHANGED[each] for each in row["columns"]) or ("转学" if one in moves else "其他信息"),
             _way(moves.get(one), names),
         )
         for row in said
@@ -245,8 +249,11 @@ def _missing(run: registry.ImportRun) -> list[Fact]:
 
 def _actions(request: StaffRequest, run: registry.ImportRun) -> list[Action]:
     """What follows from a package: exchanges for what cards show, leavers, the way back."""
-    if run.kind != "oneroster" or run.dry_run or run.reverted_at:
+    if run.kind != "oneroster" or run.reverted_at:
         return []
+    if run.dry_run:
+        waiting = [each for each in registry.fetches(request.actor, limit=1) if each.check_run_id == run.id]
+        return _fetch_actions(waiting) if waiting and waiting[0].waits else []
     changed = registry.printed_changes(run.id).count()
     ask = Confirm("准备换卡", f"{changed} 名学生的卡面信息变了。先看预览，另一人确认后才办。", "开始预览")
     none = "" if changed else "这次导入没有改动卡面上的信息。"
