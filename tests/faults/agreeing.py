@@ -45,8 +45,8 @@ from xueka.platform.identity.actor import Actor
 from xueka.platform.mail import services as mails
 from xueka.platform.messages import services as messages
 from xueka.simulation import agreement, bureau
-from xueka.simulation.agreement import Line, Side, differing
 from xueka.simulation.counterparts import SIMULATORS
+from xueka.simulation.sides import Line, Side, differing
 
 SYSTEM = Actor.system("test")
 SITE = "http://127.0.0.1:9"
@@ -81,7 +81,7 @@ class World:
 
 
 class Player(Protocol):
-    """One counterpart: `act` is business, the rest as `agreement.Side` says."""
+    """One counterpart: `act` is business, the rest as `sides.Side` says."""
 
     name: str
 

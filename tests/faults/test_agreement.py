@@ -9,8 +9,9 @@ import pytest
 from tests.faults.agreeing import PLAYERS, World, play
 from tests.support.size import dial
 from tests.unit.replacements.conftest import Families, family, in_memory
-from xueka.simulation.agreement import MONEY, table
+from xueka.simulation.agreement import MONEY
 from xueka.simulation.counterparts import SIMULATORS
+from xueka.simulation.sides import table
 
 __all__ = ["family", "in_memory"]
 pytestmark = pytest.mark.django_db(transaction=True)

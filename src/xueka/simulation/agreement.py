@@ -5,12 +5,8 @@ over the same sides. Nobody steps in: `sweep` is the worker's part, and letters 
 us, carried by hand.
 """
 
-import base64
-import hashlib
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,6 @@ from xueka.contexts.couriers import api as couriers
 from xueka.contexts.interop import api as interop
 from xueka.contexts.payments import api as payments
 from xueka.contexts.receipts import api as receipts
-from xueka.contexts.registry import api as registry
 from xueka.contexts.transit import api as transit
 from xueka.contexts.welfare import api as welfare
 from xueka.kernel import clock
@@ -38,76 +33,12 @@ from xueka.platform.mail.models import QUEUED as MAIL_QUEUED
 from xueka.platform.mail.models import Mail
 from xueka.platform.messages import jobs as message_jobs
 from xueka.platform.messages.models import ENDED, FAILED, WITHHELD, Message
-from xueka.simulation import staff
 from xueka.simulation.beside import Counterpart
+from xueka.simulation.registry_side import Registry
+from xueka.simulation.sides import Line, Side, differing
 
 WORKER = Actor.system("worker")
 SILENCE = timedelta(hours=6)  # their days are minutes here (`counterparts.SPEED`)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One counterpart in the report. `sent`, `kept`: by both sides; `refused`: calls, letters, files that the
-    dial or a rule turned away; `differing`: of what was compared, or not at its end.
-    """
-
-    counterpart: str
-    sent: int
-    kept: int
-    repeated: int
-    refused: int
-    compared: int
-    differing: int
-    faults: int
-
-
-def table(lines: Sequence[Line]) -> str:
-    names = tuple(each.name for each in fields(Line))
-    rows = [names, *(tuple(map(str, astuple(each))) for each in lines)]
-    return "\n".join("  ".join(f"{value:>12}" for value in row) for row in rows)
-
-
-class Side(Counterpart, ABC):
-    """One counterpart and our own part of the work with it."""
-
-    name = ""
-
-    def __init__(self, card: Mapping[str, Any]) -> None:
-        where = card.get("control") or card.get("base") or card["issuer"]
-        super().__init__(str(where), str(card["control_token"]))
-
-    def turn(self, **values: object) -> None:
-        self.control("PUT", "dial", values)
-
-    def faults(self) -> int:
-        return len(self.control("GET", "faults"))
-
-    @abstractmethod
-    def sweep(self) -> None:
-        """What the worker does, once; and the letters of theirs."""
-
-    def waiting(self) -> int:
-        """How many things are under way."""
-        return 0
-
-    @abstractmethod
-    def line(self) -> Line:
-        """What both sides hold, compared."""
-
-    def close(self) -> None:
-        """Their clock goes on as the wall clock does."""
-        self.keep_time(None)
-
-    def told(self) -> dict[str, int]:
-        """Their own letters: `told` by them, `forged` in their name, `waiting` to be sent."""
-        found: dict[str, int] = self.control("GET", "told")
-        return found
-
-    def letters(self) -> list[tuple[dict[str, Any], bytes]]:
-        return [(each, base64.b64decode(each["body"])) for each in self.control("GET", "notices?all=1")]
-
-    def answer(self, letter: Mapping[str, Any], status: int, said: bytes = b"") -> None:
-        self.control("POST", f"notices/{letter['id']}", {"status": status, "body": said.decode()})
 
 
 class Exchanging(Side):
@@ -257,7 +188,7 @@ class Couriers(Side):
         """One of which nothing is heard for hours is a person's affair."""
         rows = couriers.rows(EVERYWHERE)
         moving = rows.filter(state__in=couriers.FOLLOWED, state_at__gt=clock.now() - SILENCE)
-        return rows.filter(state=registry.TRANSFER.initial).count() + moving.count() + self.told()["waiting"]
+        return rows.filter(state="asked").count() + moving.count() + self.told()["waiting"]
 
     def line(self) -> Line:
         sent = list(couriers.rows(EVERYWHERE).filter(courier="sf").prefetch_related("waybills"))
@@ -280,113 +211,6 @@ class Couriers(Side):
             self.name, len(sent) + told, len(theirs) + self.pushed - self.turned_away,
             max(self.pushed - told, 0), self.turned_away, len(theirs), differing(ours, theirs), self.faults(),
         )  # fmt: skip
-
-
-_SEXES = {"男": "male", "女": "female"}
-
-
-class Registry(Side):
-    """Who is on the roll there is on ours. An operator fetches whenever they say that something is new, and
-    again until it is here; what waits for a person she applies.
-    """
-
-    name = "registry"
-    looks = 200  # at a fetch; far more than one needs
-
-    def __init__(self, card: Mapping[str, Any]) -> None:
-        super().__init__(card)
-        self._ids: dict[str, str] = {}
-        self._said: dict[str, dict[str, str]] = {}
-        self._news = False
-        self._changes = 0
-
-    def enter(self, people: Sequence[dict[str, str]]) -> None:
-        for at in range(0, len(people), 1000):
-            some = people[at : at + 1000]
-            ids = self.control("POST", "people", {"people": some})
-            self._ids |= dict(zip((each["education_id"] for each in some), ids, strict=True))
-        self._news = True
-
-    def correct(self, education_id: str, person: dict[str, str]) -> None:
-        self._change(education_id, person, act="correct", values={"name": person["name"]})
-
-    def move(self, education_id: str, person: dict[str, str]) -> None:
-        self._change(education_id, person, act="move", to=person)
-
-    def leave(self, education_id: str) -> None:
-        self.control("POST", "change", {"id": self._ids[education_id], "act": "leave"})
-
-    def _change(self, education_id: str, person: dict[str, str], **what: object) -> None:
-        self.control("POST", "change", {"id": self._ids[education_id], **what})
-        self._said[education_id] = person
-        self._news = True
-        self._changes += 1
-
-    def sweep(self) -> None:
-        if (self._news or self._unheard()) and _open_fetch() is None:
-            self.ask()
-        self.walk()
-
-    def ask(self, *, full: bool = False) -> None:
-        self._news = False
-        with transaction.atomic():
-            registry.ask_fetch(staff.operator("a"), full=full)
-
-    def walk(self) -> None:
-        fetch = _open_fetch()
-        if fetch and fetch.waits:
-            with transaction.atomic():
-                registry.apply_fetch(staff.operator("a"), fetch.id)
-        elif fetch and fetch.next_at and fetch.next_at <= clock.now():
-            registry.advance_fetch(fetch.id)
-
-    def _unheard(self) -> int:
-        """How many changes are not here; of one across districts that it is asked for is enough."""
-        rows = registry.Student.objects.filter(education_id__in=self._said).values_list(
-            "education_id", "name", "school__code"
-        )
-        here = {education_id: (name, code) for education_id, name, code in rows}
-        asked = registry.transfer_rows(EVERYWHERE).filter(state=registry.TRANSFER.initial)
-        going = set(asked.values_list("student__education_id", "to_school__code"))
-        for education_id, person in list(self._said.items()):
-            name, code = here.get(education_id, ("", ""))
-            there = person["school_code"]
-            if name == person["name"] and (code == there or (education_id, there) in going):
-                del self._said[education_id]
-        return len(self._said)
-
-    def waiting(self) -> int:
-        return self._unheard() + self._news + (_open_fetch() is not None)
-
-    def line(self) -> Line:
-        """Counts and digest as they are; then every record, which is a full walk (oneroster.md §9)."""
-        theirs, ours = self.control("GET", "counts"), counts()
-        self.ask(full=True)
-        for _ in range(self.looks):
-            self.walk()
-            if _open_fetch() is None:
-                break
-        runs = registry.ImportRun.objects.filter(kind="oneroster", dry_run=False)
-        again, refused = (sum(runs.values_list(each, flat=True)) for each in ("unchanged", "rejected"))
-        last = registry.fetches(staff.operator("a"), 1)[0].run
-        wrong = 1 if last is None else last.created + last.updated + last.rejected + last.report["left_out"]
-        apart = max(abs(theirs["students"] - ours["students"]), 1) if theirs != ours else 0
-        return Line(
-            self.name, len(self._ids) + self._changes, ours["students"], again, refused,
-            theirs["students"], apart + wrong, self.faults(),
-        )  # fmt: skip
-
-
-def _open_fetch() -> registry.OneRosterFetch | None:
-    return registry.OneRosterFetch.objects.filter(ended_at=None).first()
-
-
-def counts() -> dict[str, Any]:
-    """Who is in a class here, as `GET /_sim/counts` of the registry says it of them (oneroster.md §10)."""
-    rows = registry.Student.objects.filter(status__in=registry.PRESENT).exclude(absences__state="missing")
-    here = rows.values_list("education_id", "name", "sex", "school__code", "school_class__name")
-    lines = sorted("|".join((a, b, _SEXES[sex], c, d)) for a, b, sex, c, d in here)
-    return {"students": len(lines), "digest": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
 
 #: Those of money: whoever pays in a year pays at them.
@@ -437,10 +261,6 @@ def _money_line(
         heard.filter(outcome="refused").count(), len(theirs), differing(ours, theirs),
         len(side.control("GET", "faults")),
     )  # fmt: skip
-
-
-def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> int:
-    return sum(ours.get(key) != theirs.get(key) for key in ours.keys() | theirs.keys())
 
 
 #: Another one in a simulated year is one line here.

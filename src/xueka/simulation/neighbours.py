@@ -14,9 +14,11 @@ from xueka.contexts.interop import api as interop
 from xueka.kernel import clock
 from xueka.kernel.clock import SHANGHAI
 from xueka.kernel.errors import XuekaError
-from xueka.simulation.agreement import SIDES, Exchanging, Line, Registry, Side, tell_couriers
+from xueka.simulation.agreement import SIDES, Exchanging, tell_couriers
 from xueka.simulation.beside import running_beside
 from xueka.simulation.counterparts import SIMULATORS
+from xueka.simulation.registry_side import Registry
+from xueka.simulation.sides import Line, Side
 from xueka.simulation.world import World
 
 MORNING = time(10)

@@ -7,8 +7,8 @@ from itertools import groupby
 from xueka.kernel.clock import SimulatedClock, simulated
 from xueka.kernel.errors import XuekaError
 from xueka.simulation import files, people, year
-from xueka.simulation.agreement import Registry
 from xueka.simulation.beside import running_beside
+from xueka.simulation.registry_side import Registry
 from xueka.simulation.world import World
 
 

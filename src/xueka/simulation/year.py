@@ -34,10 +34,10 @@ from xueka.simulation import (
     tills,
     weeks,
 )
-from xueka.simulation.agreement import Line
 from xueka.simulation.digest import business_digest
 from xueka.simulation.people import SyntheticSchool, SyntheticStudent
 from xueka.simulation.registrar import Registrar
+from xueka.simulation.sides import Line
 from xueka.simulation.tills import Tills
 from xueka.simulation.world import (
     ACROSS_DISTRICTS,

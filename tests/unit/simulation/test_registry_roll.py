@@ -9,7 +9,7 @@ from django.conf import LazySettings
 
 from xueka.contexts.registry import api as registry
 from xueka.kernel.clock import SHANGHAI, SimulatedClock, simulated
-from xueka.simulation import agreement, files, people, registry_roll, staff
+from xueka.simulation import files, people, registry_roll, registry_side, staff
 from xueka.simulation.beside import running_beside
 from xueka.simulation.counterparts import SIMULATORS
 from xueka.simulation.world import World
@@ -57,13 +57,13 @@ def test_four_changes_wait_and_are_applied_by_a_person(world: World) -> None:
         registry.apply_fetch(OPERATOR, fetch.id)
         assert registry.Student.objects.count() == 41
         assert registry.Absence.objects.get().student.education_id == gone
-        side = agreement.Registry(card)
+        side = registry_side.Registry(card)
         there = side.control("GET", "counts")
-        assert agreement.counts() != there
+        assert registry_side.counts() != there
         [transfer] = registry.transfers(staff.CITY).rows
         for school, step in ((transfer.from_school, "release"), (transfer.to_school, "accept")):
             registry.confirm_transfer(staff.district_officer(school.district_id), transfer.id, step)
-        assert agreement.counts() == there == {**there, "students": 40}
+        assert registry_side.counts() == there == {**there, "students": 40}
         side.close()
 
 
