@@ -76,6 +76,7 @@ def test_a_mother_and_her_child_are_one_file_and_name_their_boxes(family: Famili
     shipment = sent(desk, packed(family.city))
     text = printed(shipment, OPERATOR)
     for waybill in shipment.waybills.select_related("box"):
+        assert waybill.box is not None
         assert waybill.number in text and waybill.box.number in text, text
 
 

@@ -91,9 +91,13 @@ ANSWER_TO = httpx.Response(200, content=DEEP, request=httpx.Request("GET", "http
 def test_the_channels() -> None:
     channel = object.__new__(wechat.WeChat)
     for status in (200, 400):
-        answer = (status, DEEP.decode())
-        unreadable(ChannelUnavailable, lambda said=answer: channel._call(lambda: said))
+        with pytest.raises(ChannelUnavailable):
+            channel._call(_saying(status))
     assert wechat_nontax._said(b'{"a":' + DEEP) is None
+
+
+def _saying(status: int) -> Callable[[], tuple[int, str]]:
+    return lambda: (status, DEEP.decode())
 
 
 def test_a_mark_in_an_address() -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -157,7 +158,8 @@ def _add(one: Simulator) -> None:
     ) -> None:
         start(port, faults, dial, seed, speed, *(["--labels"] if labels else []))
 
-    made = {"exchange": signing, "couriers": labelling}.get(one.module or one.name, plain)
+    own: dict[str, Callable[..., None]] = {"exchange": signing, "couriers": labelling}
+    made = own.get(one.module or one.name, plain)
     app.command(one.name, help=f"{one.label}（docs/interfaces/{one.page}.md）。")(made)
 
 

@@ -48,8 +48,14 @@ def keep_place(
         raise BadInput("PLACE_INCOMPLETE", "请填写地址、联系人和电话。", where=found.name)
     if not _PHONE.fullmatch(phone):
         raise BadInput("PHONE_INVALID", "电话不对。", found=phone[:32], expected="手机号，或区号和座机号")
-    values = {"address": address[:200], "consignee": consignee[:64], "phone": phone, "hours": hours[:100]}
-    values |= {"changed_at": clock.now(), "changed_by": actor.username}
+    values = {
+        "address": address[:200],
+        "consignee": consignee[:64],
+        "phone": phone,
+        "hours": hours[:100],
+        "changed_at": clock.now(),
+        "changed_by": actor.username,
+    }
     kept, _ = DistrictPlace.objects.update_or_create(district=found, defaults=values)
     record(actor, "district.place", "district", code)
     return kept
