@@ -7,7 +7,7 @@ from pathlib import Path
 from django.test import Client
 from django.urls import reverse
 
-from tests.unit.interop.conftest import CODE, City, Tong, send
+from tests.unit.interop.conftest import CODE, SYSTEM, City, Tong, send
 from tests.unit.interop.test_beijing_tong import tell
 from tests.unit.interop.test_cards_told import numbers
 from tests.unit.transit.test_pages import operator
@@ -55,6 +55,24 @@ def test_every_kind_of_message_of_the_contracts_has_words() -> None:
     rows = [row for page in pages for row in page.read_text("utf-8").splitlines() if row.startswith("| `")]
     kinds = {kind for row in rows for kind in re.findall(r"`([a-z]+\.[a-z]+)`", row)}
     assert kinds == set(words.KINDS_OF_MESSAGE)
+
+
+def test_a_difference_is_shown_field_by_field(city: City, tong: Tong, operator: Client) -> None:
+    assert interop.DATASET_FIELDS.keys() == interop.DATASET_NAMES.keys()
+    [number] = numbers(city.active(city.students(1)))
+    tong.house.book.put("card-status", number, f"{number}|OTHER|active")
+    interop.reconcile(SYSTEM, tong.partner, "card-status")
+    page = reverse("city:interface_difference", args=[interop.differences(SYSTEM).get().id])
+    text = operator.get(page).content.decode()
+    rows = re.findall(r'"内容">([^<]+)<.*?"对方"[^>]*>([^<]+)<.*?"比较">(.*?)</td>', text)
+    assert [(name, theirs, "不同" in same) for name, theirs, same in rows] == [
+        ("卡号", number, False),
+        ("北京通号", "OTHER", True),
+        ("状态", "active", False),
+    ]
+    tong.house.book.put("card-status", number, "another shape")
+    interop.reconcile(SYSTEM, tong.partner, "card-status")
+    assert '"对方" class="xk-code xk-wrap">another shape' in operator.get(page).content.decode()
 
 
 def test_a_comparison_is_asked_for_on_the_page_and_shown_there(

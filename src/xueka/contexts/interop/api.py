@@ -4,7 +4,13 @@ both sides, differences, measures.
 Messages themselves are the platform's (`platform.exchange`); its queries are offered here for the pages.
 """
 
-from xueka.contexts.interop.adapters.records import CARD_STATUS, DATASET_NAMES, DATASETS, STUDENT_REGISTRY
+from xueka.contexts.interop.adapters.records import (
+    CARD_STATUS,
+    DATASET_FIELDS,
+    DATASET_NAMES,
+    DATASETS,
+    STUDENT_REGISTRY,
+)
 from xueka.contexts.interop.domain.buckets import KINDS
 from xueka.contexts.interop.domain.transitions import DIFFERENCE, NUMBER_REQUEST, TONG_APPLICATION
 from xueka.contexts.interop.invariants import INVARIANTS
@@ -75,6 +81,7 @@ from xueka.platform.exchange.quality import MEASURES, Meaning, meaning
 __all__ = [
     "CARD_STATUS",
     "DATASETS",
+    "DATASET_FIELDS",
     "DATASET_NAMES",
     "DIFFERENCE",
     "INVARIANTS",

@@ -56,6 +56,16 @@ DATASET_NAMES = {
     ENTITLEMENTS: "民生卡权益",
     STUDENTS: "在籍学生",
 }
+#: What stands in a record's text, in its order.
+DATASET_FIELDS = {
+    CARD_STATUS: ("卡号", "北京通号", "状态"),
+    TRANSIT_BINDINGS: ("卡号", "一卡通号"),
+    TRANSIT_HOT_LIST: ("卡号", "一卡通号", "原因"),
+    TRANSIT_VALIDITY: ("卡号", "一卡通号", "优惠", "有效期至"),
+    ENTITLED_CARDS: ("卡号", "北京通号", "卡状态", "持卡人"),
+    ENTITLEMENTS: ("卡号", "权益种类", "状态", "开始", "到期", "版本"),
+    STUDENTS: ("教育ID", "姓名", "性别", "年级", "班级"),
+}
 _HASHED = """
     WITH hashed AS (
         SELECT key, text, encode(sha256(convert_to(key, 'UTF8')), 'hex') AS h FROM ({records}) AS r)"""

@@ -126,7 +126,7 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
             ],
             actions=[*actions, *asking],
         ),
-        "sides": [Fact("本方", ours or "没有这条记录"), Fact("对方", theirs or "没有这条记录")],
+        "sides": _sides(found.dataset, ours, theirs),
         "links": _links(found),
         "events": shapes.steps(
             history.timeline({"disagreement": [found.id]}), labels | {"create": "核对发现"}
@@ -136,12 +136,27 @@ def one(request: StaffRequest, difference_id: int) -> HttpResponse:
     return render(request, "city/interfaces/difference.html", shown)
 
 
+def _sides(dataset: str, ours: str, theirs: str) -> list[tuple[str, str, str, bool]]:
+    """What each side holds, field by field, and whether they differ; another shape stands whole."""
+    names = interop.DATASET_FIELDS[dataset]
+    pair = [side.split("|") if side else [""] * len(names) for side in (ours, theirs)]
+    if any(len(side) != len(names) for side in pair):
+        names, pair = ("记录",), [[ours], [theirs]]
+    here, there = pair
+    return [
+        (name, a if ours else "没有这条记录", b if theirs else "没有这条记录", a != b)
+        for name, a, b in zip(names, here, there, strict=True)
+    ]
+
+
 def _links(found: interop.Difference) -> list[Link]:
     card, _, further = found.key.partition("/")
     if found.counterpart != interop.STUDENT_REGISTRY:
-        return [Link("这张卡的消息", f"{reverse('city:trace')}?q={card}")]
-    student = [Link("这名学生", shapes.student_url(further))] if found.kind != "missing_here" else []
-    return [*student, Link("学籍导入", reverse("city:imports"))]
+        return [Link(card, f"{reverse('city:trace')}?q={card}", "这张卡的消息", "route")]
+    student = (
+        [Link(further, shapes.student_url(further), "学生", "user")] if found.kind != "missing_here" else []
+    )
+    return [*student, Link("获取与核对", reverse("city:imports"), "学籍导入", "file-import")]
 
 
 @require_POST
