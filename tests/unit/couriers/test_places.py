@@ -59,7 +59,7 @@ def test_each_keeps_its_own(family: Families) -> None:
     refused("PHONE_INVALID", lambda: logistics.keep_place(COUNTER, "110101", **{**WHERE, "phone": "打电话"}))
     assert logistics.place("110101") is None
     assert {each.code for each, _ in logistics.places(COUNTER.scope)} == {"110101"}
-    assert len(logistics.places(OPERATOR.scope)) == 2
+    assert {"110101", "110102"} <= {each.code for each, _ in logistics.places(OPERATOR.scope)}
 
 
 def test_the_pages(family: Families) -> None:
