@@ -120,4 +120,4 @@ def test_a_list_of_names_leaves_by_approval(page: Page, people: Town) -> None:
     rows = book.get_sheet_by_name("学生").to_python()
     assert len(rows) == 20 and number in str(rows[0][0]) and "周敏" in str(rows[0][0])
     page.reload()
-    expect(page.get_by_role("cell", name="school", exact=True)).to_be_visible()
+    expect(page.get_by_role("cell", name="周敏", exact=True)).to_be_visible()
