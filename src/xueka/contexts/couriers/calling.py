@@ -284,7 +284,7 @@ def _silence(error: CourierUnavailable) -> str:
 
 def _site_for_pushes() -> str:
     """Our address as kuaidi100 sees it. Where we listen is of use to a simulator alone."""
-    return settings.COURIER_SITE or (home.serving_at() if partner.is_demo() else "")
+    return str(settings.COURIER_SITE).rstrip("/") or (home.serving_at() if partner.is_demo() else "")
 
 
 def _not_asked(waybill_id: int, times: int) -> None:

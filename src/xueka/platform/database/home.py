@@ -23,9 +23,11 @@ def made_home() -> Path:
 
 
 def serving_at() -> str:
-    """The address under which `xueka serve` runs on this home; empty while it does not."""
+    """The address under which `xueka serve` runs on this home, without a slash at its end; empty while it
+    does not.
+    """
     try:
-        return str(json.loads((home() / "serve.json").read_text("utf-8"))["address"])
+        return str(json.loads((home() / "serve.json").read_text("utf-8"))["address"]).rstrip("/")
     except (OSError, ValueError, KeyError):
         return ""
 
