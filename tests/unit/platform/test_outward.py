@@ -25,6 +25,9 @@ def counterpart(work: Callable[[socket.socket], None]) -> Iterator[str]:
                 with door.accept()[0] as line:
                     line.recv(1 << 16)
                     work(line)
+                    line.shutdown(socket.SHUT_WR)
+                    while line.recv(1 << 16):  # closed with something unread, it would take back its answer
+                        pass
             except OSError:
                 pass
 
