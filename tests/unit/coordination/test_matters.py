@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from tests.support.machines import assert_every_pair
 from xueka.contexts.coordination import api as coordination
-from xueka.contexts.coordination.domain import attachments
+from xueka.contexts.coordination.adapters import attachments
 from xueka.contexts.coordination.models import Attachment, Line, Matter
 from xueka.kernel import clock
 from xueka.kernel.errors import BadInput, Forbidden, NotFound, Refused

@@ -1,6 +1,6 @@
 """Coordination with the seven counterpart groups: who asked what of whom, until when, and what came of it."""
 
-from xueka.contexts.coordination.domain.attachments import KINDS, LARGEST_MB
+from xueka.contexts.coordination.adapters.attachments import KINDS, LARGEST_MB
 from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES, Kind, Party
 from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, READ, WORK
 from xueka.contexts.coordination.invariants import INVARIANTS

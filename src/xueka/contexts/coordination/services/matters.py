@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from xueka.contexts.coordination.domain import attachments
+from xueka.contexts.coordination.adapters import attachments
 from xueka.contexts.coordination.domain.parties import ABOUT, PARTIES
 from xueka.contexts.coordination.domain.transitions import ENDED, MATTER, READ, WORK
 from xueka.contexts.coordination.models import DUE, FILE, NOTE, OWNER, STEP, Attachment, Line, Matter

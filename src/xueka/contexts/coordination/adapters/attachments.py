@@ -5,6 +5,7 @@ import zipfile
 
 from xueka.kernel.errors import BadInput
 from xueka.kernel.text import normalise
+from xueka.platform.files.foreign_zip import BROKEN
 
 LARGEST_MB, MOST = 20, 100
 _ZIP = b"PK\x03\x04"
@@ -56,7 +57,7 @@ def _without_macros(name: str, ending: str, content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as document:
             parts = [each.lower() for each in document.namelist()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except BROKEN:
         raise _wrong(name) from None
     folder = "word/" if ending == "docx" else "xl/"
     if "[content_types].xml" not in parts or not any(each.startswith(folder) for each in parts):
